@@ -1,0 +1,43 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// -O3 comes after SwiftPM's own -O0, so the kernels are fast in debug builds too and a bare
+// `swift run octcli train` is usable. Tools version 6.2 allows unsafe flags in a versioned dependency.
+let kernelFlags: CSetting = .unsafeFlags(["-O3", "-fopenmp", "-Wall", "-Wextra"])
+
+let package = Package(
+  name: "OctNet",
+  products: [
+    .library(name: "OctNet", targets: ["OctNet"]),
+    .executable(name: "octcli", targets: ["octcli"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    // MARK: Library
+    .target(
+      name: "CKernels",
+      cSettings: [kernelFlags],
+      linkerSettings: [.linkedLibrary("omp5", .when(platforms: [.linux]))]),
+    .target(name: "OctNet", dependencies: ["CKernels"]),
+
+    // MARK: Command line
+    .executableTarget(
+      name: "octcli",
+      dependencies: [
+        "OctNet", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    // MARK: Tests
+    // Plain-loop oracles in double precision; never part of a product.
+    .target(name: "CReference", path: "Tests/CReference", cSettings: [.unsafeFlags(["-O2"])]),
+    .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "CReference"]),
+    .testTarget(
+      name: "OctNetTests", dependencies: ["OctNet"],
+      resources: [.copy("Fixtures")]),
+    .testTarget(name: "octcliTests", dependencies: ["OctNet", "octcli"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c11
+)

@@ -1,0 +1,207 @@
+// CKernels: the compute kernels of OctNet.
+//
+// Float32, NHWC, OpenMP-parallel, stateless: no allocation, no I/O, no globals but the detected instruction
+// set. Scratch memory is the caller's (`…_scratch_bytes`); every buffer may have any alignment, 64 bytes is
+// fastest. Parameters come in the order: descriptor, const inputs, outputs, scratch, threads.
+//
+// Results are the same to the bit for any `threads`: reductions go through a number of partial sums that
+// depends on the shape only.
+#ifndef CKERNELS_H
+#define CKERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum oct_status {
+  OCT_OK = 0,
+  OCT_INVALID_DESCRIPTOR = 1,  // sizes that do not fit together, or negative
+} oct_status;
+
+// MARK: Machine
+
+typedef enum oct_isa { OCT_ISA_PORTABLE = 0, OCT_ISA_AVX2 = 1, OCT_ISA_AVX512 = 2 } oct_isa;
+
+/// The instruction set in use: the best one of processor and operating system, capped by the environment
+/// variable OCTNET_MAX_ISA (portable, avx2 or avx512). Decided once.
+oct_isa oct_active_isa(void);
+const char *oct_isa_name(oct_isa isa);
+/// Processors available to this process.
+int oct_processor_count(void);
+
+// MARK: Convolution
+
+/// dst[n, oh, ow, oc] = Σ_{kh, kw, ic} src[n, oh·sh − ph + kh, ow·sw − pw + kw, ic] · weights[oc, ic, kh, kw],
+/// taps outside the map contribute nothing. `g` groups split ic and oc evenly; g == ic == oc is depthwise.
+typedef struct oct_conv2d_desc {
+  ptrdiff_t n, ih, iw, ic, oh, ow, oc, kh, kw, sh, sw, ph, pw, g;
+} oct_conv2d_desc;
+
+oct_status oct_conv2d_check(const oct_conv2d_desc *desc);
+
+/// Weights live in a blocked layout that all three passes share; its padding holds zeros and stays zero
+/// under every optimizer. Number of floats of that layout.
+ptrdiff_t oct_conv2d_weights_count(const oct_conv2d_desc *desc);
+/// oihw[oc, ic/g, kh, kw] → blocked weights (padding is zeroed), and back.
+void oct_conv2d_pack_weights(const oct_conv2d_desc *desc, const float *oihw, float *weights);
+void oct_conv2d_unpack_weights(const oct_conv2d_desc *desc, const float *weights, float *oihw);
+
+ptrdiff_t oct_conv2d_forward_scratch_bytes(const oct_conv2d_desc *desc, int threads);
+/// dst = conv(src, weights) + bias; bias[oc] may be NULL. With `accumulate`, dst += … instead.
+oct_status oct_conv2d_forward(const oct_conv2d_desc *desc, const float *src, const float *weights,
+                              const float *bias, float *dst, bool accumulate, void *scratch, int threads);
+
+ptrdiff_t oct_conv2d_backward_data_scratch_bytes(const oct_conv2d_desc *desc, int threads);
+/// diff_src[n, ih, iw, ic] assigned, or added to with `accumulate`.
+oct_status oct_conv2d_backward_data(const oct_conv2d_desc *desc, const float *diff_dst, const float *weights,
+                                    float *diff_src, bool accumulate, void *scratch, int threads);
+
+ptrdiff_t oct_conv2d_backward_weights_scratch_bytes(const oct_conv2d_desc *desc, int threads);
+/// diff_weights in the blocked layout (padding zeroed), assigned, or added to with `accumulate`.
+oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *desc, const float *src, const float *diff_dst,
+                                       float *diff_weights, bool accumulate, void *scratch, int threads);
+
+/// One (map, weights) pair of a convolution that sums over several sources.
+typedef struct oct_conv2d_source {
+  const oct_conv2d_desc *desc;
+  const float *src;
+  const float *weights;
+} oct_conv2d_source;
+
+ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sources, int count, int threads);
+/// dst = Σ_s conv(sources[s]) + bias + up2(low): one accumulation in registers. All sources share n, oh, ow, oc.
+/// `low` (NULL for none) is a map [n, low_h, low_w, oc] read at (oh / 2, ow / 2): nearest upsampling by 2, cropped.
+oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *bias,
+                                      const float *low, ptrdiff_t low_h, ptrdiff_t low_w, float *dst,
+                                      void *scratch, int threads);
+
+// MARK: Pooling
+
+/// Windows may reach past the map by padding or ceil mode (that is in oh, ow); every window has at least one
+/// pixel inside. Averages divide by the number of pixels really inside.
+typedef struct oct_pool2d_desc {
+  ptrdiff_t n, ih, iw, c, oh, ow, kh, kw, sh, sw, ph, pw;
+} oct_pool2d_desc;
+
+oct_status oct_pool2d_check(const oct_pool2d_desc *desc);
+oct_status oct_avg_pool2d_forward(const oct_pool2d_desc *desc, const float *src, float *dst, int threads);
+oct_status oct_avg_pool2d_backward(const oct_pool2d_desc *desc, const float *diff_dst, float *diff_src,
+                                   bool accumulate, int threads);
+/// `argmax` [n, oh, ow, c] receives kh·KW + kw of the winner (first one on ties, as PyTorch); may be NULL.
+oct_status oct_max_pool2d_forward(const oct_pool2d_desc *desc, const float *src, float *dst, int32_t *argmax,
+                                  int threads);
+oct_status oct_max_pool2d_backward(const oct_pool2d_desc *desc, const float *diff_dst, const int32_t *argmax,
+                                   float *diff_src, bool accumulate, int threads);
+/// src[n, h·w, c] → dst[n, c], the mean over `pixels` = h·w.
+oct_status oct_global_avg_pool_forward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, const float *src, float *dst,
+                                       int threads);
+oct_status oct_global_avg_pool_backward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, const float *diff_dst,
+                                        float *diff_src, bool accumulate, int threads);
+
+// MARK: Nearest upsampling by two
+
+/// dst[n, y, x, c] = src[n, y / 2, x / 2, c], cropped: ih = ⌈oh / 2⌉, iw = ⌈ow / 2⌉.
+typedef struct oct_upsample2x_desc {
+  ptrdiff_t n, ih, iw, c, oh, ow;
+} oct_upsample2x_desc;
+
+oct_status oct_upsample2x_forward(const oct_upsample2x_desc *desc, const float *src, float *dst,
+                                  bool accumulate, int threads);
+oct_status oct_upsample2x_backward(const oct_upsample2x_desc *desc, const float *diff_dst, float *diff_src,
+                                   bool accumulate, int threads);
+
+// MARK: Batch normalisation, with the addition and ReLU that may follow it
+
+typedef struct oct_batch_norm_desc {
+  ptrdiff_t rows, c;  // rows = n·h·w
+  float epsilon;      // 1e-5
+  float momentum;     // fraction of the new value in the running statistics, 0.1
+  bool relu;          // dst = max(0, …)
+} oct_batch_norm_desc;
+
+ptrdiff_t oct_batch_norm_scratch_bytes(const oct_batch_norm_desc *desc);
+/// dst = relu?(gamma · (src − mean) · inv_std + beta + residual), mean and *biased* variance of this batch over
+/// the rows. running_var takes the *unbiased* one (rows / (rows − 1); biased where rows == 1).
+/// `residual` [rows, c] may be NULL. save_mean[c] and save_inv_std[c] are what backward reads.
+oct_status oct_batch_norm_forward_training(const oct_batch_norm_desc *desc, const float *src,
+                                           const float *gamma, const float *beta, const float *residual,
+                                           float *running_mean, float *running_var, float *dst,
+                                           float *save_mean, float *save_inv_std, void *scratch, int threads);
+oct_status oct_batch_norm_forward_inference(const oct_batch_norm_desc *desc, const float *src,
+                                            const float *gamma, const float *beta, const float *mean,
+                                            const float *var, const float *residual, float *dst, int threads);
+/// With relu, diff_dst is first masked by dst > 0 (`dst` may be NULL without relu). The masked gradient also goes
+/// to diff_residual (may be NULL). The two accumulate flags choose between assigning and adding.
+/// diff_gamma[c] and diff_beta[c] are assigned.
+oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float *src, const float *dst,
+                                   const float *diff_dst, const float *gamma, const float *save_mean,
+                                   const float *save_inv_std, float *diff_src, bool accumulate_src,
+                                   float *diff_residual, bool accumulate_residual, float *diff_gamma,
+                                   float *diff_beta, void *scratch, int threads);
+
+// MARK: Element-wise
+
+/// dst = max(0, src); src == dst is allowed.
+oct_status oct_relu_forward(ptrdiff_t count, const float *src, float *dst, int threads);
+/// diff_src (+)= diff_dst where dst > 0.
+oct_status oct_relu_backward(ptrdiff_t count, const float *dst, const float *diff_dst, float *diff_src,
+                             bool accumulate, int threads);
+/// dst = a + b; dst may be a or b.
+oct_status oct_add(ptrdiff_t count, const float *a, const float *b, float *dst, int threads);
+oct_status oct_copy(ptrdiff_t count, const float *src, float *dst, int threads);
+/// dst = scale · keep(i) · src, keep(i) drawn from a counter-based generator by (seed, i), scale = 1 / (1 − p).
+/// Backward is the same call on the gradient, so that no mask is stored. `accumulate` adds.
+oct_status oct_dropout(ptrdiff_t count, float p, uint64_t seed, const float *src, float *dst, bool accumulate,
+                       int threads);
+/// diff_bias[c] = Σ_rows diff_dst[row, c], assigned.
+ptrdiff_t oct_bias_backward_scratch_bytes(ptrdiff_t rows, ptrdiff_t c);
+oct_status oct_bias_backward(ptrdiff_t rows, ptrdiff_t c, const float *diff_dst, float *diff_bias, void *scratch,
+                             int threads);
+
+// MARK: Loss
+
+/// Per image: losses[i] = (1 − s)·(−log p[label]) + s / classes · Σ_k −log p[k], p = softmax(logits).
+/// diff_logits (may be NULL) = diff_scale · ∂losses[i]/∂logits, so diff_scale = 1 / n for the mean.
+oct_status oct_softmax_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float *logits, const int32_t *labels,
+                                     float smoothing, float diff_scale, float *losses, float *diff_logits,
+                                     int threads);
+
+// MARK: Optimizers: one pass over memory, `gradient_scale` multiplies the gradient first (clipping)
+
+/// torch.optim.SGD: g += weight_decay·w; v = momentum·v + g (v = g on the first step); w −= lr·(nesterov ? g + momentum·v : v).
+/// `velocity` may be NULL where momentum is 0.
+typedef struct oct_sgd {
+  float learning_rate, momentum, weight_decay, gradient_scale;
+  bool nesterov, first_step;
+} oct_sgd;
+oct_status oct_sgd_update(const oct_sgd *sgd, ptrdiff_t count, const float *gradient, float *weights,
+                          float *velocity, int threads);
+
+/// torch.optim.Adam (decoupled = false: weight decay is L2 in the gradient) and AdamW (decoupled = true).
+/// `step` counts from 1.
+typedef struct oct_adam {
+  float learning_rate, beta1, beta2, epsilon, weight_decay, gradient_scale;
+  bool decoupled;
+  int64_t step;
+} oct_adam;
+oct_status oct_adam_update(const oct_adam *adam, ptrdiff_t count, const float *gradient, float *weights,
+                           float *first_moment, float *second_moment, int threads);
+
+/// Σ x², in double through a fixed number of partial sums.
+double oct_sum_of_squares(ptrdiff_t count, const float *x, int threads);
+
+// MARK: Measuring the machine
+
+/// Runs independent fused multiply–adds on `threads` threads; returns floating-point operations done.
+/// Time it to get the peak: 2 flops a lane and FMA.
+double oct_fma_burn(int64_t iterations, int threads);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // CKERNELS_H

@@ -1,0 +1,23 @@
+// OpenMP in one place. The Swift toolchain ships no omp.h, so the few entry points used are declared here.
+#ifndef OCT_THREADING_H
+#define OCT_THREADING_H
+
+#include <stddef.h>
+
+extern int omp_get_thread_num(void);
+extern int omp_get_num_threads(void);
+extern int omp_get_num_procs(void);
+
+/// The half-open share [begin, end) of `count` items that part `part` of `parts` owns: contiguous, sizes differ by
+/// at most one.
+static inline void oct_share(ptrdiff_t count, ptrdiff_t part, ptrdiff_t parts, ptrdiff_t *begin, ptrdiff_t *end) {
+  ptrdiff_t base = count / parts, extra = count % parts;
+  *begin = part * base + (part < extra ? part : extra);
+  *end = *begin + base + (part < extra ? 1 : 0);
+}
+
+static inline ptrdiff_t oct_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+static inline ptrdiff_t oct_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+static inline ptrdiff_t oct_ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
+
+#endif  // OCT_THREADING_H

@@ -1,0 +1,1 @@
+void oct_reference_placeholder(void);
