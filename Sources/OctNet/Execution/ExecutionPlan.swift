@@ -1,0 +1,96 @@
+/// Where everything lives while a graph runs: one offset into the arena for each map, gradient and saved statistic.
+///
+/// Time is counted in steps. Inference has a step for each node. Training has a step for each node, one for the
+/// loss, and one for each node backwards. A buffer lives from the step that writes it to the last that reads it.
+struct ExecutionPlan {
+  let batch: Int
+  let training: Bool
+  private(set) var values: [Int?]
+  private(set) var gradients: [Int?]
+  private(set) var saved: [Int?]
+  private(set) var scratch: Int
+  private(set) var arenaBytes: Int
+  /// Whether a node's contribution to an input's gradient adds to earlier ones.
+  private(set) var accumulates: [[Bool]]
+
+  init(graph: Graph, batch: Int, training: Bool, threads: Int) {
+    self.batch = batch
+    self.training = training
+    let nodes = graph.nodes
+    let lossStep = nodes.count
+    func backwardStep(_ node: Int) -> Int { 2 * nodes.count - node }
+
+    var requests: [MemoryPlanner.Request] = []
+    func request(_ bytes: Int, _ first: Int, _ last: Int) -> Int {
+      requests.append(.init(bytes: bytes, first: first, last: last))
+      return requests.count - 1
+    }
+    func mapBytes(_ value: ValueID) -> Int { batch * graph.shape(of: value).count * MemoryLayout<Float>.stride }
+
+    let consumers = graph.consumers()
+    let needsGradient = Self.needsGradient(graph)
+    var valueRequests = [Int?](repeating: nil, count: graph.values.count)
+    var gradientRequests = valueRequests
+    var savedRequests = [Int?](repeating: nil, count: nodes.count)
+    var accumulates = nodes.map { $0.inputs.map { _ in false } }
+
+    for (index, node) in nodes.enumerated() {
+      var last = consumers[node.output.index].last ?? index
+      if node.output == graph.output { last = max(last, lossStep) }
+      if training {
+        if node.operation.backwardReads.contains(.output) { last = backwardStep(index) }
+        // The first consumer runs backward last.
+        let reader = consumers[node.output.index].first {
+          nodes[$0].operation.backwardReads.contains(.inputs)
+        }
+        if let reader { last = max(last, backwardStep(reader)) }
+      }
+      valueRequests[node.output.index] = request(mapBytes(node.output), index, last)
+      if training {
+        let bytes = node.operation.savedBytes(batch: batch)
+        if bytes > 0 { savedRequests[index] = request(bytes, index, backwardStep(index)) }
+        if needsGradient[node.output.index] {
+          // The last consumer runs backward first and so assigns.
+          let writer = consumers[node.output.index].last
+          let first = writer.map(backwardStep) ?? lossStep
+          let whole = node.output == graph.output ? lossStep : first
+          gradientRequests[node.output.index] = request(mapBytes(node.output), whole, backwardStep(index))
+        }
+      }
+    }
+    if training {
+      var written = Set<ValueID>()
+      for (index, node) in nodes.enumerated().reversed() {
+        for (position, input) in node.inputs.enumerated() where needsGradient[input.index] {
+          accumulates[index][position] = !written.insert(input).inserted
+        }
+      }
+    }
+
+    var scratchBytes = 0
+    for node in nodes {
+      for pass in training ? [Pass.trainingForward, .backward] : [Pass.inference] {
+        scratchBytes = max(
+          scratchBytes, node.operation.scratchBytes(pass, batch: batch, threads: threads))
+      }
+    }
+
+    let (offsets, bytes) = MemoryPlanner.plan(requests)
+    values = valueRequests.map { $0.map { offsets[$0] } }
+    gradients = gradientRequests.map { $0.map { offsets[$0] } }
+    saved = savedRequests.map { $0.map { offsets[$0] } }
+    self.accumulates = accumulates
+    scratch = bytes
+    arenaBytes = bytes + scratchBytes
+  }
+
+  /// Values with a parameter upstream; gradients of the others are never computed.
+  private static func needsGradient(_ graph: Graph) -> [Bool] {
+    var result = Array(repeating: false, count: graph.values.count)
+    for node in graph.nodes {
+      result[node.output.index] =
+        !node.operation.parameters.isEmpty || node.inputs.contains { result[$0.index] }
+    }
+    return result
+  }
+}

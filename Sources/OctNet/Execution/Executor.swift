@@ -1,0 +1,101 @@
+/// Runs a graph over its arena: forward, and backward where the plan is for training.
+///
+/// Pointers are bound once; a step only supplies the images.
+final class Executor {
+  private let graph: Graph
+  private let plan: ExecutionPlan
+  private let threads: Int
+  private let arena: AlignedBuffer
+  private let memory: ParameterMemory
+  /// Input and output maps of each node; nil stands for the network's input.
+  private let inputs: [[UnsafePointer<Float>?]]
+  private let outputs: [UnsafeMutablePointer<Float>]
+  private let outputGradients: [UnsafePointer<Float>?]
+  private let sinks: [[GradientSink?]]
+  private let saved: [UnsafeMutableRawPointer?]
+
+  init(graph: Graph, memory: ParameterMemory, batch: Int, training: Bool, threads: Int) {
+    let plan = ExecutionPlan(graph: graph, batch: batch, training: training, threads: threads)
+    let arena = AlignedBuffer(byteCount: plan.arenaBytes)
+    func floats(_ offset: Int) -> UnsafeMutablePointer<Float> {
+      (arena.base + offset).assumingMemoryBound(to: Float.self)
+    }
+    self.graph = graph
+    self.plan = plan
+    self.threads = threads
+    self.arena = arena
+    self.memory = memory
+    inputs = graph.nodes.map { node in
+      node.inputs.map { input in plan.values[input.index].map { UnsafePointer(floats($0)) } }
+    }
+    outputs = graph.nodes.map { node in
+      guard let offset = plan.values[node.output.index] else {
+        preconditionFailure("every node's output is planned")
+      }
+      return floats(offset)
+    }
+    outputGradients = graph.nodes.map { node in
+      plan.gradients[node.output.index].map { UnsafePointer(floats($0)) }
+    }
+    sinks = graph.nodes.enumerated().map { index, node in
+      node.inputs.enumerated().map { position, input in
+        plan.gradients[input.index].map {
+          GradientSink(pointer: floats($0), accumulate: plan.accumulates[index][position])
+        }
+      }
+    }
+    saved = plan.saved.map { offset in offset.map { arena.base + $0 } }
+  }
+
+  var arenaBytes: Int { plan.arenaBytes }
+  var batch: Int { plan.batch }
+
+  private var scratch: UnsafeMutableRawPointer { arena.base + plan.scratch }
+
+  /// count × output floats, valid until the next call.
+  func forward(images: UnsafePointer<Float>, count: Int, seed: UInt64 = 0) -> UnsafePointer<Float> {
+    precondition(count > 0 && count <= plan.batch)
+    for (index, node) in graph.nodes.enumerated() {
+      node.operation.forward(
+        ForwardContext(
+          batch: count, training: plan.training, threads: threads, seed: Self.nodeSeed(seed, index),
+          memory: memory, inputs: inputs[index].map { $0 ?? images }, output: outputs[index],
+          saved: saved[index], scratch: scratch))
+    }
+    return outputMap
+  }
+
+  /// Gradients of all parameters, after `outputGradient` has been filled. Same images, count and seed as in forward.
+  func backward(images: UnsafePointer<Float>, count: Int, seed: UInt64 = 0) {
+    precondition(plan.training)
+    for (index, node) in graph.nodes.enumerated().reversed() {
+      guard let gradient = outputGradients[index] else { continue }
+      node.operation.backward(
+        BackwardContext(
+          batch: count, threads: threads, seed: Self.nodeSeed(seed, index), memory: memory,
+          inputs: inputs[index].map { $0 ?? images }, output: outputs[index], outputGradient: gradient,
+          inputGradients: sinks[index], saved: saved[index], scratch: scratch))
+    }
+  }
+
+  private var outputMap: UnsafePointer<Float> {
+    guard let node = graph.nodes.lastIndex(where: { $0.output == graph.output }) else {
+      preconditionFailure("the output is a node's")
+    }
+    return UnsafePointer(outputs[node])
+  }
+
+  /// Where the loss writes ∂loss/∂output.
+  var outputGradient: UnsafeMutablePointer<Float> {
+    guard let offset = plan.gradients[graph.output.index] else {
+      preconditionFailure("a network without parameters has no gradient")
+    }
+    return (arena.base + offset).assumingMemoryBound(to: Float.self)
+  }
+
+  /// Each node draws from a stream of its own.
+  private static func nodeSeed(_ seed: UInt64, _ node: Int) -> UInt64 {
+    var stream = RandomStream(seed: seed, "node", node)
+    return stream.next()
+  }
+}

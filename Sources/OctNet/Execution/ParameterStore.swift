@@ -1,0 +1,52 @@
+/// Every trainable parameter of a network in one aligned buffer, its gradients in a second, and the running
+/// statistics in a third.
+///
+/// Convolution weights are in the kernels' blocked layout; its padding is zero and stays zero under every
+/// optimizer, so an optimizer may treat the buffer as one long vector.
+public final class ParameterStore {
+  public struct Entry: Sendable {
+    public let name: String
+    public let kind: ParameterKind
+    /// Floats of the buffers that belong to this parameter.
+    public let range: Range<Int>
+  }
+
+  public let entries: [Entry]
+  /// Floats in each of the two buffers, alignment gaps included (they hold zeros).
+  public let count: Int
+
+  private let valueBuffer, gradientBuffer, stateBuffer: AlignedBuffer
+  private let bufferOffsets: [Int]
+
+  init(graph: Graph) {
+    let lane = MemoryPlanner.alignment / MemoryLayout<Float>.stride
+    var next = 0
+    entries = graph.parameters.map { parameter in
+      let range = next..<next + parameter.storedCount
+      next = (range.upperBound + lane - 1) / lane * lane
+      return Entry(name: parameter.name, kind: parameter.kind, range: range)
+    }
+    count = next
+    var offsets: [Int] = []
+    var end = 0
+    for buffer in graph.buffers {
+      offsets.append(end)
+      end = (end + buffer.count + lane - 1) / lane * lane
+    }
+    bufferOffsets = offsets
+    valueBuffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
+    gradientBuffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
+    stateBuffer = AlignedBuffer(byteCount: end * MemoryLayout<Float>.stride)
+  }
+
+  public var values: UnsafeMutablePointer<Float> { valueBuffer.floats }
+  public var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
+
+  func buffer(_ id: BufferID) -> UnsafeMutablePointer<Float> { stateBuffer.floats + bufferOffsets[id.index] }
+
+  var memory: ParameterMemory {
+    ParameterMemory(
+      values: values, gradients: gradients, buffers: stateBuffer.floats,
+      parameterOffsets: entries.map(\.range.lowerBound), bufferOffsets: bufferOffsets)
+  }
+}

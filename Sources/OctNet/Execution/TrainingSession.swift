@@ -1,0 +1,93 @@
+import CKernels
+
+/// What one training step saw.
+public struct StepResult: Sendable {
+  /// Mean loss over the images.
+  public let loss: Float
+  /// Images whose largest logit is the label's.
+  public let correct: Int
+}
+
+/// Forward and backward passes of a network with softmax cross-entropy, for batches up to a fixed size.
+///
+/// Call it from one thread only: the worker threads belong to the thread that started them.
+public final class TrainingSession {
+  private let network: Network
+  private let executor: Executor
+  private let threads: Int
+  private let labelSmoothing: Float
+  private let classes: Int
+  private var losses: [Float]
+
+  /// - Parameter labelSmoothing: share of the target that is spread over all classes, 0 ... 1.
+  /// - Throws: `OctNetError.graph` where the output is not a vector of logits.
+  public init(
+    network: Network, batchSize: Int, threads: Int, labelSmoothing: Float = 0, fused: Bool = true
+  ) throws {
+    precondition(batchSize > 0 && threads > 0)
+    classes = try network.requireLogits()
+    self.network = network
+    self.threads = threads
+    self.labelSmoothing = labelSmoothing
+    losses = Array(repeating: 0, count: batchSize)
+    executor = Executor(
+      graph: fused ? network.graph.fused(for: .trainingForward) : network.graph,
+      memory: network.parameters.memory, batch: batchSize, training: true, threads: threads)
+  }
+
+  /// Bytes of the arena that holds all maps, gradients and scratch memory.
+  public var arenaBytes: Int { executor.arenaBytes }
+
+  /// One forward and backward pass. Afterwards `network.parameters.gradients` holds the gradient of the mean loss and
+  /// the running statistics have moved.
+  ///
+  /// - Parameters:
+  ///   - images: [count, height, width, channels].
+  ///   - labels: class indices in 0 ..< classes.
+  ///   - dropoutSeed: another one each step.
+  public func step(
+    images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, count: Int, dropoutSeed: UInt64 = 0
+  ) -> StepResult {
+    let logits = executor.forward(images: images, count: count, seed: dropoutSeed)
+    check(
+      oct_softmax_cross_entropy(
+        count, classes, logits, labels, labelSmoothing, 1 / Float(count), &losses, executor.outputGradient,
+        Int32(threads)))
+    var correct = 0
+    for image in 0..<count where logits.argmax(row: image, of: classes) == Int(labels[image]) {
+      correct += 1
+    }
+    // Double, in order: the same bits for any number of threads.
+    let total = losses[..<count].reduce(0.0) { $0 + Double($1) }
+    executor.backward(images: images, count: count, seed: dropoutSeed)
+    for index in network.counters.indices { network.counters[index] += 1 }
+    return StepResult(loss: Float(total / Double(count)), correct: correct)
+  }
+
+  /// count × classes logits of the last step (training mode); tests compare them.
+  func lastLogits(images: UnsafePointer<Float>, count: Int) -> [Float] {
+    let logits = executor.forward(images: images, count: count)
+    return Array(UnsafeBufferPointer(start: logits, count: count * classes))
+  }
+}
+
+extension Network {
+  /// The number of classes.
+  func requireLogits() throws -> Int {
+    guard outputShape.pixels == 1 else {
+      throw OctNetError.graph(
+        layer: "", "the output is a map of \(outputShape), expected 1×1×classes: end with GlobalAvgPool and Linear")
+    }
+    return outputShape.channels
+  }
+}
+
+extension UnsafePointer<Float> {
+  /// The first of the largest entries of a row.
+  func argmax(row: Int, of columns: Int) -> Int {
+    let start = self + row * columns
+    var best = 0
+    for column in 1..<max(1, columns) where start[column] > start[best] { best = column }
+    return best
+  }
+}

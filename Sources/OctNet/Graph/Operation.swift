@@ -1,0 +1,95 @@
+import CKernels
+
+/// One kind of node: what it computes, what it costs, and what its backward pass needs.
+///
+/// An operation has one output. It is a value: sizes and parameter indices, no memory of its own. All memory comes
+/// with the context, from the arena that the planner laid out.
+public protocol Operation: Sendable {
+  /// Short name for profiles and tables, such as `conv` or `batch_norm`.
+  var kind: String { get }
+  /// Multiply–accumulates of convolutions and linear layers for one image; 0 for everything else.
+  var macs: Int { get }
+  var parameters: [ParameterID] { get }
+  /// Which forward values must stay in memory until backward has run.
+  var backwardReads: BackwardReads { get }
+
+  /// Bytes that forward leaves for backward, such as saved statistics.
+  func savedBytes(batch: Int) -> Int
+  /// Bytes of scratch one call needs.
+  func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int
+
+  func forward(_ context: ForwardContext)
+  func backward(_ context: BackwardContext)
+}
+
+extension Operation {
+  public var macs: Int { 0 }
+  public var parameters: [ParameterID] { [] }
+  public func savedBytes(batch: Int) -> Int { 0 }
+  public func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int { 0 }
+}
+
+public enum Pass: Sendable {
+  case inference, trainingForward, backward
+}
+
+/// Forward values that a backward pass reads.
+public struct BackwardReads: OptionSet, Sendable {
+  public let rawValue: Int
+  public init(rawValue: Int) { self.rawValue = rawValue }
+
+  public static let inputs = BackwardReads(rawValue: 1)
+  public static let output = BackwardReads(rawValue: 2)
+}
+
+/// Parameters, gradients and running statistics as the operations see them.
+public struct ParameterMemory {
+  let values: UnsafeMutablePointer<Float>
+  let gradients: UnsafeMutablePointer<Float>
+  let buffers: UnsafeMutablePointer<Float>
+  let parameterOffsets: [Int]
+  let bufferOffsets: [Int]
+
+  func value(_ id: ParameterID) -> UnsafeMutablePointer<Float> { values + parameterOffsets[id.index] }
+  func gradient(_ id: ParameterID) -> UnsafeMutablePointer<Float> { gradients + parameterOffsets[id.index] }
+  func buffer(_ id: BufferID) -> UnsafeMutablePointer<Float> { buffers + bufferOffsets[id.index] }
+}
+
+public struct ForwardContext {
+  let batch: Int
+  let training: Bool
+  let threads: Int
+  /// Seed of this step's random draws for this node.
+  let seed: UInt64
+  let memory: ParameterMemory
+  let inputs: [UnsafePointer<Float>]
+  let output: UnsafeMutablePointer<Float>
+  let saved: UnsafeMutableRawPointer?
+  let scratch: UnsafeMutableRawPointer?
+}
+
+/// Where the gradient of an input goes: the first contribution assigns, later ones add.
+public struct GradientSink {
+  let pointer: UnsafeMutablePointer<Float>
+  let accumulate: Bool
+}
+
+public struct BackwardContext {
+  let batch: Int
+  let threads: Int
+  let seed: UInt64
+  let memory: ParameterMemory
+  let inputs: [UnsafePointer<Float>]
+  let output: UnsafePointer<Float>
+  let outputGradient: UnsafePointer<Float>
+  /// nil where no parameter lies upstream.
+  let inputGradients: [GradientSink?]
+  let saved: UnsafeMutableRawPointer?
+  let scratch: UnsafeMutableRawPointer?
+}
+
+/// Kernels validate their descriptors; the graph has checked the same sizes, so a refusal is a programmer's mistake.
+@inline(__always)
+func check(_ status: oct_status, _ kind: StaticString = #function) {
+  precondition(status == OCT_OK, "kernel refused its descriptor in \(kind)")
+}

@@ -1,0 +1,53 @@
+/// Batch normalisation of each octave on its own: γ · (x − mean) / √(var + ε) + β.
+///
+/// Training normalises with the biased variance of the batch and keeps the unbiased one; `momentum` is the fraction
+/// of the new value in the running statistics, as in PyTorch.
+public struct BatchNorm2d: Layer {
+  public let name: String
+  public let channels: Int
+  public let alpha: Double
+  public let epsilon, momentum: Float
+  public let keys: OctaveKeys
+
+  /// - Parameter keys: defaults to `plain` at α = 0 and `octave` elsewhere.
+  public init(
+    _ name: String = "", channels: Int, alpha: Double = 0, epsilon: Float = 1e-5, momentum: Float = 0.1,
+    keys: OctaveKeys? = nil
+  ) {
+    self.name = name
+    self.channels = channels
+    self.alpha = alpha
+    self.epsilon = epsilon
+    self.momentum = momentum
+    self.keys = keys ?? (alpha == 0 ? .plain : .octave)
+  }
+
+  /// - Throws: `OctNetError.graph` where x does not have the channels that α says.
+  public func forward(_ x: OctFeature) throws -> OctFeature {
+    let split = OctaveSplit(channels: channels, alpha: alpha)
+    guard split.high == x.highChannels, split.low == x.lowChannels else {
+      throw x.builder.error(
+        "batch norm of \(channels) channels at alpha \(alpha) expects \(split.high) high and \(split.low) low, "
+          + "found \(x)")
+    }
+    let high = try x.high.map { try normalize($0, key: "bn_h") }
+    let low = try x.low.map { try normalize($0, key: "bn_l") }
+    return OctFeature(high: high, low: low, height: x.height, width: x.width, builder: x.builder)
+  }
+
+  private func normalize(_ map: SymbolicMap, key: String) throws -> SymbolicMap {
+    let builder = map.builder
+    return try builder.scoped(keys == .octave ? key : "") {
+      let count = map.shape.channels
+      let scale = try builder.addParameter("weight", .normScale, shape: [count], .constant(1))
+      let shift = try builder.addParameter("bias", .normShift, shape: [count], .constant(0))
+      let mean = builder.addBuffer("running_mean", count: count, initial: 0)
+      let variance = builder.addBuffer("running_var", count: count, initial: 1)
+      builder.addCounter("num_batches_tracked")
+      let operation = BatchNormalization(
+        shape: map.shape, scale: scale, shift: shift, runningMean: mean, runningVariance: variance,
+        epsilon: epsilon, momentum: momentum)
+      return builder.record(operation, [map], shape: map.shape)
+    }
+  }
+}

@@ -1,0 +1,101 @@
+/// A network: its graph, and the parameters and running statistics that training changes.
+///
+/// ```swift
+/// let network = try Network(inputShape: MapShape(height: 32, width: 32, channels: 3), seed: 1) { x in
+///   let x = try ReLU()(BatchNorm2d("norm", channels: 32, alpha: 0.5)(conv(x)))
+///   ...
+/// }
+/// ```
+///
+/// Not for use from several threads at once.
+public final class Network {
+  public let graph: Graph
+  public let inputShape: MapShape
+  public let parameters: ParameterStore
+  /// `num_batches_tracked` of each batch norm.
+  var counters: [Int64]
+
+  /// Builds the graph by applying `body` to the symbolic input and initialises the parameters.
+  ///
+  /// Each parameter starts from a random stream of its own, named after it: adding a layer does not change
+  /// the others.
+  ///
+  /// - Throws: what `body` throws; `OctNetError.graph` where its output still has two octaves.
+  public init(inputShape: MapShape, seed: UInt64, body: (OctFeature) throws -> OctFeature) throws {
+    let builder = GraphBuilder()
+    guard inputShape.height > 0, inputShape.width > 0, inputShape.channels > 0 else {
+      throw builder.error("the input needs at least one pixel and channel, found \(inputShape)")
+    }
+    let output = try body(OctFeature(builder.addInput(inputShape))).plain(for: "the network's output")
+    graph = builder.finish(output: output)
+    guard !graph.nodes.isEmpty else { throw builder.error("the network has no layers") }
+    self.inputShape = inputShape
+    parameters = ParameterStore(graph: graph)
+    counters = Array(repeating: 0, count: graph.counters)
+    initialize(seed: seed)
+  }
+
+  /// Shape of one image's output; `channels` is the number of classes.
+  public var outputShape: MapShape { graph.shape(of: graph.output) }
+
+  private func initialize(seed: UInt64) {
+    for (index, parameter) in graph.parameters.enumerated() {
+      var values = [Float](repeating: 0, count: parameter.count)
+      var stream = RandomStream(seed: seed, "initialize " + parameter.name)
+      values.withUnsafeMutableBufferPointer { parameter.initializer.fill($0, from: &stream) }
+      store(values, in: ParameterID(index: index))
+    }
+    for (index, buffer) in graph.buffers.enumerated() {
+      parameters.buffer(BufferID(index: index)).update(repeating: buffer.initial, count: buffer.count)
+    }
+  }
+
+  func store(_ values: [Float], in id: ParameterID) {
+    let target = parameters.values + parameters.entries[id.index].range.lowerBound
+    if let layout = graph.parameters[id.index].layout {
+      layout.pack(values, into: target)
+    } else {
+      values.withUnsafeBufferPointer { source in
+        for index in source.indices { target[index] = source[index] }
+      }
+    }
+  }
+
+  /// A parameter, or its gradient, in PyTorch's layout.
+  func load(_ id: ParameterID, from source: UnsafePointer<Float>) -> Tensor {
+    let parameter = graph.parameters[id.index]
+    let start = source + parameters.entries[id.index].range.lowerBound
+    let values = [Float](unsafeUninitializedCapacity: parameter.count) { buffer, count in
+      if let target = buffer.baseAddress {
+        if let layout = parameter.layout {
+          layout.unpack(start, into: target)
+        } else {
+          target.initialize(from: start, count: parameter.count)
+        }
+      }
+      count = parameter.count
+    }
+    return Tensor(shape: parameter.shape, values: values)
+  }
+
+  /// Gradients of the last training step by parameter name, in PyTorch's layout.
+  public func gradients() -> [(name: String, gradient: Tensor)] {
+    graph.parameters.indices.map { index in
+      (graph.parameters[index].name, load(ParameterID(index: index), from: parameters.gradients))
+    }
+  }
+}
+
+extension Initializer {
+  func fill(_ values: UnsafeMutableBufferPointer<Float>, from stream: inout RandomStream) {
+    switch self {
+    case .constant(let value):
+      values.update(repeating: value)
+    case .uniform(let bound):
+      for index in values.indices { values[index] = (2 * stream.uniform() - 1) * bound }
+    case .kaimingNormal(let fanOut):
+      let deviation = (2 / Float(fanOut)).squareRoot()
+      for index in values.indices { values[index] = stream.normal() * deviation }
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import CKernels
+
+/// output = relu?(γ · (x − mean) / √(var + ε) + β + residual?), statistics over batch and pixels.
+///
+/// Inputs: the map and, where `addsResidual`, the map to add. Models record norm, addition and ReLU separately;
+/// the fusion pass joins them into one pass over memory.
+struct BatchNormalization: Operation {
+  let shape: MapShape
+  let scale, shift: ParameterID
+  let runningMean, runningVariance: BufferID
+  var epsilon: Float
+  var momentum: Float
+  var appliesReLU = false
+  var addsResidual = false
+
+  var kind: String { "batch_norm" + (addsResidual ? "+add" : "") + (appliesReLU ? "+relu" : "") }
+  var parameters: [ParameterID] { [scale, shift] }
+  var backwardReads: BackwardReads { appliesReLU ? [.inputs, .output] : .inputs }
+
+  private func descriptor(batch: Int) -> oct_batch_norm_desc {
+    oct_batch_norm_desc(
+      rows: batch * shape.pixels, c: shape.channels, epsilon: epsilon, momentum: momentum, relu: appliesReLU)
+  }
+
+  /// Mean and inverse deviation, a float a channel each.
+  func savedBytes(batch: Int) -> Int { 2 * shape.channels * MemoryLayout<Float>.stride }
+
+  func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int {
+    var descriptor = descriptor(batch: batch)
+    return pass == .inference ? 0 : oct_batch_norm_scratch_bytes(&descriptor)
+  }
+
+  func forward(_ c: ForwardContext) {
+    var descriptor = descriptor(batch: c.batch)
+    let residual = addsResidual ? c.inputs[1] : nil
+    let gamma = c.memory.value(scale)
+    let beta = c.memory.value(shift)
+    let mean = c.memory.buffer(runningMean)
+    let variance = c.memory.buffer(runningVariance)
+    if c.training, let saved = c.saved?.assumingMemoryBound(to: Float.self) {
+      check(
+        oct_batch_norm_forward_training(
+          &descriptor, c.inputs[0], gamma, beta, residual, mean, variance, c.output, saved,
+          saved + shape.channels, c.scratch, Int32(c.threads)))
+    } else {
+      check(
+        oct_batch_norm_forward_inference(
+          &descriptor, c.inputs[0], gamma, beta, mean, variance, residual, c.output, Int32(c.threads)))
+    }
+  }
+
+  func backward(_ c: BackwardContext) {
+    guard let saved = c.saved?.assumingMemoryBound(to: Float.self), let sink = c.inputGradients[0] else {
+      preconditionFailure("batch norm needs its saved statistics and an input with a gradient")
+    }
+    var descriptor = descriptor(batch: c.batch)
+    let residual = addsResidual ? c.inputGradients[1] : nil
+    check(
+      oct_batch_norm_backward(
+        &descriptor, c.inputs[0], c.output, c.outputGradient, c.memory.value(scale), saved,
+        saved + shape.channels, sink.pointer, sink.accumulate, residual?.pointer,
+        residual?.accumulate ?? false, c.memory.gradient(scale), c.memory.gradient(shift), c.scratch,
+        Int32(c.threads)))
+  }
+}

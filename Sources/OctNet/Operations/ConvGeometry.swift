@@ -1,0 +1,63 @@
+import CKernels
+
+/// The sizes of one convolution, batch left open.
+public struct ConvGeometry: Hashable, Sendable {
+  public var input, output: MapShape
+  public var kernelHeight, kernelWidth: Int
+  public var stride: Int
+  public var padding: Int
+  public var groups: Int
+
+  /// The output follows from the rest: ⌊(size + 2·padding − kernel) / stride⌋ + 1.
+  public init(
+    input: MapShape, outputChannels: Int, kernelHeight: Int, kernelWidth: Int, stride: Int, padding: Int,
+    groups: Int
+  ) {
+    self.input = input
+    self.kernelHeight = kernelHeight
+    self.kernelWidth = kernelWidth
+    self.stride = stride
+    self.padding = padding
+    self.groups = groups
+    output = MapShape(
+      height: Self.extent(input.height, kernel: kernelHeight, stride: stride, padding: padding),
+      width: Self.extent(input.width, kernel: kernelWidth, stride: stride, padding: padding),
+      channels: outputChannels)
+  }
+
+  static func extent(_ size: Int, kernel: Int, stride: Int, padding: Int) -> Int {
+    let span = size + 2 * padding - kernel
+    return span < 0 ? 0 : span / stride + 1
+  }
+
+  /// OIHW, as PyTorch.
+  public var weightShape: [Int] {
+    [output.channels, input.channels / groups, kernelHeight, kernelWidth]
+  }
+  public var macs: Int {
+    output.count * (input.channels / groups) * kernelHeight * kernelWidth
+  }
+
+  func descriptor(batch: Int) -> oct_conv2d_desc {
+    oct_conv2d_desc(
+      n: batch, ih: input.height, iw: input.width, ic: input.channels, oh: output.height, ow: output.width,
+      oc: output.channels, kh: kernelHeight, kw: kernelWidth, sh: stride, sw: stride, ph: padding,
+      pw: padding, g: groups)
+  }
+
+  /// Floats of the kernels' blocked weight layout.
+  var weightsCount: Int {
+    var descriptor = descriptor(batch: 1)
+    return oct_conv2d_weights_count(&descriptor)
+  }
+
+  func pack(_ oihw: UnsafePointer<Float>, into weights: UnsafeMutablePointer<Float>) {
+    var descriptor = descriptor(batch: 1)
+    oct_conv2d_pack_weights(&descriptor, oihw, weights)
+  }
+
+  func unpack(_ weights: UnsafePointer<Float>, into oihw: UnsafeMutablePointer<Float>) {
+    var descriptor = descriptor(batch: 1)
+    oct_conv2d_unpack_weights(&descriptor, weights, oihw)
+  }
+}

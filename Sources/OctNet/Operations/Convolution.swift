@@ -1,0 +1,51 @@
+import CKernels
+
+/// output = conv(input, weight) + bias. Linear layers are this on 1×1 maps.
+struct Convolution: Operation {
+  let geometry: ConvGeometry
+  let weight: ParameterID
+  let bias: ParameterID?
+  var kind = "conv"
+
+  var macs: Int { geometry.macs }
+  var parameters: [ParameterID] { [weight] + (bias.map { [$0] } ?? []) }
+  var backwardReads: BackwardReads { .inputs }
+
+  func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int {
+    var descriptor = geometry.descriptor(batch: batch)
+    let thread = Int32(threads)
+    guard pass == .backward else { return oct_conv2d_forward_scratch_bytes(&descriptor, thread) }
+    let biasBytes = bias == nil ? 0 : oct_bias_backward_scratch_bytes(batch * geometry.output.pixels, geometry.output.channels)
+    return max(
+      oct_conv2d_backward_data_scratch_bytes(&descriptor, thread),
+      oct_conv2d_backward_weights_scratch_bytes(&descriptor, thread), biasBytes)
+  }
+
+  func forward(_ c: ForwardContext) {
+    var descriptor = geometry.descriptor(batch: c.batch)
+    check(
+      oct_conv2d_forward(
+        &descriptor, c.inputs[0], c.memory.value(weight), bias.map { UnsafePointer(c.memory.value($0)) },
+        c.output, false, c.scratch, Int32(c.threads)))
+  }
+
+  func backward(_ c: BackwardContext) {
+    var descriptor = geometry.descriptor(batch: c.batch)
+    let threads = Int32(c.threads)
+    check(
+      oct_conv2d_backward_weights(
+        &descriptor, c.inputs[0], c.outputGradient, c.memory.gradient(weight), false, c.scratch, threads))
+    if let bias {
+      check(
+        oct_bias_backward(
+          c.batch * geometry.output.pixels, geometry.output.channels, c.outputGradient,
+          c.memory.gradient(bias), c.scratch, threads))
+    }
+    if let sink = c.inputGradients[0] {
+      check(
+        oct_conv2d_backward_data(
+          &descriptor, c.outputGradient, c.memory.value(weight), sink.pointer, sink.accumulate, c.scratch,
+          threads))
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import CKernels
+
+/// Nearest upsampling by two, cropped to the map it will join.
+struct Upsampling: Operation {
+  let input, output: MapShape
+
+  var kind: String { "upsample" }
+  var backwardReads: BackwardReads { [] }
+
+  private func descriptor(batch: Int) -> oct_upsample2x_desc {
+    oct_upsample2x_desc(
+      n: batch, ih: input.height, iw: input.width, c: input.channels, oh: output.height, ow: output.width)
+  }
+
+  func forward(_ c: ForwardContext) {
+    var descriptor = descriptor(batch: c.batch)
+    check(oct_upsample2x_forward(&descriptor, c.inputs[0], c.output, false, Int32(c.threads)))
+  }
+
+  func backward(_ c: BackwardContext) {
+    guard let sink = c.inputGradients[0] else { return }
+    var descriptor = descriptor(batch: c.batch)
+    check(
+      oct_upsample2x_backward(
+        &descriptor, c.outputGradient, sink.pointer, sink.accumulate, Int32(c.threads)))
+  }
+}
