@@ -1,0 +1,73 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// A regular file open for reading at any position, without a buffer: pieces go straight where they belong.
+public final class FileReader {
+  public let path: String
+  /// Bytes of the file when it was opened.
+  public let size: Int
+  private let descriptor: Int32
+
+  /// - Throws: `OctNetError.file` for a missing or unreadable file or anything but a regular file.
+  public init(path: String) throws(OctNetError) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw OctNetError.system(path, "cannot open", errno) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else {
+      let code = errno
+      close(descriptor)
+      throw OctNetError.system(path, "cannot read", code)
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+      throw OctNetError.file(
+        path: path, "expected a file, found a \(isDirectory ? "directory" : "device or pipe")")
+    }
+    self.path = path
+    self.descriptor = descriptor
+    size = Int(status.st_size)
+  }
+
+  deinit { close(descriptor) }
+
+  /// The `count` bytes from `offset` on.
+  /// - Throws: `OctNetError.file` where the file ends before that.
+  public func bytes(at offset: Int, count: Int) throws(OctNetError) -> [UInt8] {
+    precondition(offset >= 0 && count >= 0)
+    guard offset <= size, count <= size - offset else {
+      throw OctNetError.file(
+        path: path, "truncated: expected \(count) bytes at offset \(offset), the file has \(size)")
+    }
+    var failure: OctNetError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      guard let base = buffer.baseAddress else { return }
+      while initialized < count {
+        let chunk = pread(
+          descriptor, base + initialized, count - initialized, off_t(offset + initialized))
+        if chunk < 0 && errno == EINTR { continue }
+        guard chunk > 0 else {
+          failure =
+            chunk < 0
+            ? OctNetError.system(path, "cannot read", errno)
+            : OctNetError.file(path: path, "truncated while it was read: expected \(size) bytes")
+          return
+        }
+        initialized += chunk
+      }
+    }
+    if let failure { throw failure }
+    return bytes
+  }
+
+  /// The whole file.
+  public static func bytes(of path: String) throws(OctNetError) -> [UInt8] {
+    let reader = try FileReader(path: path)
+    return try reader.bytes(at: 0, count: reader.size)
+  }
+}

@@ -1,0 +1,87 @@
+import Foundation
+import Testing
+
+@testable import OctNet
+
+@Suite struct AtomicFileTests {
+  let directory: TemporaryDirectory
+  init() throws { directory = try TemporaryDirectory() }
+
+  @Test func writesAndReplaces() throws {
+    try AtomicFile.write("first", to: directory("a"))
+    try AtomicFile.write("second, longer", to: directory("a"))
+    #expect(try contents(ofFile: directory("a")) == Array("second, longer".utf8))
+    #expect(directory.contents == ["a"])
+  }
+
+  @Test func failingBodyLeavesTheOldFile() throws {
+    try AtomicFile.write("old", to: directory("a"))
+    #expect(throws: OctNetError.training("stop")) {
+      try AtomicFile.write(to: directory("a")) { writer in
+        try writer.write("half of the new")
+        throw OctNetError.training("stop")
+      }
+    }
+    #expect(try contents(ofFile: directory("a")) == Array("old".utf8))
+    #expect(directory.contents == ["a"])
+  }
+
+  /// The temporary file lies on a device that is always full.
+  @Test func fullDiskLeavesTheOldFile() throws {
+    try AtomicFile.write("old", to: directory("a"))
+    #expect(throws: OctNetError.file(path: directory("a"), "cannot write: No space left on device")) {
+      try AtomicFile.write(to: directory("a"), opening: { _ in open("/dev/full", O_WRONLY) }) { writer in
+        try writer.write("new")
+      }
+    }
+    #expect(try contents(ofFile: directory("a")) == Array("old".utf8))
+    #expect(directory.contents == ["a"])
+  }
+
+  @Test func devicesAreWrittenInPlace() throws {
+    try AtomicFile.write("gone", to: "/dev/null")
+    #expect(throws: OctNetError.file(path: "/dev/full", "cannot write: No space left on device")) {
+      try AtomicFile.write("text", to: "/dev/full")
+    }
+  }
+
+  @Test func symbolicLinksStayLinks() throws {
+    try AtomicFile.write("old", to: directory("target"))
+    try FileManager.default.createSymbolicLink(
+      atPath: directory("link"), withDestinationPath: directory("target"))
+    try AtomicFile.write("new", to: directory("link"))
+    #expect(try contents(ofFile: directory("target")) == Array("new".utf8))
+    #expect(
+      try FileManager.default.destinationOfSymbolicLink(atPath: directory("link")) == directory("target"))
+  }
+
+  /// Root may write anywhere, so these are places where nobody can.
+  @Test func unwritablePlacesAreNamed() throws {
+    try AtomicFile.write("a file", to: directory("file"))
+    let throughFile = directory("file/inside")
+    #expect(throws: OctNetError.file(path: throughFile, "cannot create: Not a directory")) {
+      try AtomicFile.write("text", to: throughFile)
+    }
+    let missing = directory("missing/inside")
+    #expect(throws: OctNetError.file(path: missing, "cannot create: No such file or directory")) {
+      try AtomicFile.write("text", to: missing)
+    }
+    #expect(throws: OctNetError.file(path: directory.path, "cannot write: Is a directory")) {
+      try AtomicFile.write("text", to: directory.path)
+    }
+  }
+
+  @Test func readingNamesTheProblem() throws {
+    #expect(throws: OctNetError.file(path: directory("none"), "cannot open: No such file or directory")) {
+      try FileReader.bytes(of: directory("none"))
+    }
+    #expect(throws: OctNetError.file(path: directory.path, "expected a file, found a directory")) {
+      try FileReader.bytes(of: directory.path)
+    }
+    let path = try directory.write([1, 2, 3], as: "three")
+    #expect(try FileReader.bytes(of: path) == [1, 2, 3])
+    #expect(throws: OctNetError.file(path: path, "truncated: expected 2 bytes at offset 2, the file has 3")) {
+      try FileReader(path: path).bytes(at: 2, count: 2)
+    }
+  }
+}
