@@ -1,0 +1,95 @@
+import CKernels
+
+/// Applies one update rule to the parameters of a network, in as few passes over memory as its settings allow.
+///
+/// What the rule remembers (velocity or moments) lies in buffers of the same order as the parameters; the padding
+/// between and inside parameters holds zeros everywhere and keeps them.
+public final class Optimizer {
+  /// Floats of the buffers that share their settings.
+  struct Group: Equatable {
+    var range: Range<Int>
+    var weightDecay: Float
+  }
+
+  public let configuration: OptimizerConfiguration
+  let groups: [Group]
+  /// One buffer for each of `configuration.stateNames`.
+  let state: [AlignedBuffer]
+  /// Updates so far.
+  public internal(set) var step = 0
+
+  private let parameters: ParameterStore
+  private let threads: Int32
+
+  /// - Parameter excludeNormsAndBiases: apply the weight decay to the weights of convolutions and linear layers only.
+  public init(
+    parameters: ParameterStore, configuration: OptimizerConfiguration, weightDecay: Float = 0,
+    excludeNormsAndBiases: Bool = false, threads: Int
+  ) {
+    self.parameters = parameters
+    self.configuration = configuration
+    self.threads = Int32(threads)
+    groups = Self.groups(
+      of: parameters, weightDecay: weightDecay, excludeNormsAndBiases: excludeNormsAndBiases)
+    state = configuration.stateNames.map { _ in
+      AlignedBuffer(byteCount: parameters.count * MemoryLayout<Float>.stride)
+    }
+  }
+
+  /// Neighbours of equal settings as one, gaps included: few, long kernel calls.
+  private static func groups(
+    of parameters: ParameterStore, weightDecay: Float, excludeNormsAndBiases: Bool
+  ) -> [Group] {
+    var groups: [Group] = []
+    for (index, entry) in parameters.entries.enumerated() {
+      let isLast = index == parameters.entries.count - 1
+      let end = isLast ? parameters.count : parameters.entries[index + 1].range.lowerBound
+      let decay = excludeNormsAndBiases && entry.kind != .weight ? 0 : weightDecay
+      if let last = groups.last, last.weightDecay == decay {
+        groups[groups.count - 1].range = last.range.lowerBound..<end
+      } else {
+        groups.append(Group(range: entry.range.lowerBound..<end, weightDecay: decay))
+      }
+    }
+    return groups
+  }
+
+  /// One update of every group. `gradientScale` multiplies the gradients first (see `clippingScale`).
+  public func update(learningRate: Double, gradientScale: Float = 1) {
+    step += 1
+    for group in groups {
+      let start = group.range.lowerBound
+      let gradients = parameters.gradients + start
+      let values = parameters.values + start
+      let status: oct_status
+      switch configuration {
+      case .sgd(let momentum, let nesterov):
+        var rule = oct_sgd(
+          learning_rate: Float(learningRate), momentum: momentum, weight_decay: group.weightDecay,
+          gradient_scale: gradientScale, nesterov: nesterov, first_step: step == 1)
+        status = oct_sgd_update(
+          &rule, group.range.count, gradients, values, state.first.map { $0.floats + start }, threads)
+      case .adam(let beta1, let beta2, let epsilon), .adamW(let beta1, let beta2, let epsilon):
+        var rule = oct_adam(
+          learning_rate: Float(learningRate), beta1: beta1, beta2: beta2, epsilon: epsilon,
+          weight_decay: group.weightDecay, gradient_scale: gradientScale,
+          decoupled: configuration.name == "adamw", step: Int64(step))
+        status = oct_adam_update(
+          &rule, group.range.count, gradients, values, state[0].floats + start, state[1].floats + start,
+          threads)
+      }
+      precondition(status == OCT_OK, "optimizer settings the kernel refuses")
+    }
+  }
+
+  /// √Σg² over all gradients.
+  public func gradientNorm() -> Double {
+    oct_sum_of_squares(parameters.count, parameters.gradients, threads).squareRoot()
+  }
+
+  /// The factor that brings the norm of all gradients down to `maximum`, 1 where it is smaller already
+  /// (`torch.nn.utils.clip_grad_norm_`: maximum / (norm + 1e-6)).
+  public func clippingScale(maximum: Double) -> Float {
+    Float(min(1, maximum / (gradientNorm() + 1e-6)))
+  }
+}
