@@ -21,15 +21,16 @@ public final class Network {
   /// the others.
   ///
   /// - Throws: what `body` throws; `OctNetError.graph` where its output still has two octaves.
-  public init(inputShape: MapShape, seed: UInt64, body: (OctFeature) throws -> OctFeature) throws {
-    let builder = GraphBuilder()
-    guard inputShape.height > 0, inputShape.width > 0, inputShape.channels > 0 else {
-      throw builder.error("the input needs at least one pixel and channel, found \(inputShape)")
-    }
-    let output = try body(OctFeature(builder.addInput(inputShape))).plain(for: "the network's output")
-    graph = builder.finish(output: output)
-    guard !graph.nodes.isEmpty else { throw builder.error("the network has no layers") }
-    self.inputShape = inputShape
+  public convenience init(
+    inputShape: MapShape, seed: UInt64, body: (OctFeature) throws -> OctFeature
+  ) throws {
+    self.init(graph: try Graph(inputShape: inputShape, body: body), seed: seed)
+  }
+
+  /// Initialises the parameters of a graph.
+  public init(graph: Graph, seed: UInt64) {
+    self.graph = graph
+    inputShape = graph.shape(of: graph.input)
     parameters = ParameterStore(graph: graph)
     counters = Array(repeating: 0, count: graph.counters)
     initialize(seed: seed)

@@ -3,7 +3,39 @@
 extension Graph {
   /// The fused graph for a pass.
   func fused(for pass: Pass) -> Graph {
-    joiningNormalizations()
+    joiningConvolutions().joiningNormalizations()
+  }
+
+  /// conv + conv and conv + up2(low) become one accumulation; neither the summands nor the upsampled map ever exist.
+  ///
+  /// These are the two sums of an octave convolution (paper, equation 2).
+  func joiningConvolutions() -> Graph {
+    let consumers = consumers()
+    let producers = producers()
+    var replaced = Set<Int>()
+    var joined: [Int: Node] = [:]
+
+    for (index, node) in nodes.enumerated() where node.operation is Addition && node.inputs[0] != node.inputs[1] {
+      var convolutions: [Int] = []
+      var upsamplings: [Int] = []
+      for input in node.inputs {
+        guard let source = producers[input.index], consumers[input.index].count == 1 else { continue }
+        switch nodes[source].operation {
+        case let conv as Convolution where conv.bias == nil: convolutions.append(source)
+        case is Upsampling: upsamplings.append(source)
+        default: break
+        }
+      }
+      guard convolutions.count + upsamplings.count == 2, !convolutions.isEmpty else { continue }
+      let parts = convolutions.compactMap { nodes[$0].operation as? Convolution }
+      let low = upsamplings.first.map { shape(of: nodes[$0].inputs[0]) }
+      joined[index] = Node(
+        operation: ConvolutionSum(
+          sources: parts.map { .init(geometry: $0.geometry, weight: $0.weight) }, low: low),
+        inputs: (convolutions + upsamplings).map { nodes[$0].inputs[0] }, output: node.output, path: node.path)
+      replaced.formUnion(convolutions + upsamplings)
+    }
+    return replacing(replaced, with: joined)
   }
 
   /// norm → ReLU and norm → addition → ReLU become one pass over memory.
@@ -41,9 +73,13 @@ extension Graph {
       }
     }
 
+    return replacing(replaced, with: joined)
+  }
+
+  private func replacing(_ removed: Set<Int>, with joined: [Int: Node]) -> Graph {
     var result = self
     result.nodes = nodes.indices.compactMap { index in
-      replaced.contains(index) ? nil : joined[index] ?? nodes[index]
+      removed.contains(index) ? nil : joined[index] ?? nodes[index]
     }
     return result
   }

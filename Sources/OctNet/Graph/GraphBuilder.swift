@@ -84,6 +84,21 @@ public final class GraphBuilder {
   }
 }
 
+extension Graph {
+  /// Records what `body` does to a symbolic input of `inputShape`. No memory is allocated.
+  ///
+  /// - Throws: what `body` throws; `OctNetError.graph` where its output still has two octaves.
+  public init(inputShape: MapShape, body: (OctFeature) throws -> OctFeature) throws {
+    let builder = GraphBuilder()
+    guard inputShape.height > 0, inputShape.width > 0, inputShape.channels > 0 else {
+      throw builder.error("the input needs at least one pixel and channel, found \(inputShape)")
+    }
+    let output = try body(OctFeature(builder.addInput(inputShape))).plain(for: "the network's output")
+    self = builder.finish(output: output)
+    guard !nodes.isEmpty else { throw builder.error("the network has no layers") }
+  }
+}
+
 /// A feature map that will exist when the network runs.
 public struct SymbolicMap {
   let builder: GraphBuilder

@@ -43,8 +43,15 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
 
   /// Builds the network and initialises its parameters from `seed`.
   ///
-  /// - Throws: `OctNetError.configuration` for an unknown name or a value out of range.
+  /// - Throws: as `makeGraph`.
   public func makeNetwork(seed: UInt64 = 0) throws -> Network {
+    Network(graph: try makeGraph(), seed: seed)
+  }
+
+  /// The network without memory, for tables and plans.
+  ///
+  /// - Throws: `OctNetError.configuration` for an unknown name or a value out of range.
+  public func makeGraph() throws -> Graph {
     guard let depth = ResNetDepth(rawValue: name) else {
       throw OctNetError.configuration(
         key: "model", "found \"\(name)\", expected one of \(Self.modelNames.joined(separator: ", "))")
@@ -60,8 +67,8 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
       throw OctNetError.configuration(key: key, "found \(value), expected 1 to \(limit)")
     }
     let model = ResNet(depth: depth, configuration: self)
-    return try Network(
-      inputShape: MapShape(height: inputHeight, width: inputWidth, channels: inputChannels), seed: seed
+    return try Graph(
+      inputShape: MapShape(height: inputHeight, width: inputWidth, channels: inputChannels)
     ) { try model($0) }
   }
 }

@@ -1,0 +1,85 @@
+import CKernels
+
+/// output = Σ conv(source, weight) + up2(low): the two sums of an octave convolution, each in one accumulation.
+///
+/// Inputs: the map of each source and, where there is one, the low map.
+struct ConvolutionSum: Operation {
+  struct Source {
+    let geometry: ConvGeometry
+    let weight: ParameterID
+  }
+
+  let sources: [Source]
+  /// Shape of the map that the output starts from, nearest-upsampled.
+  let low: MapShape?
+
+  var kind: String { "conv" + (sources.count > 1 ? "+conv" : "") + (low == nil ? "" : "+up") }
+  var macs: Int { sources.map(\.geometry.macs).reduce(0, +) }
+  var parameters: [ParameterID] { sources.map(\.weight) }
+  var backwardReads: BackwardReads { .inputs }
+
+  private var output: MapShape { sources[0].geometry.output }
+
+  func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int {
+    if pass == .backward {
+      return sources.map { source in
+        var descriptor = source.geometry.descriptor(batch: batch)
+        return max(
+          oct_conv2d_backward_data_scratch_bytes(&descriptor, Int32(threads)),
+          oct_conv2d_backward_weights_scratch_bytes(&descriptor, Int32(threads)))
+      }.max() ?? 0
+    }
+    return withDescriptors(batch: batch) { descriptors in
+      let kernelSources = descriptors.map { oct_conv2d_source(desc: $0, src: nil, weights: nil) }
+      return oct_conv2d_forward_sources_scratch_bytes(
+        kernelSources, Int32(kernelSources.count), Int32(threads))
+    }
+  }
+
+  func forward(_ c: ForwardContext) {
+    withDescriptors(batch: c.batch) { descriptors in
+      let kernelSources = zip(descriptors, sources.indices).map { descriptor, index in
+        oct_conv2d_source(
+          desc: descriptor, src: c.inputs[index], weights: UnsafePointer(c.memory.value(sources[index].weight)))
+      }
+      check(
+        oct_conv2d_forward_sources(
+          kernelSources, Int32(kernelSources.count), nil, low == nil ? nil : c.inputs[sources.count],
+          low?.height ?? 0, low?.width ?? 0, c.output, c.scratch, Int32(c.threads)))
+    }
+  }
+
+  func backward(_ c: BackwardContext) {
+    let threads = Int32(c.threads)
+    for (index, source) in sources.enumerated() {
+      var descriptor = source.geometry.descriptor(batch: c.batch)
+      check(
+        oct_conv2d_backward_weights(
+          &descriptor, c.inputs[index], c.outputGradient, c.memory.gradient(source.weight), false, c.scratch,
+          threads))
+      if let sink = c.inputGradients[index] {
+        check(
+          oct_conv2d_backward_data(
+            &descriptor, c.outputGradient, c.memory.value(source.weight), sink.pointer, sink.accumulate,
+            c.scratch, threads))
+      }
+    }
+    if let low, let sink = c.inputGradients[sources.count] {
+      var descriptor = oct_upsample2x_desc(
+        n: c.batch, ih: low.height, iw: low.width, c: low.channels, oh: output.height, ow: output.width)
+      check(
+        oct_upsample2x_backward(&descriptor, c.outputGradient, sink.pointer, sink.accumulate, threads))
+    }
+  }
+
+  /// Descriptors at addresses that stay valid during `body`.
+  private func withDescriptors<Result>(
+    batch: Int, _ body: ([UnsafePointer<oct_conv2d_desc>]) -> Result
+  ) -> Result {
+    let descriptors = sources.map { $0.geometry.descriptor(batch: batch) }
+    return descriptors.withUnsafeBufferPointer { buffer in
+      guard let base = buffer.baseAddress else { preconditionFailure("a sum has sources") }
+      return body(buffer.indices.map { base + $0 })
+    }
+  }
+}
