@@ -1,0 +1,37 @@
+import Testing
+
+@testable import OctNet
+
+/// The published costs of Oct-ResNet-50 at 224×224 with 1000 classes, to the unit.
+@Suite struct CostSummaryTests {
+  @Test(arguments: [
+    (0.0, Variant.paper, 4_089_184_256), (0.125, .paper, 3_565_196_288), (0.25, .paper, 3_103_526_912),
+    (0.5, .paper, 2_367_143_936), (0.75, .paper, 1_880_035_328), (0.0, .seed, 4_089_184_256),
+    (0.125, .seed, 3_489_717_248), (0.5, .seed, 2_155_692_032),
+  ])
+  func resnet50(alpha: Double, variant: Variant, macs: Int) throws {
+    let model = ModelConfiguration(
+      name: "resnet50", alpha: alpha, variant: variant, classes: 1000, inputHeight: 224, inputWidth: 224)
+    let cost = try model.makeGraph().costSummary()
+    #expect(cost.total.macs == macs)
+    #expect(cost.total.parameters == 25_557_032)
+    #expect(cost.stages.map(\.name) == ["stem", "layer1", "layer2", "layer3", "layer4", "head"])
+    #expect(cost.stages.map(\.macs).reduce(0, +) == macs)
+  }
+
+  /// He et al. 2015, table 6, with projection shortcuts instead of padded identities.
+  @Test func resnet20HasItsPublishedSize() throws {
+    let cost = try ModelConfiguration(name: "resnet20").makeGraph().costSummary()
+    let projections = 16 * 32 + 32 * 64 + 2 * (32 + 64)
+    #expect(cost.total.parameters == 269_722 + projections)
+  }
+
+  @Test(arguments: ModelConfiguration.modelNames)
+  func everyModelKeepsItsParametersAtEveryAlpha(name: String) throws {
+    let counts = try [0, 0.125, 0.5, 0.75].map { alpha in
+      try ModelConfiguration(name: name, alpha: alpha).makeGraph().parameters.filter { $0.kind == .weight }
+        .map(\.count).reduce(0, +)
+    }
+    #expect(Set(counts).count == 1)
+  }
+}
