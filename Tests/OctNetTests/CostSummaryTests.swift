@@ -26,8 +26,9 @@ import Testing
     #expect(cost.total.parameters == 269_722 + projections)
   }
 
-  @Test(arguments: ModelConfiguration.modelNames)
-  func everyModelKeepsItsParametersAtEveryAlpha(name: String) throws {
+  /// Basic blocks need one more projection where the first stage splits its channels; bottlenecks have it anyway.
+  @Test(arguments: ["resnet26", "resnet50", "resnet101", "resnet152", "resnet200"])
+  func bottlenecksKeepTheirParametersAtEveryAlpha(name: String) throws {
     let counts = try [0, 0.125, 0.5, 0.75].map { alpha in
       try ModelConfiguration(name: name, alpha: alpha).makeGraph().parameters.filter { $0.kind == .weight }
         .map(\.count).reduce(0, +)
