@@ -1,0 +1,54 @@
+import ArgumentParser
+import OctNet
+
+extension ResNetDepth: ExpressibleByArgument {}
+extension Stem: ExpressibleByArgument {}
+extension Variant: ExpressibleByArgument {}
+extension Downsampling: ExpressibleByArgument {}
+
+/// What shapes a network beside its name and α, which each command has with a default of its own.
+struct ArchitectureOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Layers before the first stage (default: cifar for resnet20, 32, 44, 56 and 110, imagenet for the others).",
+      discussion: "imagenet: 7×7 convolution and 3×3 pooling, stride 2 each; cifar: 3×3 convolution."))
+  var stem: Stem?
+
+  @Option(
+    help: ArgumentHelp(
+      "Form of the stride-2 octave convolution (default: paper).",
+      discussion: "paper: as its authors published it; seed: as the CIFAR-10 notebook, both maps pooled first."))
+  var variant: Variant?
+
+  @Option(
+    help: ArgumentHelp(
+      "What makes maps smaller (default: strided at α = 0, average elsewhere).",
+      discussion: "average: 2×2 pooling before a convolution; strided: stride-2 convolutions."))
+  var downsampling: Downsampling?
+
+  @Flag(name: .customLong("no-low-to-high"), help: "Leave out the path from the low to the high map.")
+  var noLowToHigh = false
+
+  @Flag(name: .customLong("no-high-to-low"), help: "Leave out the path from the high to the low map.")
+  var noHighToLow = false
+
+  /// Whether any of them was given.
+  var isEmpty: Bool {
+    stem == nil && variant == nil && downsampling == nil && !noLowToHigh && !noHighToLow
+  }
+
+  func configuration(
+    model: ResNetDepth, alpha: Double, classes: Int, height: Int, width: Int, channels: Int
+  ) -> ModelConfiguration {
+    ModelConfiguration(
+      name: model.rawValue, alpha: alpha, stem: stem, variant: variant ?? .paper, downsampling: downsampling,
+      lowToHigh: !noLowToHigh, highToLow: !noHighToLow, classes: classes, inputHeight: height,
+      inputWidth: width, inputChannels: channels)
+  }
+
+  static func validate(alpha: Double?) throws {
+    if let alpha, !(0...1).contains(alpha) {
+      throw ValidationError("--alpha is a ratio from 0 to 1, found \(alpha)")
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import ArgumentParser
+import Foundation
+import OctNet
+
+struct SummaryCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "summary",
+    abstract: "Show what a network costs: parameters, multiply–accumulates, activation memory.",
+    discussion: """
+      One row a stage, all for one image. Multiply–accumulates (macs) are those of convolutions and linear layers.
+      Activation memory is that of all float32 feature maps that are computed. The ratios compare with the ordinary
+      network of that name (α = 0, strided).
+
+      Examples:
+        octcli summary --model resnet50 --alpha 0.125
+        octcli summary --model resnet20 --alpha 0.5 --json
+        octcli summary --model resnet50 --stem imagenet --image-size 32 --classes 10
+      """)
+
+  @Option(help: ArgumentHelp("Network.", valueName: "name"))
+  var model: ResNetDepth = .resnet50
+
+  @Option(help: ArgumentHelp("Share of the channels at half resolution, 0 to 1.", valueName: "ratio"))
+  var alpha = 0.25
+
+  @OptionGroup(title: "Architecture")
+  var architecture: ArchitectureOptions
+
+  @Option(help: ArgumentHelp("Classes (default: 1000 with the imagenet stem, 10 with cifar).", valueName: "n"))
+  var classes: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Height and width of the image (default: 224 with the imagenet stem, 32 with cifar).", valueName: "n"))
+  var imageSize: Int?
+
+  @Flag(help: "Print JSON: parameters and macs as integers, total and for each stage.")
+  var json = false
+
+  func validate() throws {
+    try ArchitectureOptions.validate(alpha: alpha)
+    for (flag, value) in [("--classes", classes), ("--image-size", imageSize)] {
+      if let value, value < 1 { throw ValidationError("\(flag) is 1 or more, found \(value)") }
+    }
+  }
+
+  func run() throws {
+    let configuration = configured()
+    var ordinary = configuration
+    ordinary.alpha = 0
+    ordinary.downsampling = .strided
+    let cost = try configuration.makeNetwork(seed: 0).graph.costSummary()
+    let reference = try ordinary.makeNetwork(seed: 0).graph.costSummary()
+    if json {
+      print(try JSONOutput.text(CostReport(configuration: configuration, cost: cost, reference: reference)))
+    } else {
+      print(Self.heading(configuration))
+      print(Self.table(cost, reference: reference))
+    }
+  }
+
+  private func configured() -> ModelConfiguration {
+    var configuration = architecture.configuration(
+      model: model, alpha: alpha, classes: 1, height: 1, width: 1, channels: 3)
+    let isLarge = configuration.stem == .imagenet
+    configuration.classes = classes ?? (isLarge ? 1000 : 10)
+    configuration.inputHeight = imageSize ?? (isLarge ? 224 : 32)
+    configuration.inputWidth = configuration.inputHeight
+    return configuration
+  }
+
+  private static func heading(_ model: ModelConfiguration) -> String {
+    "\(model.name), α = \(model.alpha), \(model.stem) stem, \(model.variant) variant, \(model.downsampling) "
+      + "downsampling, \(model.inputHeight)×\(model.inputWidth)×\(model.inputChannels) → \(model.classes)\n"
+  }
+
+  private static func table(_ cost: CostSummary, reference: CostSummary) -> String {
+    var table = TextTable(header: ["stage", "parameters", "macs", "to α=0", "activations", "to α=0"])
+    for row in cost.stages + [cost.total] {
+      let other = (reference.stages + [reference.total]).first { $0.name == row.name }
+      table.add([
+        row.name, TextTable.grouped(row.parameters), TextTable.grouped(row.macs),
+        ratio(row.macs, other?.macs), String(format: "%.2f MiB", Double(row.activationBytes) / 1_048_576),
+        ratio(row.activationBytes, other?.activationBytes),
+      ])
+    }
+    return table.description
+  }
+
+  private static func ratio(_ value: Int, _ reference: Int?) -> String {
+    guard let reference, reference > 0 else { return "–" }
+    return String(format: "%.3f", Double(value) / Double(reference))
+  }
+}
+
+/// What `summary --json` prints.
+private struct CostReport: Encodable {
+  let model: ModelConfiguration
+  let parameters, macs, activationBytes: Int
+  /// To the ordinary network of the same name.
+  let macsRatio, activationBytesRatio: Double
+  let stages: [CostSummary.Row]
+
+  init(configuration: ModelConfiguration, cost: CostSummary, reference: CostSummary) {
+    model = configuration
+    parameters = cost.total.parameters
+    macs = cost.total.macs
+    activationBytes = cost.total.activationBytes
+    macsRatio = Double(macs) / Double(reference.total.macs)
+    activationBytesRatio = Double(activationBytes) / Double(reference.total.activationBytes)
+    stages = cost.stages
+  }
+}
