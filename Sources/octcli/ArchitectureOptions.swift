@@ -17,7 +17,7 @@ struct ArchitectureOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Form of the stride-2 octave convolution (default: paper).",
-      discussion: "paper: as its authors published it; seed: as the CIFAR-10 notebook, both maps pooled first."))
+      discussion: "paper: as its authors published it; seed: both maps pooled first, as a CIFAR-10 notebook."))
   var variant: Variant?
 
   @Option(

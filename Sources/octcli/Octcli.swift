@@ -8,13 +8,16 @@ struct Octcli: ParsableCommand {
     commandName: "octcli",
     abstract: "Train, evaluate and measure octave convolutional networks on the CPU.",
     discussion: """
-      Octave convolution keeps a fraction α of every feature map's channels at half resolution. Start with
-      `octcli train`, which needs no data and no flag and takes a few minutes.
+      Octave convolution keeps a fraction α of every feature map's channels at half \
+      resolution. Start with `octcli train`, which needs no data and no flag and takes a \
+      few minutes.
 
-      Results are printed on standard output, progress and errors on standard error. The exit code is 0 when
-      all went well, 1 when a file, a setting or the training failed, 64 when the command line is wrong.
+      Results are printed on standard output, progress and errors on standard error. The \
+      exit code is 0 when all went well, 1 when a file, a setting or the training failed, \
+      64 when the command line is wrong.
       """,
-    version: "0.1.0")
+    version: "0.1.0",
+    subcommands: [SummaryCommand.self])
 
   static func main() {
     // A reader that goes away (`octcli summary | head -1`) ends the program quietly instead of with a signal.

@@ -7,9 +7,10 @@ struct SummaryCommand: ParsableCommand {
     commandName: "summary",
     abstract: "Show what a network costs: parameters, multiply–accumulates, activation memory.",
     discussion: """
-      One row a stage, all for one image. Multiply–accumulates (macs) are those of convolutions and linear layers.
-      Activation memory is that of all float32 feature maps that are computed. The ratios compare with the ordinary
-      network of that name (α = 0, strided).
+      One row a stage, all for one image. Multiply–accumulates (macs) are those of \
+      convolutions and linear layers. Activation memory is that of all float32 feature \
+      maps that are computed. The ratios compare with the ordinary network of that name \
+      (α = 0, strided).
 
       Examples:
         octcli summary --model resnet50 --alpha 0.125
@@ -26,7 +27,9 @@ struct SummaryCommand: ParsableCommand {
   @OptionGroup(title: "Architecture")
   var architecture: ArchitectureOptions
 
-  @Option(help: ArgumentHelp("Classes (default: 1000 with the imagenet stem, 10 with cifar).", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Classes (default: 1000 with the imagenet stem, 10 with cifar).", valueName: "n"))
   var classes: Int?
 
   @Option(
@@ -49,8 +52,8 @@ struct SummaryCommand: ParsableCommand {
     var ordinary = configuration
     ordinary.alpha = 0
     ordinary.downsampling = .strided
-    let cost = try configuration.makeNetwork(seed: 0).graph.costSummary()
-    let reference = try ordinary.makeNetwork(seed: 0).graph.costSummary()
+    let cost = try configuration.makeGraph().costSummary()
+    let reference = try ordinary.makeGraph().costSummary()
     if json {
       print(try JSONOutput.text(CostReport(configuration: configuration, cost: cost, reference: reference)))
     } else {
