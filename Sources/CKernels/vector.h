@@ -32,12 +32,28 @@ OCT_INLINE vec vec_fma(vec a, vec b, vec c) {
 #endif
 }
 
-/// The first `count` (1 … width) lanes; the others read as zero and are not written.
+/// The first `count` lanes, all of them where count is the width or more; the others read as zero and are not touched
+/// in memory.
 OCT_INLINE vec vec_load_part(const float *p, ptrdiff_t count) {
+  if (count >= OCT_VECTOR_WIDTH) return vec_load(p);
+#if OCT_VECTOR_WIDTH == 16 && defined(__x86_64__)
+  return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+#else
   vec v = (vec)(0.0f);
-  memcpy(&v, p, (size_t)count * sizeof(float));
+  for (ptrdiff_t i = 0; i < count; i++) v[i] = p[i];
   return v;
+#endif
 }
-OCT_INLINE void vec_store_part(float *p, vec v, ptrdiff_t count) { memcpy(p, &v, (size_t)count * sizeof(float)); }
+OCT_INLINE void vec_store_part(float *p, vec v, ptrdiff_t count) {
+  if (count >= OCT_VECTOR_WIDTH) {
+    vec_store(p, v);
+    return;
+  }
+#if OCT_VECTOR_WIDTH == 16 && defined(__x86_64__)
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
+#else
+  for (ptrdiff_t i = 0; i < count; i++) p[i] = v[i];
+#endif
+}
 
 #endif  // OCT_VECTOR_H

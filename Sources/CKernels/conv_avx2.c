@@ -1,0 +1,25 @@
+// Convolution micro-kernels for AVX2 and FMA: 16 registers of 8 floats.
+#if defined(__x86_64__)
+#include <stdint.h>
+#include <string.h>
+
+#include "conv_internal.h"
+
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#define OCT_ISA_SUFFIX avx2
+#define OCT_VECTOR_WIDTH 8
+#define OCT_HAS_FMA 1
+#include "vector.h"
+
+#define OCT_LEAF_VECTORS 2
+#define OCT_LEAF_MAX_ROWS 6
+#define OCT_LEAF_ROWS(nv) ((void)(nv), 6)
+#define OCT_LEAF_KERNELS OCT_KERNELS(1, 6) OCT_KERNELS(2, 6)
+#define OCT_LEAF_DISPATCH(name, arguments)              \
+  case 1: OCT_LEAF(name##_1) arguments; break;          \
+  case 2: OCT_LEAF(name##_2) arguments; break;
+#define OCT_LEAF_BURN 12
+#define OCT_BURN_REGISTER(v) "+x"(v)
+#include "conv_leaf.inc"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,98 @@
+// Convolution backward with respect to the map: a convolution of diff_dst with transposed weights.
+//
+// A source pixel reads diff_dst at (iy + ph − ky) / sh for the ky that divide. Pixels of equal (iy + ph) mod sh read the
+// same ky, so each residue in y and x is a sweep of its own; with stride 1 there is one.
+#include <string.h>
+
+#include "conv_internal.h"
+
+/// [g][ic block][kh][kw, reversed][oc / g][width]. Taps of a row are stored backwards because a source pixel reads
+/// diff_dst from right to left: neighbouring taps then merge, as in forward.
+static ptrdiff_t transposed_count(const oct_conv2d_desc *d) {
+  return d->g * oct_padded(d->ic / d->g) * (d->oc / d->g) * d->kh * d->kw;
+}
+
+/// One (group, ic block, tap) of the transposed weights.
+static void transpose_tap(const oct_conv2d_desc *d, const float *restrict weights, float *restrict transposed,
+                          ptrdiff_t group, ptrdiff_t block, ptrdiff_t tap) {
+  const ptrdiff_t icg = d->ic / d->g, ocg = d->oc / d->g, taps = d->kh * d->kw;
+  const ptrdiff_t width = oct_block_width(icg, block), channels = oct_min(OCT_BLOCK, icg - block * OCT_BLOCK);
+  const ptrdiff_t reversed = tap / d->kw * d->kw + d->kw - 1 - tap % d->kw;
+  float *out = transposed + (group * oct_padded(icg) + block * OCT_BLOCK) * ocg * taps + reversed * ocg * width;
+  for (ptrdiff_t ob = 0; ob * OCT_BLOCK < ocg; ob++) {
+    const ptrdiff_t out_width = oct_block_width(ocg, ob), out_channels = oct_min(OCT_BLOCK, ocg - ob * OCT_BLOCK);
+    const float *in = weights + (group * oct_padded(ocg) + ob * OCT_BLOCK) * icg * taps + (tap * icg + block * OCT_BLOCK) * out_width;
+    for (ptrdiff_t o = 0; o < out_channels; o++) {
+      float *row = out + (ob * OCT_BLOCK + o) * width;
+      for (ptrdiff_t i = 0; i < channels; i++) row[i] = in[i * out_width + o];
+      for (ptrdiff_t i = channels; i < width; i++) row[i] = 0;
+    }
+  }
+}
+
+/// The pixels of one residue along an axis, in terms of a sweep. `count` may be 0.
+static oct_sweep_axis residue_axis(ptrdiff_t size, ptrdiff_t diff_size, ptrdiff_t kernel, ptrdiff_t stride,
+                                   ptrdiff_t padding, ptrdiff_t residue, bool reversed) {
+  // First pixel whose position plus padding leaves the residue.
+  const ptrdiff_t first = ((residue - padding) % stride + stride) % stride;
+  const ptrdiff_t taps = kernel > residue ? oct_ceil_div(kernel - residue, stride) : 0;
+  // Tap j counts upwards in position, so downwards in kernel index: k = residue + stride·(taps − 1 − j).
+  const ptrdiff_t last = residue + stride * (taps - 1);
+  return (oct_sweep_axis){
+      .count = size > first ? oct_ceil_div(size - first, stride) : 0,
+      .dst_first = first,
+      .dst_step = stride,
+      .src_base = (first + padding - residue) / stride - (taps - 1),
+      .src_step = 1,
+      .src_size = diff_size,
+      .taps = taps,
+      .weight_first = reversed ? kernel - 1 - last : last,
+      .weight_step = reversed ? stride : -stride,
+  };
+}
+
+static ptrdiff_t thread_bytes(const oct_conv2d_desc *d) {
+  return oct_sweep_scratch_bytes(1, d->kh * d->kw * oct_ceil_div(d->oc / d->g, 512));
+}
+
+static ptrdiff_t transposed_bytes(const oct_conv2d_desc *d) {
+  return oct_ceil_div(transposed_count(d) * (ptrdiff_t)sizeof(float), 64) * 64;
+}
+
+ptrdiff_t oct_conv2d_backward_data_scratch_bytes(const oct_conv2d_desc *d, int threads) {
+  return oct_conv_is_depthwise(d) ? 0 : transposed_bytes(d) + thread_bytes(d) * threads;
+}
+
+oct_status oct_conv2d_backward_data(const oct_conv2d_desc *d, const float *diff_dst, const float *weights,
+                                    float *diff_src, bool accumulate, void *scratch, int threads) {
+  if (oct_conv2d_check(d) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
+  if (oct_conv_is_depthwise(d)) return oct_depthwise_backward_data(d, diff_dst, weights, diff_src, accumulate, threads);
+  float *transposed = scratch;
+  char *rest = (char *)scratch + transposed_bytes(d);
+  const ptrdiff_t taps = d->kh * d->kw, blocks = oct_ceil_div(d->ic / d->g, OCT_BLOCK);
+#pragma omp parallel num_threads(threads)
+  {
+    const int thread = omp_get_thread_num();
+#pragma omp for schedule(static)
+    for (ptrdiff_t item = 0; item < d->g * blocks * taps; item++)
+      transpose_tap(d, weights, transposed, item / (blocks * taps), item / taps % blocks, item % taps);
+    for (ptrdiff_t ry = 0; ry < d->sh; ry++)
+      for (ptrdiff_t rx = 0; rx < d->sw; rx++) {
+        const oct_sweep_source source = {
+            .y = residue_axis(d->ih, d->oh, d->kh, d->sh, d->ph, ry, false),
+            .x = residue_axis(d->iw, d->ow, d->kw, d->sw, d->pw, rx, true),
+            .src = diff_dst,
+            .channels = d->oc,
+            .weights = transposed,
+            .k = d->oc / d->g,
+            .tap_row = d->kw,
+            .taps = taps,
+        };
+        if (source.y.count == 0 || source.x.count == 0) continue;
+        const oct_sweep sweep = {.sources = &source, .count = 1, .n = d->n, .g = d->g, .dst = diff_src,
+                                 .dst_h = d->ih, .dst_w = d->iw, .dst_channels = d->ic, .accumulate = accumulate};
+        oct_sweep_run(&sweep, rest + thread * thread_bytes(d), thread, omp_get_num_threads());
+      }
+  }
+  return OCT_OK;
+}

@@ -1,0 +1,205 @@
+// Convolution backward with respect to the weights: for every tap an outer product, summed over the pixels.
+//
+//   diff_weights[tap][ic][oc] = Σ_pixels src[pixel shifted by tap][ic] · diff_dst[pixel][oc]
+//
+// The work is cut in units of (part of the pixels, block of 64 oc, run of ic). A unit goes over its pixels in chunks:
+// it packs the block's columns of diff_dst in a contiguous panel, and then keeps a few ic × 64 oc of one tap in
+// registers while it runs over the chunk. Pixels are grouped in the same rectangles of equal taps as in the
+// forward sweep, so a tap skips the pixels whose source lies outside.
+//
+// Parts of the pixels have partial sums of their own, added in order. Their number depends on the shape only.
+#include <string.h>
+
+#include "conv_internal.h"
+
+enum {
+  CHUNK_PIXELS = 512,
+  CHUNK_FLOATS = 64 * 1024,  // of src in a chunk, 256 KiB
+  MAX_PARTS = 16,
+  WANTED_UNITS = 16,
+};
+
+typedef struct plan {
+  ptrdiff_t taps, icg, ocg, blocks;
+  ptrdiff_t ic_run, ic_runs;  // input channels of a unit
+  ptrdiff_t parts;            // of the pixels
+  ptrdiff_t chunk;            // pixels
+} plan;
+
+static plan make_plan(const oct_conv2d_desc *d) {
+  plan p;
+  p.taps = d->kh * d->kw;
+  p.icg = d->ic / d->g;
+  p.ocg = d->oc / d->g;
+  p.blocks = oct_ceil_div(p.ocg, OCT_BLOCK);
+  // Packing a panel costs about as much as two rows of ic; a run of 96 makes that little.
+  p.ic_runs = oct_max(1, p.icg / 96);
+  p.ic_run = oct_ceil_div(p.icg, p.ic_runs);
+  p.ic_runs = oct_ceil_div(p.icg, p.ic_run);
+  const ptrdiff_t pixels = d->n * d->oh * d->ow, units = d->g * p.blocks * p.ic_runs;
+  p.parts = oct_max(1, oct_min(oct_min(MAX_PARTS, pixels / CHUNK_PIXELS), oct_ceil_div(WANTED_UNITS, units)));
+  p.chunk = oct_max(128, oct_min(CHUNK_PIXELS, CHUNK_FLOATS / p.icg));
+  return p;
+}
+
+/// Pixels of one chunk that have the same valid taps: [first, last) of the chunk.
+typedef struct segment {
+  ptrdiff_t first, last;
+  ptrdiff_t ky0, ky1, kx0, kx1;
+} segment;
+
+/// Output pixels [t, end) of an axis whose valid taps are [begin, stop).
+static ptrdiff_t axis_run(ptrdiff_t count, ptrdiff_t size, ptrdiff_t kernel, ptrdiff_t stride, ptrdiff_t padding,
+                          ptrdiff_t t, ptrdiff_t *begin, ptrdiff_t *stop) {
+  *begin = *stop = 0;
+  for (ptrdiff_t next = t; next < count; next++) {
+    const ptrdiff_t position = next * stride - padding;
+    const ptrdiff_t b = oct_min(oct_max(0, -position), kernel), e = oct_max(oct_min(kernel, size - position), b);
+    if (next == t) {
+      *begin = b;
+      *stop = e;
+    } else if (b != *begin || e != *stop) {
+      return next;
+    }
+  }
+  return count;
+}
+
+typedef struct workspace {
+  float *panel;
+  const float **src;
+  segment *segments;
+  ptrdiff_t *ranges;
+  ptrdiff_t segment_count;
+} workspace;
+
+/// Fills pointers, panel and segments for pixels [first, last), counted rectangle by rectangle.
+static void load_chunk(const oct_conv2d_desc *d, const plan *p, const float *src, const float *diff_dst,
+                       ptrdiff_t group, ptrdiff_t block, ptrdiff_t ic, ptrdiff_t first, ptrdiff_t last, workspace *w) {
+  const ptrdiff_t width = oct_block_width(p->ocg, block), columns = oct_min(OCT_BLOCK, p->ocg - block * OCT_BLOCK);
+  const ptrdiff_t src_channel = group * p->icg + ic, dst_channel = group * p->ocg + block * OCT_BLOCK;
+  w->segment_count = 0;
+  ptrdiff_t before = 0, filled = 0;
+  segment s;
+  for (ptrdiff_t y0 = 0, y1; y0 < d->oh; y0 = y1) {
+    y1 = axis_run(d->oh, d->ih, d->kh, d->sh, d->ph, y0, &s.ky0, &s.ky1);
+    for (ptrdiff_t x0 = 0, x1; x0 < d->ow; x0 = x1) {
+      x1 = axis_run(d->ow, d->iw, d->kw, d->sw, d->pw, x0, &s.kx0, &s.kx1);
+      const ptrdiff_t rw = x1 - x0, rh = y1 - y0, count = d->n * rw * rh;
+      const ptrdiff_t begin = oct_max(first - before, 0), end = oct_min(last - before, count);
+      before += count;
+      if (begin >= end) continue;
+      s.first = filled;
+      ptrdiff_t x = x0 + begin % rw, y = y0 + begin / rw % rh, image = begin / (rw * rh);
+      for (ptrdiff_t i = begin; i < end; i++, filled++) {
+        const ptrdiff_t from = (image * d->ih + y * d->sh - d->ph) * d->iw + x * d->sw - d->pw;
+        w->src[filled] = (const float *)((uintptr_t)src + (uintptr_t)((from * d->ic + src_channel) * (ptrdiff_t)sizeof(float)));
+        float *row = w->panel + filled * width;
+        memcpy(row, diff_dst + ((image * d->oh + y) * d->ow + x) * d->oc + dst_channel, (size_t)columns * sizeof(float));
+        for (ptrdiff_t column = columns; column < width; column++) row[column] = 0;
+        if (++x == x1) {
+          x = x0;
+          if (++y == y1) {
+            y = y0;
+            image++;
+          }
+        }
+      }
+      s.last = filled;
+      w->segments[w->segment_count++] = s;
+    }
+  }
+}
+
+/// One unit: diff_weights of a block and a run of ic, over one part of the pixels.
+static void run_unit(const oct_conv2d_desc *d, const plan *p, const float *src, const float *diff_dst, float *weights,
+                     bool accumulate, ptrdiff_t group, ptrdiff_t block, ptrdiff_t run, ptrdiff_t part, workspace *w) {
+  const oct_conv_leaf *leaf = oct_conv_leaf_active();
+  const ptrdiff_t width = oct_block_width(p->ocg, block), tile = leaf->max_rows(width);
+  const ptrdiff_t ic0 = run * p->ic_run, ic1 = oct_min(p->icg, ic0 + p->ic_run);
+  const ptrdiff_t tiles = oct_ceil_div(ic1 - ic0, tile);
+  float *out = weights + (group * oct_padded(p->ocg) + block * OCT_BLOCK) * p->icg * p->taps;
+  ptrdiff_t part0, part1;
+  oct_share(d->n * d->oh * d->ow, part, p->parts, &part0, &part1);
+  const ptrdiff_t chunks = oct_ceil_div(part1 - part0, p->chunk);
+  for (ptrdiff_t chunk = 0; chunk < chunks; chunk++) {
+    ptrdiff_t first, last;
+    oct_share(part1 - part0, chunk, chunks, &first, &last);
+    load_chunk(d, p, src, diff_dst, group, block, ic0, part0 + first, part0 + last, w);
+    for (ptrdiff_t t = 0; t < tiles; t++) {
+      ptrdiff_t i0, i1;
+      oct_share(ic1 - ic0, t, tiles, &i0, &i1);
+      for (ptrdiff_t tap = 0; tap < p->taps; tap++) {
+        const ptrdiff_t ky = tap / d->kw, kx = tap % d->kw;
+        ptrdiff_t ranges = 0;
+        for (ptrdiff_t i = 0; i < w->segment_count; i++) {
+          const segment *s = &w->segments[i];
+          if (ky < s->ky0 || ky >= s->ky1 || kx < s->kx0 || kx >= s->kx1) continue;
+          w->ranges[2 * ranges] = s->first;
+          w->ranges[2 * ranges + 1] = s->last;
+          ranges++;
+        }
+        leaf->outer(w->src, (ky * d->iw + kx) * d->ic + i0, w->panel, width, w->ranges, ranges, i1 - i0,
+                    out + (tap * p->icg + ic0 + i0) * width, accumulate || chunk > 0);
+      }
+    }
+  }
+}
+
+static ptrdiff_t thread_bytes(const plan *p) {
+  const ptrdiff_t bytes = p->chunk * (OCT_BLOCK * (ptrdiff_t)sizeof(float) + (ptrdiff_t)sizeof(float *) +
+                                      (ptrdiff_t)sizeof(segment) + 2 * (ptrdiff_t)sizeof(ptrdiff_t));
+  return oct_ceil_div(bytes, 64) * 64;
+}
+
+static workspace carve(void *scratch, const plan *p) {
+  workspace w;
+  char *at = scratch;
+  w.panel = (float *)at;
+  at += p->chunk * OCT_BLOCK * (ptrdiff_t)sizeof(float);
+  w.src = (const float **)at;
+  at += p->chunk * (ptrdiff_t)sizeof(float *);
+  w.segments = (segment *)at;
+  at += p->chunk * (ptrdiff_t)sizeof(segment);
+  w.ranges = (ptrdiff_t *)at;
+  w.segment_count = 0;
+  return w;
+}
+
+ptrdiff_t oct_conv2d_backward_weights_scratch_bytes(const oct_conv2d_desc *d, int threads) {
+  if (oct_conv_is_depthwise(d)) return oct_depthwise_backward_weights_scratch_bytes(d);
+  const plan p = make_plan(d);
+  const ptrdiff_t partial = p.parts > 1 ? p.parts * oct_conv2d_weights_count(d) * (ptrdiff_t)sizeof(float) : 0;
+  return thread_bytes(&p) * threads + partial;
+}
+
+oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst,
+                                       float *diff_weights, bool accumulate, void *scratch, int threads) {
+  if (oct_conv2d_check(d) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
+  if (oct_conv_is_depthwise(d))
+    return oct_depthwise_backward_weights(d, src, diff_dst, diff_weights, accumulate, scratch, threads);
+  const plan p = make_plan(d);
+  const ptrdiff_t weights = oct_conv2d_weights_count(d), units = d->g * p.blocks * p.ic_runs;
+  float *partial = (float *)((char *)scratch + thread_bytes(&p) * threads);
+#pragma omp parallel num_threads(threads)
+  {
+    workspace w = carve((char *)scratch + thread_bytes(&p) * omp_get_thread_num(), &p);
+    // Units of one part are neighbours, so threads read different pixels.
+#pragma omp for schedule(static)
+    for (ptrdiff_t item = 0; item < p.parts * units; item++) {
+      const ptrdiff_t part = item / units, unit = item % units;
+      const ptrdiff_t group = unit / (p.blocks * p.ic_runs), block = unit / p.ic_runs % p.blocks;
+      run_unit(d, &p, src, diff_dst, p.parts > 1 ? partial + part * weights : diff_weights,
+               p.parts == 1 && accumulate, group, block, unit % p.ic_runs, part, &w);
+    }
+    if (p.parts > 1) {
+#pragma omp for schedule(static)
+      for (ptrdiff_t i = 0; i < weights; i++) {
+        float sum = accumulate ? diff_weights[i] : 0;
+        for (ptrdiff_t part = 0; part < p.parts; part++) sum += partial[part * weights + i];
+        diff_weights[i] = sum;
+      }
+    }
+  }
+  return OCT_OK;
+}

@@ -1,0 +1,83 @@
+// Convolution forward: one sweep over the output pixels.
+#include "conv_internal.h"
+
+static ptrdiff_t entry_count(const oct_conv2d_desc *d) {
+  return d->kh * d->kw * oct_ceil_div(d->ic / d->g, 512);
+}
+
+static oct_sweep_source make_source(const oct_conv2d_desc *d, const float *src, const float *weights) {
+  return (oct_sweep_source){
+      .y = {.count = d->oh, .dst_first = 0, .dst_step = 1, .src_base = -d->ph, .src_step = d->sh, .src_size = d->ih,
+            .taps = d->kh, .weight_first = 0, .weight_step = 1},
+      .x = {.count = d->ow, .dst_first = 0, .dst_step = 1, .src_base = -d->pw, .src_step = d->sw, .src_size = d->iw,
+            .taps = d->kw, .weight_first = 0, .weight_step = 1},
+      .src = src,
+      .channels = d->ic,
+      .weights = weights,
+      .k = d->ic / d->g,
+      .tap_row = d->kw,
+      .taps = d->kh * d->kw,
+  };
+}
+
+enum { MAX_SOURCES = 4 };
+
+static oct_status run(const oct_sweep *sweep, ptrdiff_t thread_bytes, void *scratch, int threads) {
+#pragma omp parallel num_threads(threads)
+  {
+    const int thread = omp_get_thread_num();
+    oct_sweep_run(sweep, (char *)scratch + thread * thread_bytes, thread, omp_get_num_threads());
+  }
+  return OCT_OK;
+}
+
+ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sources, int count, int threads) {
+  ptrdiff_t entries = 0;
+  for (int i = 0; i < count; i++) entries += entry_count(sources[i].desc);
+  return oct_sweep_scratch_bytes(count, entries) * threads;
+}
+
+oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *bias,
+                                      const float *low, ptrdiff_t low_h, ptrdiff_t low_w, float *dst, void *scratch,
+                                      int threads) {
+  if (count < 1 || count > MAX_SOURCES) return OCT_INVALID_DESCRIPTOR;
+  const oct_conv2d_desc *d = sources[0].desc;
+  oct_sweep_source sweep_sources[MAX_SOURCES];
+  for (int i = 0; i < count; i++) {
+    const oct_conv2d_desc *o = sources[i].desc;
+    if (oct_conv2d_check(o) != OCT_OK || o->n != d->n || o->oh != d->oh || o->ow != d->ow || o->oc != d->oc ||
+        o->g != d->g || oct_conv_is_depthwise(o) != oct_conv_is_depthwise(d))
+      return OCT_INVALID_DESCRIPTOR;
+    sweep_sources[i] = make_source(o, sources[i].src, sources[i].weights);
+  }
+  if (low && (low_h < oct_ceil_div(d->oh, 2) || low_w < oct_ceil_div(d->ow, 2))) return OCT_INVALID_DESCRIPTOR;
+  if (oct_conv_is_depthwise(d)) {
+    // Bound by memory: plain passes, the later ones accumulating.
+    for (int i = 0; i < count; i++)
+      oct_depthwise_forward(sources[i].desc, sources[i].src, sources[i].weights, i == 0 ? bias : NULL, dst, i > 0,
+                            threads);
+    if (!low) return OCT_OK;
+    const oct_upsample2x_desc up = {.n = d->n, .ih = low_h, .iw = low_w, .c = d->oc, .oh = d->oh, .ow = d->ow};
+    return oct_upsample2x_forward(&up, low, dst, true, threads);
+  }
+  const oct_sweep sweep = {.sources = sweep_sources, .count = count, .n = d->n, .g = d->g, .dst = dst,
+                           .dst_h = d->oh, .dst_w = d->ow, .dst_channels = d->oc, .bias = bias, .low = low,
+                           .low_h = low_h, .low_w = low_w, .accumulate = false};
+  ptrdiff_t entries = 0;
+  for (int i = 0; i < count; i++) entries += entry_count(sources[i].desc);
+  return run(&sweep, oct_sweep_scratch_bytes(count, entries), scratch, threads);
+}
+
+ptrdiff_t oct_conv2d_forward_scratch_bytes(const oct_conv2d_desc *d, int threads) {
+  return oct_sweep_scratch_bytes(1, entry_count(d)) * threads;
+}
+
+oct_status oct_conv2d_forward(const oct_conv2d_desc *d, const float *src, const float *weights, const float *bias,
+                              float *dst, bool accumulate, void *scratch, int threads) {
+  if (oct_conv2d_check(d) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
+  if (oct_conv_is_depthwise(d)) return oct_depthwise_forward(d, src, weights, bias, dst, accumulate, threads);
+  const oct_sweep_source source = make_source(d, src, weights);
+  const oct_sweep sweep = {.sources = &source, .count = 1, .n = d->n, .g = d->g, .dst = dst, .dst_h = d->oh,
+                           .dst_w = d->ow, .dst_channels = d->oc, .bias = bias, .accumulate = accumulate};
+  return run(&sweep, oct_sweep_scratch_bytes(1, entry_count(d)), scratch, threads);
+}

@@ -1,0 +1,262 @@
+// The loop nest that forward and backward-data share.
+//
+// Pixels are grouped in rectangles whose pixels have the same taps inside the map. All pixels of a rectangle, from all
+// images, are one list of rows; a tile is any few consecutive rows of it. So a border tap that falls outside is
+// never computed, for any batch size, and a tile's taps differ from each other by one common offset.
+//
+// Within a thread: chunks of rows small enough for the L2 cache, then blocks of 64 channels, then groups of taps whose
+// weights fit beside it, then tiles. A group after the first starts its accumulators from dst.
+#include "conv_internal.h"
+
+enum {
+  CHUNK_ROWS = 2048,
+  CHUNK_BYTES = 384 * 1024,  // of src, a part of the smallest L2 caches of interest (1 MiB)
+  GROUP_K = 1024,            // reduction length whose weights take 256 KiB
+};
+
+/// Pointer arithmetic on a position that may lie before the map until a tap's offset is added.
+static inline const float *offset_pointer(const float *base, ptrdiff_t offset) {
+  return (const float *)((uintptr_t)base + (uintptr_t)(offset * (ptrdiff_t)sizeof(float)));
+}
+
+/// Taps of pixel t that fall inside the map.
+static inline void valid_taps(const oct_sweep_axis *axis, ptrdiff_t t, ptrdiff_t *begin, ptrdiff_t *end) {
+  const ptrdiff_t position = axis->src_base + axis->src_step * t;
+  *begin = oct_min(oct_max(0, -position), axis->taps);
+  *end = oct_max(oct_min(axis->taps, axis->src_size - position), *begin);
+}
+
+/// End of the run of pixels from t on that have the same taps in every source.
+static ptrdiff_t run_end(const oct_sweep *s, bool is_y, ptrdiff_t t) {
+  const ptrdiff_t count = is_y ? s->sources[0].y.count : s->sources[0].x.count;
+  for (ptrdiff_t next = t + 1; next < count; next++)
+    for (ptrdiff_t i = 0; i < s->count; i++) {
+      const oct_sweep_axis *axis = is_y ? &s->sources[i].y : &s->sources[i].x;
+      ptrdiff_t b0, e0, b1, e1;
+      valid_taps(axis, t, &b0, &e0);
+      valid_taps(axis, next, &b1, &e1);
+      if (b0 != b1 || e0 != e1) return next;
+    }
+  return count;
+}
+
+typedef struct rectangle {
+  ptrdiff_t y0, y1, x0, x1;
+} rectangle;
+
+typedef struct thread_scratch {
+  const float **rows;      // [sources][CHUNK_ROWS]
+  const float **start;     // [CHUNK_ROWS] rows to start from, of the low map
+  float **dst;             // [CHUNK_ROWS]
+  const float **block_start;
+  float **block_dst;
+  oct_conv_entry *entries;
+} thread_scratch;
+
+/// Longest piece of one tap row that an entry may take.
+static ptrdiff_t entry_pieces(ptrdiff_t k) { return oct_ceil_div(k, GROUP_K); }
+
+ptrdiff_t oct_sweep_scratch_bytes(ptrdiff_t sources, ptrdiff_t entries) {
+  const ptrdiff_t bytes = (sources + 4) * CHUNK_ROWS * (ptrdiff_t)sizeof(void *) +
+                          entries * (ptrdiff_t)sizeof(oct_conv_entry);
+  return oct_ceil_div(bytes, 64) * 64;
+}
+
+static thread_scratch carve(void *scratch, ptrdiff_t sources) {
+  thread_scratch t;
+  char *p = scratch;
+  t.rows = (const float **)p;
+  p += sources * CHUNK_ROWS * (ptrdiff_t)sizeof(void *);
+  t.start = (const float **)p;
+  p += CHUNK_ROWS * sizeof(void *);
+  t.dst = (float **)p;
+  p += CHUNK_ROWS * sizeof(void *);
+  t.block_start = (const float **)p;
+  p += CHUNK_ROWS * sizeof(void *);
+  t.block_dst = (float **)p;
+  p += CHUNK_ROWS * sizeof(void *);
+  t.entries = (oct_conv_entry *)p;
+  return t;
+}
+
+/// The reduction of one rectangle and block, tap row by tap row. Neighbouring taps of a row are contiguous in an NHWC
+/// map and, where the weights are too, become one entry: a 7×7 stem of 3 channels has 7 entries of 21.
+static ptrdiff_t make_entries(const oct_sweep *s, const rectangle *r, ptrdiff_t group, ptrdiff_t block_offset,
+                              ptrdiff_t width, const thread_scratch *scratch) {
+  ptrdiff_t count = 0;
+  for (ptrdiff_t i = 0; i < s->count; i++) {
+    const oct_sweep_source *source = &s->sources[i];
+    ptrdiff_t y0, y1, x0, x1;
+    valid_taps(&source->y, r->y0, &y0, &y1);
+    valid_taps(&source->x, r->x0, &x0, &x1);
+    const bool merges = s->g == 1 && source->x.weight_step == 1;
+    const ptrdiff_t run = merges ? oct_max(x1 - x0, 0) : 1;
+    const ptrdiff_t block = (group * oct_padded(s->dst_channels / s->g) + block_offset) * source->k * source->taps;
+    for (ptrdiff_t y = y0; y < y1; y++)
+      for (ptrdiff_t x = x0; x < x1; x += run) {
+        const ptrdiff_t tap = (source->y.weight_first + source->y.weight_step * y) * source->tap_row +
+                              source->x.weight_first + source->x.weight_step * x;
+        const ptrdiff_t row_width = source->x.src_size;
+        const ptrdiff_t k = run * source->k, pieces = entry_pieces(k);
+        for (ptrdiff_t piece = 0; piece < pieces; piece++) {
+          ptrdiff_t begin, end;
+          oct_share(k, piece, pieces, &begin, &end);
+          scratch->entries[count++] = (oct_conv_entry){
+              .rows = scratch->rows + i * CHUNK_ROWS,
+              .offset = (y * row_width + x) * source->channels + begin,
+              .weights = source->weights + block + (tap * source->k + begin) * width,
+              .k = end - begin,
+          };
+        }
+      }
+  }
+  return count;
+}
+
+/// Row pointers of rows [first, last) of a rectangle, rows counted over (image, y, x).
+static void point_rows(const oct_sweep *s, const rectangle *r, ptrdiff_t group, ptrdiff_t first, ptrdiff_t last,
+                       const thread_scratch *scratch) {
+  const ptrdiff_t w = r->x1 - r->x0, h = r->y1 - r->y0;
+  const oct_sweep_source *one = &s->sources[0];
+  ptrdiff_t x = r->x0 + first % w, y = r->y0 + first / w % h, image = first / (w * h);
+  for (ptrdiff_t row = 0; row < last - first; row++) {
+    for (ptrdiff_t i = 0; i < s->count; i++) {
+      const oct_sweep_source *source = &s->sources[i];
+      const ptrdiff_t py = source->y.src_base + source->y.src_step * y;
+      const ptrdiff_t px = source->x.src_base + source->x.src_step * x;
+      const ptrdiff_t pixel = (image * source->y.src_size + py) * source->x.src_size + px;
+      scratch->rows[i * CHUNK_ROWS + row] = offset_pointer(source->src, pixel * source->channels + group * source->k);
+    }
+    const ptrdiff_t dst_y = one->y.dst_first + one->y.dst_step * y, dst_x = one->x.dst_first + one->x.dst_step * x;
+    const ptrdiff_t group_channel = group * (s->dst_channels / s->g);
+    scratch->dst[row] = s->dst + ((image * s->dst_h + dst_y) * s->dst_w + dst_x) * s->dst_channels + group_channel;
+    if (s->low)
+      scratch->start[row] =
+          s->low + ((image * s->low_h + dst_y / 2) * s->low_w + dst_x / 2) * s->dst_channels + group_channel;
+    if (++x == r->x1) {
+      x = r->x0;
+      if (++y == r->y1) {
+        y = r->y0;
+        image++;
+      }
+    }
+  }
+}
+
+/// All channel blocks [block0, block1) of rows [first, last) of a rectangle.
+static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const rectangle *r, ptrdiff_t group,
+                      ptrdiff_t first, ptrdiff_t last, ptrdiff_t block0, ptrdiff_t block1,
+                      const thread_scratch *scratch) {
+  const ptrdiff_t rows = last - first, ocg = s->dst_channels / s->g;
+  point_rows(s, r, group, first, last, scratch);
+  for (ptrdiff_t b = block0; b < block1; b++) {
+    const ptrdiff_t channel = b * OCT_BLOCK, width = oct_block_width(ocg, b);
+    const ptrdiff_t entries = make_entries(s, r, group, channel, width, scratch);
+    for (ptrdiff_t row = 0; row < rows; row++) {
+      scratch->block_dst[row] = scratch->dst[row] + channel;
+      if (s->low) scratch->block_start[row] = scratch->start[row] + channel;
+    }
+    const float *const *continued = (const float *const *)scratch->block_dst;
+    oct_conv_tile tile = {
+        .dst = scratch->block_dst,
+        .start = s->accumulate ? continued : s->low ? scratch->block_start : NULL,
+        .bias = s->bias ? s->bias + group * ocg + channel : NULL,
+        .columns = oct_min(OCT_BLOCK, ocg - channel),
+        .width = width,
+    };
+    const ptrdiff_t tiles = oct_ceil_div(rows, leaf->max_rows(width));
+    ptrdiff_t entry = 0;
+    do {
+      ptrdiff_t taken = 0, k = 0;
+      while (entry + taken < entries && (taken == 0 || k + scratch->entries[entry + taken].k <= GROUP_K))
+        k += scratch->entries[entry + taken++].k;
+      for (ptrdiff_t t = 0; t < tiles; t++) {
+        ptrdiff_t begin, end;
+        oct_share(rows, t, tiles, &begin, &end);
+        leaf->accumulate(&tile, scratch->entries + entry, taken, begin, end - begin);
+      }
+      entry += taken;
+      tile.start = continued;
+      tile.bias = NULL;
+    } while (entry < entries);
+  }
+}
+
+/// Relative cost of a row of a rectangle: its reduction, and a little for reading and writing dst.
+static ptrdiff_t row_cost(const oct_sweep *s, const rectangle *r) {
+  ptrdiff_t cost = 16;
+  for (ptrdiff_t i = 0; i < s->count; i++) {
+    ptrdiff_t y0, y1, x0, x1;
+    valid_taps(&s->sources[i].y, r->y0, &y0, &y1);
+    valid_taps(&s->sources[i].x, r->x0, &x0, &x1);
+    cost += (y1 - y0) * (x1 - x0) * s->sources[i].k;
+  }
+  return cost;
+}
+
+/// Sum of row costs over all rectangles.
+static ptrdiff_t total_cost(const oct_sweep *s) {
+  ptrdiff_t total = 0;
+  rectangle r;
+  for (r.y0 = 0; r.y0 < s->sources[0].y.count; r.y0 = r.y1) {
+    r.y1 = run_end(s, true, r.y0);
+    for (r.x0 = 0; r.x0 < s->sources[0].x.count; r.x0 = r.x1) {
+      r.x1 = run_end(s, false, r.x0);
+      total += row_cost(s, &r) * s->n * (r.y1 - r.y0) * (r.x1 - r.x0);
+    }
+  }
+  return total;
+}
+
+/// Threads share the pixels, or the channel blocks where the weights are what is large: then each thread reads half
+/// of the weights and all of the map, instead of the other way round.
+static ptrdiff_t block_parts(const oct_sweep *s, ptrdiff_t blocks, int threads) {
+  const oct_sweep_source *one = &s->sources[0];
+  const ptrdiff_t map = s->n * one->y.src_size * one->x.src_size * one->channels;
+  const ptrdiff_t weights = oct_padded(s->dst_channels / s->g) * s->g * one->k * one->taps;
+  return weights > map && blocks % threads == 0 ? threads : 1;
+}
+
+void oct_sweep_run(const oct_sweep *s, void *scratch_memory, int thread, int threads) {
+  const oct_conv_leaf *leaf = oct_conv_leaf_active();
+  const thread_scratch scratch = carve(scratch_memory, s->count);
+  const ptrdiff_t blocks = oct_ceil_div(s->dst_channels / s->g, OCT_BLOCK);
+  const ptrdiff_t parts = block_parts(s, blocks, threads), row_parts = threads / parts;
+  ptrdiff_t block0, block1;
+  oct_share(blocks, thread % parts, parts, &block0, &block1);
+
+  const ptrdiff_t total = total_cost(s);
+  // In doubles, because cost · thread may not fit; the cuts only decide who computes a row.
+  const double low = (double)total * (double)(thread / parts) / (double)row_parts;
+  const double high = (double)total * (double)(thread / parts + 1) / (double)row_parts;
+
+  ptrdiff_t row_bytes = 0;
+  for (ptrdiff_t i = 0; i < s->count; i++)
+    row_bytes += s->sources[i].channels * s->sources[i].x.src_step * s->sources[i].y.src_step * (ptrdiff_t)sizeof(float);
+  const ptrdiff_t chunk = oct_max(48, oct_min(CHUNK_ROWS, CHUNK_BYTES / row_bytes));
+
+  for (ptrdiff_t group = 0; group < s->g; group++) {
+    double before = 0;
+    rectangle r;
+    for (r.y0 = 0; r.y0 < s->sources[0].y.count; r.y0 = r.y1) {
+      r.y1 = run_end(s, true, r.y0);
+      for (r.x0 = 0; r.x0 < s->sources[0].x.count; r.x0 = r.x1) {
+        r.x1 = run_end(s, false, r.x0);
+        const ptrdiff_t rows = s->n * (r.y1 - r.y0) * (r.x1 - r.x0);
+        const double cost = (double)row_cost(s, &r), end = before + cost * (double)rows;
+        // Row i belongs to the part in whose interval its cost begins.
+        ptrdiff_t first = (ptrdiff_t)__builtin_ceil((low - before) / cost);
+        ptrdiff_t last = (ptrdiff_t)__builtin_ceil((high - before) / cost);
+        first = oct_min(oct_max(first, 0), rows);
+        last = thread / parts == row_parts - 1 ? rows : oct_min(oct_max(last, 0), rows);
+        const ptrdiff_t chunks = oct_ceil_div(last - first, chunk);
+        for (ptrdiff_t c = 0; c < chunks; c++) {
+          ptrdiff_t begin, stop;
+          oct_share(last - first, c, chunks, &begin, &stop);
+          run_chunk(s, leaf, &r, group, first + begin, first + stop, block0, block1, &scratch);
+        }
+        before = end;
+      }
+    }
+  }
+}
