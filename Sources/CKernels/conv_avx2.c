@@ -12,6 +12,7 @@
 #include "vector.h"
 
 #define OCT_LEAF_VECTORS 2
+#define OCT_OUTER_VECTORS 2
 #define OCT_LEAF_MAX_ROWS 6
 #define OCT_LEAF_ROWS(nv) ((void)(nv), 6)
 #define OCT_LEAF_KERNELS OCT_KERNELS(1, 6) OCT_KERNELS(2, 6)

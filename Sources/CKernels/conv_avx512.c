@@ -13,6 +13,7 @@
 #include "vector.h"
 
 #define OCT_LEAF_VECTORS 4
+#define OCT_OUTER_VECTORS 4
 #define OCT_LEAF_MAX_ROWS 14
 // 24 to 24 accumulators; narrower tiles take more rows to keep the multiply–add units busy.
 #define OCT_LEAF_ROWS(nv) ((nv) >= 4 ? 6 : (nv) == 3 ? 8 : (nv) == 2 ? 12 : 14)

@@ -12,6 +12,14 @@ static ptrdiff_t transposed_count(const oct_conv2d_desc *d) {
   return d->g * oct_padded(d->ic / d->g) * (d->oc / d->g) * d->kh * d->kw;
 }
 
+/// Whether any output pixel of an axis reads position 0 ..< size with kernel index k. On a 1×1 map only the middle tap
+/// of a 3×3 does, and transposing the others would take longer than the convolution.
+static bool tap_is_used(ptrdiff_t count, ptrdiff_t size, ptrdiff_t stride, ptrdiff_t padding, ptrdiff_t k) {
+  // The first output whose position is not negative is the best candidate.
+  const ptrdiff_t first = oct_max(0, oct_ceil_div(oct_max(0, padding - k), stride));
+  return first < count && first * stride - padding + k < size;
+}
+
 /// One (group, ic block, tap) of the transposed weights.
 static void transpose_tap(const oct_conv2d_desc *d, const float *restrict weights, float *restrict transposed,
                           ptrdiff_t group, ptrdiff_t block, ptrdiff_t tap) {
@@ -74,8 +82,11 @@ oct_status oct_conv2d_backward_data(const oct_conv2d_desc *d, const float *diff_
   {
     const int thread = omp_get_thread_num();
 #pragma omp for schedule(static)
-    for (ptrdiff_t item = 0; item < d->g * blocks * taps; item++)
-      transpose_tap(d, weights, transposed, item / (blocks * taps), item / taps % blocks, item % taps);
+    for (ptrdiff_t item = 0; item < d->g * blocks * taps; item++) {
+      const ptrdiff_t tap = item % taps;
+      if (tap_is_used(d->oh, d->ih, d->sh, d->ph, tap / d->kw) && tap_is_used(d->ow, d->iw, d->sw, d->pw, tap % d->kw))
+        transpose_tap(d, weights, transposed, item / (blocks * taps), item / taps % blocks, tap);
+    }
     for (ptrdiff_t ry = 0; ry < d->sh; ry++)
       for (ptrdiff_t rx = 0; rx < d->sw; rx++) {
         const oct_sweep_source source = {

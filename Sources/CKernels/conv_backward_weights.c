@@ -2,29 +2,38 @@
 //
 //   diff_weights[tap][ic][oc] = Σ_pixels src[pixel shifted by tap][ic] · diff_dst[pixel][oc]
 //
-// The work is cut in units of (part of the pixels, block of 64 oc, run of ic). A unit goes over its pixels in chunks:
-// it packs the block's columns of diff_dst in a contiguous panel, and then keeps a few ic × 64 oc of one tap in
-// registers while it runs over the chunk. Pixels are grouped in the same rectangles of equal taps as in the
-// forward sweep, so a tap skips the pixels whose source lies outside.
+// The work is cut in units of (part of the pixels, run of 64-channel oc blocks, run of ic). A unit goes over its pixels in
+// chunks that stay in the L2 cache. For each block it packs the block's columns of diff_dst in a contiguous panel, and
+// then keeps a few ic × oc of one tap in registers while it runs over the chunk. Pixels are grouped in the same
+// rectangles of equal taps as in the forward sweep, so a tap skips the pixels whose source lies outside.
 //
-// Parts of the pixels have partial sums of their own, added in order. Their number depends on the shape only.
+// Parts of the pixels have partial sums of their own, added in order. With many parts each map is read once; large
+// weights allow few. The number depends on the shape only, so the sums have the same bits for any number of threads.
 #include <string.h>
 
 #include "conv_internal.h"
 
 enum {
   CHUNK_PIXELS = 512,
-  CHUNK_FLOATS = 64 * 1024,  // of src in a chunk, 256 KiB
+  CHUNK_FLOATS = 64 * 1024,        // of src in a chunk, 256 KiB
   MAX_PARTS = 16,
+  PARTIAL_FLOATS = 4 * 1024 * 1024,  // of all partial sums, 16 MiB
   WANTED_UNITS = 16,
 };
 
 typedef struct plan {
   ptrdiff_t taps, icg, ocg, blocks;
-  ptrdiff_t ic_run, ic_runs;  // input channels of a unit
-  ptrdiff_t parts;            // of the pixels
-  ptrdiff_t chunk;            // pixels
+  ptrdiff_t block_runs, ic_runs;  // of a group
+  ptrdiff_t parts;                // of the pixels
+  ptrdiff_t chunk;                // pixels
 } plan;
+
+/// The smallest divisor of `count` that is at least `wanted`, so that runs are equal.
+static ptrdiff_t divisor_from(ptrdiff_t count, ptrdiff_t wanted) {
+  ptrdiff_t runs = oct_min(oct_max(wanted, 1), count);
+  while (count % runs != 0) runs++;
+  return runs;
+}
 
 static plan make_plan(const oct_conv2d_desc *d) {
   plan p;
@@ -32,13 +41,14 @@ static plan make_plan(const oct_conv2d_desc *d) {
   p.icg = d->ic / d->g;
   p.ocg = d->oc / d->g;
   p.blocks = oct_ceil_div(p.ocg, OCT_BLOCK);
-  // Packing a panel costs about as much as two rows of ic; a run of 96 makes that little.
-  p.ic_runs = oct_max(1, p.icg / 96);
-  p.ic_run = oct_ceil_div(p.icg, p.ic_runs);
-  p.ic_runs = oct_ceil_div(p.icg, p.ic_run);
-  const ptrdiff_t pixels = d->n * d->oh * d->ow, units = d->g * p.blocks * p.ic_runs;
-  p.parts = oct_max(1, oct_min(oct_min(MAX_PARTS, pixels / CHUNK_PIXELS), oct_ceil_div(WANTED_UNITS, units)));
   p.chunk = oct_max(128, oct_min(CHUNK_PIXELS, CHUNK_FLOATS / p.icg));
+  const ptrdiff_t pixels = d->n * d->oh * d->ow;
+  p.parts = oct_min(oct_min(MAX_PARTS, pixels / (2 * p.chunk)), PARTIAL_FLOATS / oct_conv2d_weights_count(d));
+  p.parts = oct_max(p.parts, 1);
+  const ptrdiff_t units = oct_ceil_div(WANTED_UNITS, p.parts * d->g);
+  p.block_runs = divisor_from(p.blocks, units);
+  // Every run of ic packs the panels again, so it should not be short.
+  p.ic_runs = oct_max(1, oct_min(oct_ceil_div(units, p.block_runs), p.icg / 48));
   return p;
 }
 
@@ -67,17 +77,17 @@ static ptrdiff_t axis_run(ptrdiff_t count, ptrdiff_t size, ptrdiff_t kernel, ptr
 
 typedef struct workspace {
   float *panel;
-  const float **src;
+  const float **src;       // of each pixel's tap (0, 0)
+  const float **diff_dst;
+  ptrdiff_t pixels;
   segment *segments;
   ptrdiff_t *ranges;
   ptrdiff_t segment_count;
 } workspace;
 
-/// Fills pointers, panel and segments for pixels [first, last), counted rectangle by rectangle.
-static void load_chunk(const oct_conv2d_desc *d, const plan *p, const float *src, const float *diff_dst,
-                       ptrdiff_t group, ptrdiff_t block, ptrdiff_t ic, ptrdiff_t first, ptrdiff_t last, workspace *w) {
-  const ptrdiff_t width = oct_block_width(p->ocg, block), columns = oct_min(OCT_BLOCK, p->ocg - block * OCT_BLOCK);
-  const ptrdiff_t src_channel = group * p->icg + ic, dst_channel = group * p->ocg + block * OCT_BLOCK;
+/// Fills source pointers, diff_dst pointers and segments for pixels [first, last), counted rectangle by rectangle.
+static void locate_chunk(const oct_conv2d_desc *d, const float *src, const float *diff_dst, ptrdiff_t first,
+                         ptrdiff_t last, workspace *w) {
   w->segment_count = 0;
   ptrdiff_t before = 0, filled = 0;
   segment s;
@@ -92,11 +102,10 @@ static void load_chunk(const oct_conv2d_desc *d, const plan *p, const float *src
       s.first = filled;
       ptrdiff_t x = x0 + begin % rw, y = y0 + begin / rw % rh, image = begin / (rw * rh);
       for (ptrdiff_t i = begin; i < end; i++, filled++) {
+        // May lie before the map until a tap's offset is added, hence integers.
         const ptrdiff_t from = (image * d->ih + y * d->sh - d->ph) * d->iw + x * d->sw - d->pw;
-        w->src[filled] = (const float *)((uintptr_t)src + (uintptr_t)((from * d->ic + src_channel) * (ptrdiff_t)sizeof(float)));
-        float *row = w->panel + filled * width;
-        memcpy(row, diff_dst + ((image * d->oh + y) * d->ow + x) * d->oc + dst_channel, (size_t)columns * sizeof(float));
-        for (ptrdiff_t column = columns; column < width; column++) row[column] = 0;
+        w->src[filled] = (const float *)((uintptr_t)src + (uintptr_t)(from * d->ic * (ptrdiff_t)sizeof(float)));
+        w->diff_dst[filled] = diff_dst + ((image * d->oh + y) * d->ow + x) * d->oc;
         if (++x == x1) {
           x = x0;
           if (++y == y1) {
@@ -109,45 +118,66 @@ static void load_chunk(const oct_conv2d_desc *d, const plan *p, const float *src
       w->segments[w->segment_count++] = s;
     }
   }
+  w->pixels = filled;
 }
 
-/// One unit: diff_weights of a block and a run of ic, over one part of the pixels.
-static void run_unit(const oct_conv2d_desc *d, const plan *p, const float *src, const float *diff_dst, float *weights,
-                     bool accumulate, ptrdiff_t group, ptrdiff_t block, ptrdiff_t run, ptrdiff_t part, workspace *w) {
-  const oct_conv_leaf *leaf = oct_conv_leaf_active();
-  const ptrdiff_t width = oct_block_width(p->ocg, block), tile = leaf->max_rows(width);
-  const ptrdiff_t ic0 = run * p->ic_run, ic1 = oct_min(p->icg, ic0 + p->ic_run);
-  const ptrdiff_t tiles = oct_ceil_div(ic1 - ic0, tile);
+/// The columns of one block, zeros where the block is padded.
+static void pack_panel(const workspace *w, ptrdiff_t channel, ptrdiff_t columns, ptrdiff_t width) {
+  for (ptrdiff_t p = 0; p < w->pixels; p++) {
+    float *row = w->panel + p * width;
+    memcpy(row, w->diff_dst[p] + channel, (size_t)columns * sizeof(float));
+    for (ptrdiff_t column = columns; column < width; column++) row[column] = 0;
+  }
+}
+
+/// diff_weights of one block and a run of ic over the pixels of a chunk.
+static void run_block(const oct_conv2d_desc *d, const plan *p, const oct_conv_leaf *leaf, float *weights,
+                      bool accumulate, ptrdiff_t group, ptrdiff_t block, ptrdiff_t ic0, ptrdiff_t ic1,
+                      const workspace *w) {
+  const ptrdiff_t width = oct_block_width(p->ocg, block);
+  const ptrdiff_t tiles = oct_ceil_div(ic1 - ic0, leaf->max_outer_rows(width));
   float *out = weights + (group * oct_padded(p->ocg) + block * OCT_BLOCK) * p->icg * p->taps;
-  ptrdiff_t part0, part1;
+  pack_panel(w, group * p->ocg + block * OCT_BLOCK, oct_min(OCT_BLOCK, p->ocg - block * OCT_BLOCK), width);
+  for (ptrdiff_t t = 0; t < tiles; t++) {
+    ptrdiff_t i0, i1;
+    oct_share(ic1 - ic0, t, tiles, &i0, &i1);
+    for (ptrdiff_t tap = 0; tap < p->taps; tap++) {
+      const ptrdiff_t ky = tap / d->kw, kx = tap % d->kw;
+      ptrdiff_t ranges = 0;
+      for (ptrdiff_t i = 0; i < w->segment_count; i++) {
+        const segment *s = &w->segments[i];
+        if (ky < s->ky0 || ky >= s->ky1 || kx < s->kx0 || kx >= s->kx1) continue;
+        w->ranges[2 * ranges] = s->first;
+        w->ranges[2 * ranges + 1] = s->last;
+        ranges++;
+      }
+      leaf->outer(w->src, (ky * d->iw + kx) * d->ic + group * p->icg + ic0 + i0, w->panel, width, w->ranges, ranges,
+                  i1 - i0, out + (tap * p->icg + ic0 + i0) * width, accumulate);
+    }
+  }
+}
+
+/// One unit: diff_weights of a run of blocks and a run of ic, over one part of the pixels.
+static void run_unit(const oct_conv2d_desc *d, const plan *p, const float *src, const float *diff_dst, float *weights,
+                     bool accumulate, ptrdiff_t group, ptrdiff_t block_run, ptrdiff_t ic_run, ptrdiff_t part,
+                     workspace *w) {
+  const oct_conv_leaf *leaf = oct_conv_leaf_active();
+  ptrdiff_t block0, block1, ic0, ic1, part0, part1;
+  oct_share(p->blocks, block_run, p->block_runs, &block0, &block1);
+  oct_share(p->icg, ic_run, p->ic_runs, &ic0, &ic1);
   oct_share(d->n * d->oh * d->ow, part, p->parts, &part0, &part1);
   const ptrdiff_t chunks = oct_ceil_div(part1 - part0, p->chunk);
   for (ptrdiff_t chunk = 0; chunk < chunks; chunk++) {
     ptrdiff_t first, last;
     oct_share(part1 - part0, chunk, chunks, &first, &last);
-    load_chunk(d, p, src, diff_dst, group, block, ic0, part0 + first, part0 + last, w);
-    for (ptrdiff_t t = 0; t < tiles; t++) {
-      ptrdiff_t i0, i1;
-      oct_share(ic1 - ic0, t, tiles, &i0, &i1);
-      for (ptrdiff_t tap = 0; tap < p->taps; tap++) {
-        const ptrdiff_t ky = tap / d->kw, kx = tap % d->kw;
-        ptrdiff_t ranges = 0;
-        for (ptrdiff_t i = 0; i < w->segment_count; i++) {
-          const segment *s = &w->segments[i];
-          if (ky < s->ky0 || ky >= s->ky1 || kx < s->kx0 || kx >= s->kx1) continue;
-          w->ranges[2 * ranges] = s->first;
-          w->ranges[2 * ranges + 1] = s->last;
-          ranges++;
-        }
-        leaf->outer(w->src, (ky * d->iw + kx) * d->ic + i0, w->panel, width, w->ranges, ranges, i1 - i0,
-                    out + (tap * p->icg + ic0 + i0) * width, accumulate || chunk > 0);
-      }
-    }
+    locate_chunk(d, src, diff_dst, part0 + first, part0 + last, w);
+    for (ptrdiff_t block = block0; block < block1; block++)
+      run_block(d, p, leaf, weights, accumulate || chunk > 0, group, block, ic0, ic1, w);
   }
 }
 
 static ptrdiff_t thread_bytes(const plan *p) {
-  const ptrdiff_t bytes = p->chunk * (OCT_BLOCK * (ptrdiff_t)sizeof(float) + (ptrdiff_t)sizeof(float *) +
+  const ptrdiff_t bytes = p->chunk * (OCT_BLOCK * (ptrdiff_t)sizeof(float) + 2 * (ptrdiff_t)sizeof(float *) +
                                       (ptrdiff_t)sizeof(segment) + 2 * (ptrdiff_t)sizeof(ptrdiff_t));
   return oct_ceil_div(bytes, 64) * 64;
 }
@@ -159,10 +189,13 @@ static workspace carve(void *scratch, const plan *p) {
   at += p->chunk * OCT_BLOCK * (ptrdiff_t)sizeof(float);
   w.src = (const float **)at;
   at += p->chunk * (ptrdiff_t)sizeof(float *);
+  w.diff_dst = (const float **)at;
+  at += p->chunk * (ptrdiff_t)sizeof(float *);
   w.segments = (segment *)at;
   at += p->chunk * (ptrdiff_t)sizeof(segment);
   w.ranges = (ptrdiff_t *)at;
   w.segment_count = 0;
+  w.pixels = 0;
   return w;
 }
 
@@ -179,7 +212,7 @@ oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *sr
   if (oct_conv_is_depthwise(d))
     return oct_depthwise_backward_weights(d, src, diff_dst, diff_weights, accumulate, scratch, threads);
   const plan p = make_plan(d);
-  const ptrdiff_t weights = oct_conv2d_weights_count(d), units = d->g * p.blocks * p.ic_runs;
+  const ptrdiff_t weights = oct_conv2d_weights_count(d), runs = p.block_runs * p.ic_runs, units = d->g * runs;
   float *partial = (float *)((char *)scratch + thread_bytes(&p) * threads);
 #pragma omp parallel num_threads(threads)
   {
@@ -188,9 +221,8 @@ oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *sr
 #pragma omp for schedule(static)
     for (ptrdiff_t item = 0; item < p.parts * units; item++) {
       const ptrdiff_t part = item / units, unit = item % units;
-      const ptrdiff_t group = unit / (p.blocks * p.ic_runs), block = unit / p.ic_runs % p.blocks;
       run_unit(d, &p, src, diff_dst, p.parts > 1 ? partial + part * weights : diff_weights,
-               p.parts == 1 && accumulate, group, block, unit % p.ic_runs, part, &w);
+               p.parts == 1 && accumulate, unit / runs, unit % runs / p.ic_runs, unit % p.ic_runs, part, &w);
     }
     if (p.parts > 1) {
 #pragma omp for schedule(static)

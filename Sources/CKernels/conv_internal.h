@@ -46,7 +46,9 @@ typedef struct oct_conv_leaf {
   void (*accumulate)(const oct_conv_tile *tile, const oct_conv_entry *entries, ptrdiff_t count, ptrdiff_t first,
                      ptrdiff_t rows);
   ptrdiff_t (*max_rows)(ptrdiff_t width);
-  /// weights[i][0 ..< width] (+)= Σ_segments Σ_p src[p][offset + i] · panel[p][0 ..< width], i < rows ≤ max_rows.
+  /// Rows of `outer`.
+  ptrdiff_t (*max_outer_rows)(ptrdiff_t width);
+  /// weights[i][0 ..< width] (+)= Σ_segments Σ_p src[p][offset + i] · panel[p][0 ..< width], i < rows ≤ max_outer_rows(width).
   void (*outer)(const float *const *src, ptrdiff_t offset, const float *panel, ptrdiff_t width,
                 const ptrdiff_t *segments, ptrdiff_t count, ptrdiff_t rows, float *weights, bool accumulate);
   /// Depthwise: dst[0 ..< c] += src[0 ..< c] · weights[0 ..< c].
