@@ -17,7 +17,8 @@ struct ArchitectureOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Form of the stride-2 octave convolution (default: paper).",
-      discussion: "paper: as its authors published it; seed: both maps pooled first, as a CIFAR-10 notebook."))
+      discussion: "paper: as its authors published it; seed: both maps pooled first, as a CIFAR-10 notebook.")
+  )
   var variant: Variant?
 
   @Option(
@@ -37,13 +38,18 @@ struct ArchitectureOptions: ParsableArguments {
     stem == nil && variant == nil && downsampling == nil && !noLowToHigh && !noHighToLow
   }
 
+  /// `base` with what was given. The stem follows the model's name unless it is given, or neither is; the
+  /// downsampling follows α unless it is given.
   func configuration(
-    model: ResNetDepth, alpha: Double, classes: Int, height: Int, width: Int, channels: Int
+    changing base: ModelConfiguration, model: ResNetDepth?, alpha: Double?, classes: Int, height: Int,
+    width: Int, channels: Int
   ) -> ModelConfiguration {
     ModelConfiguration(
-      name: model.rawValue, alpha: alpha, stem: stem, variant: variant ?? .paper, downsampling: downsampling,
-      lowToHigh: !noLowToHigh, highToLow: !noHighToLow, classes: classes, inputHeight: height,
-      inputWidth: width, inputChannels: channels)
+      name: model?.rawValue ?? base.name, alpha: alpha ?? base.alpha,
+      stem: stem ?? (model == nil ? base.stem : nil), variant: variant ?? base.variant,
+      downsampling: downsampling, lowToHigh: base.lowToHigh && !noLowToHigh,
+      highToLow: base.highToLow && !noHighToLow, classes: classes, inputHeight: height, inputWidth: width,
+      inputChannels: channels)
   }
 
   static func validate(alpha: Double?) throws {

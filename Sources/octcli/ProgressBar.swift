@@ -5,7 +5,7 @@ import Foundation
 ///
 ///     epoch 2/8 ━━━━━━━━━━━━━─────────  58%  1043 img/s  ETA 0:07  loss 0.8121  acc 71.3%  lr 0.100
 final class ProgressBar {
-  private let isInteractive: Bool
+  let isInteractive: Bool
   private let clock = ContinuousClock()
   private var lastDrawn: ContinuousClock.Instant?
   private var isDrawn = false

@@ -64,7 +64,8 @@ struct SummaryCommand: ParsableCommand {
 
   private func configured() -> ModelConfiguration {
     var configuration = architecture.configuration(
-      model: model, alpha: alpha, classes: 1, height: 1, width: 1, channels: 3)
+      changing: ModelConfiguration(name: model.rawValue), model: model, alpha: alpha, classes: 1, height: 1,
+      width: 1, channels: 3)
     let isLarge = configuration.stem == .imagenet
     configuration.classes = classes ?? (isLarge ? 1000 : 10)
     configuration.inputHeight = imageSize ?? (isLarge ? 224 : 32)

@@ -200,6 +200,9 @@ double oct_sum_of_squares(ptrdiff_t count, const float *x, int threads);
 /// Time it to get the peak: 2 flops a lane and FMA.
 double oct_fma_burn(int64_t iterations, int threads);
 
+/// The convolutions of real networks that are timed and tested; `count` receives their number.
+const oct_conv2d_desc *oct_conv2d_benchmark_shapes(ptrdiff_t *count);
+
 #ifdef __cplusplus
 }
 #endif

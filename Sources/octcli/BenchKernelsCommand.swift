@@ -1,0 +1,86 @@
+import ArgumentParser
+import Foundation
+import OctNet
+
+struct BenchKernelsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "kernels",
+    abstract: "Time the convolution kernels against the machine's peak.",
+    discussion: """
+      Measures the peak of the multiply–add units, then every shape of a list of real networks' convolutions in \
+      three passes. A shape is images, height and width, input channels, output channels, kernel size. Times are \
+      medians. Multiplications with padding count although they are skipped, so small maps can exceed the peak. The \
+      environment variable OCTNET_MAX_ISA (portable, avx2, avx512) caps the instruction set.
+
+      Examples:
+        octcli bench kernels
+        octcli bench kernels --threads 1 --json
+        OCTNET_MAX_ISA=avx2 octcli bench kernels
+      """)
+
+  @Option(help: ArgumentHelp("Threads (default: the processors).", valueName: "n"))
+  var threads: Int?
+
+  @Option(help: ArgumentHelp("Repetitions of which the median counts.", valueName: "n"))
+  var repetitions = 9
+
+  @Flag(help: "Print JSON: one object with the peak and a list of shapes.")
+  var json = false
+
+  func validate() throws {
+    for (flag, value) in [("--threads", threads), ("--repetitions", repetitions)] {
+      if let value, value < 1 { throw ValidationError("\(flag) is 1 or more, found \(value)") }
+    }
+  }
+
+  func run() throws {
+    let benchmark = KernelBenchmark(
+      threads: threads ?? ProcessInfo.processInfo.activeProcessorCount, repetitions: repetitions)
+    let peak = benchmark.peak()
+    var results: [KernelBenchmark.Result] = []
+    if !json {
+      print(
+        String(
+          format: "peak %.1f GFLOP/s, %@, %d threads", peak, KernelBenchmark.instructionSet, benchmark.threads
+        ))
+      print(Self.row(["shape"] + KernelBenchmark.Pass.allCases.map { "\($0.rawValue)  of peak" }))
+    }
+    benchmark.run(peak: peak) { result in
+      if json {
+        results.append(result)
+      } else {
+        print(
+          Self.row(
+            [result.shape]
+              + result.timings.map {
+                String(
+                  format: "%.3f ms %6.1f GFLOP/s %4.0f%%", $0.milliseconds, $0.gflops, 100 * $0.fractionOfPeak
+                )
+              }))
+      }
+    }
+    if json {
+      print(
+        try JSONOutput.text(
+          Report(
+            instructionSet: KernelBenchmark.instructionSet, threads: benchmark.threads, peak: peak,
+            shapes: results)))
+    }
+  }
+
+  /// Printed one by one as they are measured, so the widths are fixed.
+  private static func row(_ cells: [String]) -> String {
+    cells.enumerated().map { column, cell in
+      let space = String(repeating: " ", count: max(0, (column == 0 ? 18 : 32) - cell.count))
+      return column == 0 ? cell + space : space + cell
+    }.joined(separator: " ")
+  }
+
+  private struct Report: Encodable {
+    let instructionSet: String
+    let threads: Int
+    /// GFLOP/s.
+    let peak: Double
+    let shapes: [KernelBenchmark.Result]
+  }
+}
