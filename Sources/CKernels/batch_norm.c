@@ -1,0 +1,205 @@
+// Batch normalisation with the addition and ReLU that may follow it.
+//
+// Training is two passes over memory each way, the least the mathematics allows: one for the statistics (or the two
+// sums of backward), one to apply them. Between the two stands a short step per channel. All three share one parallel
+// region and one cut into tasks, so that a thread finds in its cache what it has read a moment before.
+#include <math.h>
+#include <string.h>
+
+#include "columns.h"
+
+/// Channels a thread finishes at a time in the step between the passes.
+enum { GROUP = 64 };
+
+/// Scratch: two sets of partial results, then per-channel coefficients repeated for every fold.
+typedef struct norm_scratch {
+  double *first, *second;
+  float *a, *b, *d, *mean;
+} norm_scratch;
+
+static norm_scratch carve(const column_plan *plan, void *scratch) {
+  norm_scratch s;
+  s.first = align_scratch(scratch);
+  s.second = s.first + partial_count(plan);
+  s.a = (float *)(s.second + partial_count(plan));
+  s.b = s.a + plan->width;
+  s.d = s.b + plan->width;
+  s.mean = s.d + plan->width;
+  return s;
+}
+
+static bool valid(const oct_batch_norm_desc *desc, ptrdiff_t *count) {
+  return oct_product((ptrdiff_t[]){desc->rows, desc->c}, 2, count) && desc->epsilon >= 0.0f;
+}
+
+ptrdiff_t oct_batch_norm_scratch_bytes(const oct_batch_norm_desc *desc) {
+  ptrdiff_t count;
+  if (!valid(desc, &count) || count == 0) return 0;
+  const column_plan plan = plan_columns(desc->rows, desc->c);
+  return 2 * partial_count(&plan) * (ptrdiff_t)sizeof(double) + 4 * plan.width * (ptrdiff_t)sizeof(float) + 64;
+}
+
+/// Chan's formula over all parts and folds, in a fixed order, for channels [begin, end).
+static void join_moments(const column_plan *plan, const norm_scratch *s, ptrdiff_t begin, ptrdiff_t end,
+                         double *mean, double *m2) {
+  double total = 0.0;
+  for (ptrdiff_t i = begin; i < end; i++) mean[i - begin] = m2[i - begin] = 0.0;
+  for (ptrdiff_t part = 0; part < plan->parts + (plan->rest > 0); part++) {
+    const bool is_rest = part == plan->parts;
+    const double rows = (double)(is_rest ? plan->rest : part_rows(plan, part));
+    for (ptrdiff_t f = 0; f < (is_rest ? 1 : plan->fold); f++) {
+      const double share = rows / (total + rows), across = total * share;
+      const double *part_mean = s->first + part * plan->width + f * plan->c;
+      const double *part_m2 = s->second + part * plan->width + f * plan->c;
+      for (ptrdiff_t i = begin; i < end; i++) {
+        const double delta = part_mean[i] - mean[i - begin];
+        mean[i - begin] += delta * share;
+        m2[i - begin] += part_m2[i] + delta * delta * across;
+      }
+      total += rows;
+    }
+  }
+}
+
+/// Copies the coefficients of channels [begin, end) to the other folds.
+static void repeat(const column_plan *plan, ptrdiff_t begin, ptrdiff_t end, float *values) {
+  for (ptrdiff_t f = 1; f < plan->fold; f++)
+    memcpy(values + f * plan->c + begin, values + begin, (size_t)(end - begin) * sizeof(float));
+}
+
+oct_status oct_batch_norm_forward_training(const oct_batch_norm_desc *desc, const float *src,
+                                           const float *gamma, const float *beta, const float *residual,
+                                           float *running_mean, float *running_var, float *dst,
+                                           float *save_mean, float *save_inv_std, void *scratch, int threads) {
+  ptrdiff_t count;
+  if (!valid(desc, &count)) return OCT_INVALID_DESCRIPTOR;
+  if (count == 0) return OCT_OK;
+  const oct_maps_leaves *leaves = oct_maps();
+  const column_plan plan = plan_columns(desc->rows, desc->c);
+  const norm_scratch s = carve(&plan, scratch);
+  const double rows = (double)desc->rows, fraction = (double)desc->momentum;
+#pragma omp parallel num_threads(oct_team(threads, count))
+  {
+#pragma omp for schedule(static)
+    for (ptrdiff_t t = 0; t < plan.tasks; t++) {
+      const column_task task = task_at(&plan, t);
+      leaves->column_moments(task.rows, task.stride, task.width, src + task.offset, s.first + task.partial,
+                             s.second + task.partial);
+    }
+#pragma omp for schedule(static)
+    for (ptrdiff_t begin = 0; begin < desc->c; begin += GROUP) {
+      const ptrdiff_t end = oct_min(begin + GROUP, desc->c);
+      double mean[GROUP], m2[GROUP];
+      join_moments(&plan, &s, begin, end, mean, m2);
+      for (ptrdiff_t i = begin; i < end; i++) {
+        const double m = mean[i - begin], var = m2[i - begin] / rows;
+        const double unbiased = desc->rows > 1 ? m2[i - begin] / (rows - 1.0) : var;
+        const double inv_std = 1.0 / sqrt(var + (double)desc->epsilon), scale = inv_std * (double)gamma[i];
+        save_mean[i] = (float)m;
+        save_inv_std[i] = (float)inv_std;
+        running_mean[i] = (float)((double)running_mean[i] + fraction * (m - (double)running_mean[i]));
+        running_var[i] = (float)((double)running_var[i] + fraction * (unbiased - (double)running_var[i]));
+        s.mean[i] = (float)m;
+        s.a[i] = (float)scale;
+        // What rounding the mean to float took away is given back here: it matters where |mean| ≫ deviation.
+        s.b[i] = (float)((double)beta[i] + ((double)s.mean[i] - m) * scale);
+      }
+      repeat(&plan, begin, end, s.mean);
+      repeat(&plan, begin, end, s.a);
+      repeat(&plan, begin, end, s.b);
+    }
+#pragma omp for schedule(static)
+    for (ptrdiff_t t = 0; t < plan.tasks; t++) {
+      const column_task task = task_at(&plan, t);
+      leaves->norm_apply(task.rows, task.stride, task.width, src + task.offset,
+                         residual == NULL ? NULL : residual + task.offset, s.mean + task.column,
+                         s.a + task.column, s.b + task.column, desc->relu, dst + task.offset);
+    }
+  }
+  return OCT_OK;
+}
+
+oct_status oct_batch_norm_forward_inference(const oct_batch_norm_desc *desc, const float *src,
+                                            const float *gamma, const float *beta, const float *mean,
+                                            const float *var, const float *residual, float *dst, int threads) {
+  ptrdiff_t count;
+  if (!valid(desc, &count)) return OCT_INVALID_DESCRIPTOR;
+  if (count == 0) return OCT_OK;
+  const oct_maps_leaves *leaves = oct_maps();
+  const column_plan plan = plan_columns(desc->rows, desc->c);
+#pragma omp parallel for schedule(static) num_threads(oct_team(threads, count))
+  for (ptrdiff_t t = 0; t < plan.tasks; t++) {
+    const column_task task = task_at(&plan, t);
+    // There is no scratch: each task derives its own coefficients, few beside its rows.
+    float scale[OCT_COLUMNS], shift[OCT_COLUMNS], centre[OCT_COLUMNS];
+    for (ptrdiff_t i = 0; i < task.width; i++) {
+      const ptrdiff_t channel = (task.column + i) % desc->c;
+      centre[i] = mean[channel];
+      scale[i] = gamma[channel] / sqrtf(var[channel] + desc->epsilon);
+      shift[i] = beta[channel];
+    }
+    leaves->norm_apply(task.rows, task.stride, task.width, src + task.offset,
+                       residual == NULL ? NULL : residual + task.offset, centre, scale, shift, desc->relu,
+                       dst + task.offset);
+  }
+  return OCT_OK;
+}
+
+/// With N rows, x̂ = (x − mean) · inv_std and g the masked gradient:
+/// diff_beta = Σ g, diff_gamma = Σ g · x̂, diff_src = gamma · inv_std · (g − diff_beta / N − x̂ · diff_gamma / N).
+oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float *src, const float *dst,
+                                   const float *diff_dst, const float *gamma, const float *save_mean,
+                                   const float *save_inv_std, float *diff_src, bool accumulate_src,
+                                   float *diff_residual, bool accumulate_residual, float *diff_gamma,
+                                   float *diff_beta, void *scratch, int threads) {
+  ptrdiff_t count;
+  if (!valid(desc, &count) || (desc->relu && dst == NULL)) return OCT_INVALID_DESCRIPTOR;
+  if (count == 0) {
+    for (ptrdiff_t i = 0; i < desc->c; i++) diff_gamma[i] = diff_beta[i] = 0.0f;
+    return OCT_OK;
+  }
+  const oct_maps_leaves *leaves = oct_maps();
+  const column_plan plan = plan_columns(desc->rows, desc->c);
+  const norm_scratch s = carve(&plan, scratch);
+  const double rows = (double)desc->rows;
+  const float *mask = desc->relu ? dst : NULL;
+#pragma omp parallel num_threads(oct_team(threads, count))
+  {
+#pragma omp for schedule(static)
+    for (ptrdiff_t f = 0; f < plan.fold; f++) memcpy(s.mean + f * plan.c, save_mean, (size_t)plan.c * sizeof(float));
+#pragma omp for schedule(static)
+    for (ptrdiff_t t = 0; t < plan.tasks; t++) {
+      const column_task task = task_at(&plan, t);
+      leaves->norm_gradient_sums(task.rows, task.stride, task.width, src + task.offset,
+                                 mask == NULL ? NULL : mask + task.offset, diff_dst + task.offset,
+                                 s.mean + task.column, s.first + task.partial, s.second + task.partial);
+    }
+#pragma omp for schedule(static)
+    for (ptrdiff_t begin = 0; begin < desc->c; begin += GROUP) {
+      const ptrdiff_t end = oct_min(begin + GROUP, desc->c);
+      for (ptrdiff_t i = begin; i < end; i++) {
+        const double sum_g = joined_sum(&plan, s.first, i), inv_std = (double)save_inv_std[i];
+        const double sum_gx = joined_sum(&plan, s.second, i) * inv_std, by_g = (double)gamma[i] * inv_std;
+        diff_gamma[i] = (float)sum_gx;
+        diff_beta[i] = (float)sum_g;
+        s.a[i] = (float)by_g;
+        s.b[i] = (float)(-by_g * inv_std * sum_gx / rows);
+        s.d[i] = (float)(-by_g * sum_g / rows);
+      }
+      repeat(&plan, begin, end, s.a);
+      repeat(&plan, begin, end, s.b);
+      repeat(&plan, begin, end, s.d);
+    }
+#pragma omp for schedule(static)
+    for (ptrdiff_t t = 0; t < plan.tasks; t++) {
+      const column_task task = task_at(&plan, t);
+      leaves->norm_gradient_apply(task.rows, task.stride, task.width, src + task.offset,
+                                  mask == NULL ? NULL : mask + task.offset, diff_dst + task.offset,
+                                  s.mean + task.column, s.a + task.column, s.b + task.column, s.d + task.column,
+                                  diff_src + task.offset, accumulate_src,
+                                  diff_residual == NULL ? NULL : diff_residual + task.offset,
+                                  accumulate_residual);
+    }
+  }
+  return OCT_OK;
+}
