@@ -1,1 +1,2 @@
-void oct_reference_placeholder(void);
+// Oracles of all kernels: plain loops in double precision.
+#include "ref_conv.h"

@@ -1,0 +1,244 @@
+import CKernels
+import CReference
+import Testing
+
+/// Every pass against plain loops in double precision, with guard values around all that is written and scratch of
+/// exactly the stated size.
+@Suite struct ConvolutionTests {
+  struct Case: CustomStringConvertible, Sendable {
+    var n = 2, ih = 5, iw = 6, ic = 3, oc = 4, kh = 3, kw = 3, stride = 1, ph = 1, pw = 1, groups = 1
+
+    var descriptor: oct_conv2d_desc {
+      oct_conv2d_desc(
+        n: n, ih: ih, iw: iw, ic: ic, oh: (ih + 2 * ph - kh) / stride + 1, ow: (iw + 2 * pw - kw) / stride + 1,
+        oc: oc, kh: kh, kw: kw, sh: stride, sw: stride, ph: ph, pw: pw, g: groups)
+    }
+    var description: String {
+      "n\(n) \(ih)×\(iw)×\(ic) → \(oc), \(kh)×\(kw) stride \(stride) padding \(ph),\(pw) groups \(groups)"
+    }
+  }
+
+  /// Channels beside the vector and block widths, one-pixel maps, batch 1, odd sizes, every tap outside for some pixel.
+  static let cases: [Case] = {
+    var cases: [Case] = []
+    for channels in [1, 3, 8, 15, 16, 17, 33, 56, 63, 64, 65, 100] {
+      cases.append(Case(ic: channels, oc: 20))
+      cases.append(Case(n: 1, ic: 20, oc: channels, kh: 1, kw: 1, ph: 0, pw: 0))
+      cases.append(Case(n: 3, ih: 2, iw: 2, ic: channels, oc: channels))
+    }
+    for kernel in [1, 2, 3, 5, 7] {
+      for stride in [1, 2, 3] {
+        cases.append(Case(ih: 9, iw: 7, kh: kernel, kw: kernel, stride: stride, ph: kernel / 2, pw: kernel / 2))
+        cases.append(Case(ih: 8, iw: 7, kh: kernel, kw: kernel, stride: stride, ph: 0, pw: 0))
+      }
+    }
+    cases.append(Case(n: 5, ih: 1, iw: 1, ic: 40, oc: 70))
+    cases.append(Case(n: 1, ih: 1, iw: 1, ic: 1, oc: 1))
+    cases.append(Case(n: 17, ih: 4, iw: 4, ic: 8, oc: 8))
+    cases.append(Case(ih: 11, iw: 3, kh: 5, kw: 1, ph: 4, pw: 0))
+    cases.append(Case(ih: 3, iw: 11, kh: 1, kw: 4, stride: 2, ph: 0, pw: 3))
+    cases.append(Case(n: 1, ih: 33, iw: 35, ic: 3, oc: 64, kh: 7, kw: 7, stride: 2, ph: 3, pw: 3))
+    // Long reductions are cut in groups that continue from dst.
+    cases.append(Case(n: 1, ih: 4, iw: 3, ic: 700, oc: 66))
+    cases.append(Case(n: 1, ih: 3, iw: 4, ic: 18, oc: 1100, kh: 1, kw: 1, ph: 0, pw: 0))
+    // Enough pixels for several parts and chunks.
+    cases.append(Case(n: 7, ih: 20, iw: 19, ic: 6, oc: 18))
+    for groups in [2, 3] {
+      cases.append(Case(ic: 6 * groups, oc: 5 * groups, groups: groups))
+      cases.append(Case(ih: 7, iw: 7, ic: 20 * groups, oc: 70 * groups, stride: 2, groups: groups))
+    }
+    for channels in [2, 8, 17, 40] {
+      cases.append(Case(ih: 7, iw: 6, ic: channels, oc: channels, groups: channels))
+      cases.append(Case(ih: 7, iw: 6, ic: channels, oc: channels, stride: 2, groups: channels))
+    }
+    return cases
+  }()
+
+  @Test(arguments: cases)
+  func agreesWithPlainLoops(testCase: Case) throws {
+    for accumulate in [false, true] {
+      try verify(testCase.descriptor, accumulate: accumulate, threads: 2)
+    }
+  }
+
+  /// The shapes that speed is measured on, with few images.
+  @Test func benchmarkShapes() throws {
+    var count = 0
+    let shapes = UnsafeBufferPointer(start: oct_conv2d_benchmark_shapes(&count), count: count)
+    #expect(count == 15)
+    for shape in shapes {
+      // The oracle is slow: keep the channels' structure and a strip of the map.
+      let size = min(shape.ih, 4)
+      let testCase = Case(
+        n: 1, ih: size, iw: size, ic: min(shape.ic, 520), oc: min(shape.oc, 260), kh: shape.kh, kw: shape.kw,
+        ph: shape.ph, pw: shape.pw)
+      try verify(testCase.descriptor, accumulate: false, threads: 2)
+    }
+  }
+
+  @Test(arguments: cases.filter { $0.n > 1 })
+  func sameBitsForAnyNumberOfThreads(testCase: Case) throws {
+    let one = try Passes(testCase.descriptor, accumulate: true, threads: 1)
+    for threads in [2, 5] {
+      let other = try Passes(testCase.descriptor, accumulate: true, threads: threads)
+      #expect(one.dst.values == other.dst.values)
+      #expect(one.diffSrc.values == other.diffSrc.values)
+      #expect(one.diffWeights.values == other.diffWeights.values)
+    }
+  }
+
+  /// ⟨y, Ax⟩ = ⟨Aᵀy, x⟩ in both the map and the weights.
+  @Test(arguments: cases)
+  func passesAreAdjoint(testCase: Case) throws {
+    let p = try Passes(testCase.descriptor, accumulate: false, threads: 2, withBias: false)
+    func dot(_ a: [Float], _ b: [Float]) -> Double { zip(a, b).map { Double($0) * Double($1) }.reduce(0, +) }
+    let forward = dot(p.diffDst, p.dst.values)
+    let scale = (dot(p.diffDst, p.diffDst) * dot(p.dst.values, p.dst.values)).squareRoot() + 1e-6
+    #expect(abs(forward - dot(p.diffSrc.values, p.src)) < 1e-5 * scale)
+    #expect(abs(forward - dot(p.diffWeights.values, p.blockedWeights)) < 1e-5 * scale)
+  }
+
+  @Test func severalSourcesAndAnUpsampledMapAreOneSum() throws {
+    for (ih, iw, channels) in [(5, 7, 20), (4, 4, 64), (1, 1, 3), (9, 2, 70)] {
+      let a = Case(n: 2, ih: ih, iw: iw, ic: 9, oc: channels).descriptor
+      let b = Case(n: 2, ih: ih, iw: iw, ic: 17, oc: channels, kh: 1, kw: 1, ph: 0, pw: 0).descriptor
+      let low = ((ih + 1) / 2, (iw + 1) / 2)
+      var random = TestRandom(seed: 3)
+      let sources = [a, b].map { (random.floats($0.n * $0.ih * $0.iw * $0.ic), random.floats($0.oc * $0.ic * $0.kh * $0.kw)) }
+      let lowMap = random.floats(2 * low.0 * low.1 * channels)
+      let bias = random.floats(channels)
+      var expected = [Double](repeating: 0, count: 2 * ih * iw * channels)
+      for (index, descriptor) in [a, b].enumerated() {
+        var sum = expected
+        var reference = descriptor.reference
+        ref_conv2d_forward(&reference, sources[index].0, sources[index].1, index == 0 ? bias : nil, &sum)
+        for i in sum.indices { expected[i] += sum[i] }
+      }
+      for i in expected.indices {
+        let (pixel, c) = (i / channels, i % channels)
+        let (x, y, n) = (pixel % iw, pixel / iw % ih, pixel / iw / ih)
+        expected[i] += Double(lowMap[((n * low.0 + y / 2) * low.1 + x / 2) * channels + c])
+      }
+      let dst = Guarded(count: expected.count, filledWith: random.floats(expected.count))
+      var descriptors = [a, b]
+      let weights = zip(descriptors, sources).map { $0.0.pack($0.1.1) }
+      descriptors.withUnsafeMutableBufferPointer { d in
+        weights[0].withUnsafeBufferPointer { w0 in
+          weights[1].withUnsafeBufferPointer { w1 in
+            sources[0].0.withUnsafeBufferPointer { s0 in
+              sources[1].0.withUnsafeBufferPointer { s1 in
+                guard let first = d.baseAddress else { return }
+                let list = [
+                  oct_conv2d_source(desc: first, src: s0.baseAddress, weights: w0.baseAddress),
+                  oct_conv2d_source(desc: first + 1, src: s1.baseAddress, weights: w1.baseAddress),
+                ]
+                let scratch = GuardedBytes(count: oct_conv2d_forward_sources_scratch_bytes(list, 2, 3))
+                #expect(
+                  oct_conv2d_forward_sources(
+                    list, 2, bias, lowMap, low.0, low.1, dst.pointer, scratch.pointer, 3) == OCT_OK)
+                #expect(scratch.isIntact)
+              }
+            }
+          }
+        }
+      }
+      #expect(dst.isIntact)
+      #expect(normalizedError(dst.values, expected) < 2e-6)
+    }
+  }
+
+  @Test func refusesDescriptorsThatDoNotFit() {
+    func refuses(_ change: (inout oct_conv2d_desc) -> Void) -> Bool {
+      var descriptor = Case(ic: 6, oc: 6).descriptor
+      change(&descriptor)
+      return oct_conv2d_check(&descriptor) == OCT_INVALID_DESCRIPTOR
+    }
+    #expect(!refuses { _ in })
+    #expect(refuses { $0.n = 0 })
+    #expect(refuses { $0.oh += 1 })
+    #expect(refuses { $0.g = 4 })
+    #expect(refuses { $0.ph = -1 })
+    #expect(refuses { $0.sw = 0 })
+    #expect(refuses { $0.ic = -6 })
+    #expect(refuses { $0.ih = 1 << 40 })
+  }
+
+  private func verify(_ descriptor: oct_conv2d_desc, accumulate: Bool, threads: Int) throws {
+    let p = try Passes(descriptor, accumulate: accumulate, threads: threads)
+    var reference = descriptor.reference
+    func expected(_ start: [Float], _ body: (inout [Double]) -> Void) -> [Double] {
+      var sum = [Double](repeating: 0, count: start.count)
+      body(&sum)
+      return accumulate ? zip(sum, start).map { $0 + Double($1) } : sum
+    }
+    let dst = expected(p.dst.start) { ref_conv2d_forward(&reference, p.src, p.weights, p.bias, &$0) }
+    let diffSrc = expected(p.diffSrc.start) { ref_conv2d_backward_data(&reference, p.diffDst, p.weights, &$0) }
+    let diffWeights = expected(descriptor.unpack(p.diffWeights.start)) {
+      ref_conv2d_backward_weights(&reference, p.src, p.diffDst, &$0)
+    }
+    // Measured below 4e-7; a lost or doubled term is above 1e-3 in the smallest of these sums.
+    #expect(normalizedError(p.dst.values, dst) < 2e-6)
+    #expect(normalizedError(p.diffSrc.values, diffSrc) < 2e-6)
+    #expect(normalizedError(descriptor.unpack(p.diffWeights.values), diffWeights) < 2e-6)
+    // Padding of the blocked layout stays zero.
+    #expect(descriptor.pack(descriptor.unpack(p.diffWeights.values)) == p.diffWeights.values)
+    #expect(p.isIntact)
+  }
+}
+
+/// One run of the three passes on random data.
+private struct Passes {
+  let src, weights, blockedWeights, bias, diffDst: [Float]
+  let dst, diffSrc, diffWeights: Guarded
+  let isIntact: Bool
+
+  init(_ descriptor: oct_conv2d_desc, accumulate: Bool, threads: Int, withBias: Bool = true) throws {
+    var d = descriptor
+    var random = TestRandom(seed: 1)
+    src = random.floats(d.n * d.ih * d.iw * d.ic)
+    weights = random.floats(d.oc * (d.ic / d.g) * d.kh * d.kw)
+    bias = random.floats(d.oc)
+    diffDst = random.floats(d.n * d.oh * d.ow * d.oc)
+    blockedWeights = d.pack(weights)
+    dst = Guarded(count: diffDst.count, filledWith: random.floats(diffDst.count))
+    diffSrc = Guarded(count: src.count, filledWith: random.floats(src.count))
+    diffWeights = Guarded(count: blockedWeights.count, filledWith: d.pack(random.floats(weights.count)))
+    let thread = Int32(threads)
+    let forward = GuardedBytes(count: oct_conv2d_forward_scratch_bytes(&d, thread))
+    let data = GuardedBytes(count: oct_conv2d_backward_data_scratch_bytes(&d, thread))
+    let gradient = GuardedBytes(count: oct_conv2d_backward_weights_scratch_bytes(&d, thread))
+    try #require(
+      oct_conv2d_forward(
+        &d, src, blockedWeights, withBias ? bias : nil, dst.pointer, accumulate, forward.pointer, thread) == OCT_OK)
+    try #require(
+      oct_conv2d_backward_data(
+        &d, diffDst, blockedWeights, diffSrc.pointer, accumulate, data.pointer, thread) == OCT_OK)
+    try #require(
+      oct_conv2d_backward_weights(
+        &d, src, diffDst, diffWeights.pointer, accumulate, gradient.pointer, thread) == OCT_OK)
+    isIntact =
+      dst.isIntact && diffSrc.isIntact && diffWeights.isIntact && forward.isIntact && data.isIntact
+      && gradient.isIntact
+  }
+}
+
+extension oct_conv2d_desc {
+  fileprivate var reference: ref_conv_desc {
+    ref_conv_desc(
+      n: n, ih: ih, iw: iw, ic: ic, oh: oh, ow: ow, oc: oc, kh: kh, kw: kw, sh: sh, sw: sw, ph: ph, pw: pw, g: g)
+  }
+
+  fileprivate func pack(_ oihw: [Float]) -> [Float] {
+    var descriptor = self
+    var weights = [Float](repeating: 7, count: oct_conv2d_weights_count(&descriptor))
+    oct_conv2d_pack_weights(&descriptor, oihw, &weights)
+    return weights
+  }
+
+  fileprivate func unpack(_ weights: [Float]) -> [Float] {
+    var descriptor = self
+    var oihw = [Float](repeating: 7, count: oc * (ic / g) * kh * kw)
+    oct_conv2d_unpack_weights(&descriptor, weights, &oihw)
+    return oihw
+  }
+}

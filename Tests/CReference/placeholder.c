@@ -1,2 +1,0 @@
-#include "CReference.h"
-void oct_reference_placeholder(void) {}
