@@ -1,0 +1,166 @@
+import Foundation
+
+/// CIFAR-10 and CIFAR-100 in their binary form (Krizhevsky, "Learning Multiple Layers of Features from Tiny Images",
+/// 2009): records of one label byte (CIFAR-100: coarse, then fine) and 3 planes of 32 × 32 bytes, R, G, B.
+enum CIFAR {
+  static let side = 32
+  static let planeSize = side * side
+  static let imageSize = 3 * planeSize
+
+  enum Labels {
+    case cifar10
+    case cifar100Coarse
+    case cifar100Fine
+
+    /// Label bytes of a record.
+    var bytes: Int { self == .cifar10 ? 1 : 2 }
+    /// Which of them is the label.
+    var offset: Int { self == .cifar100Fine ? 1 : 0 }
+
+    var classCount: Int {
+      switch self {
+      case .cifar10: 10
+      case .cifar100Coarse: 20
+      case .cifar100Fine: 100
+      }
+    }
+
+    var nameFile: String {
+      switch self {
+      case .cifar10: "batches.meta.txt"
+      case .cifar100Coarse: "coarse_label_names.txt"
+      case .cifar100Fine: "fine_label_names.txt"
+      }
+    }
+
+    var recordSize: Int { bytes + imageSize }
+  }
+
+  /// A file of a data set, with the number of records in the published one.
+  struct Part {
+    var file: String
+    var officialRecords: Int
+  }
+
+  static let cifar10Train = (1...5).map { Part(file: "data_batch_\($0).bin", officialRecords: 10_000) }
+  static let cifar10Test = [Part(file: "test_batch.bin", officialRecords: 10_000)]
+  static let cifar100Train = [Part(file: "train.bin", officialRecords: 50_000)]
+  static let cifar100Test = [Part(file: "test.bin", officialRecords: 10_000)]
+
+  static func load(directory: String, labels: Labels) throws(OctNetError) -> DataSplit {
+    let isTen = labels == .cifar10
+    let trainParts = isTen ? cifar10Train : cifar100Train
+    let testParts = isTen ? cifar10Test : cifar100Test
+    let directory = resolve(
+      directory, folder: isTen ? "cifar-10-batches-bin" : "cifar-100-binary", file: trainParts[0].file)
+    try checkSizes(of: trainParts + testParts, in: directory, recordSize: labels.recordSize)
+    let names = try classNames(in: directory, labels: labels)
+    let title = isTen ? "CIFAR-10" : labels == .cifar100Fine ? "CIFAR-100" : "CIFAR-100 (coarse)"
+    return DataSplit(
+      train: try readImages(
+        trainParts, in: directory, name: "\(title) train", labels: labels, classNames: names),
+      test: try readImages(
+        testParts, in: directory, name: "\(title) test", labels: labels, classNames: names),
+      normalization: isTen ? .cifar10 : .cifar100)
+  }
+
+  /// `directory`, or the folder in it that the published archive unpacks to.
+  private static func resolve(_ directory: String, folder: String, file: String) -> String {
+    let inner = "\(directory)/\(folder)"
+    let exists = FileManager.default.fileExists(atPath:)
+    return !exists("\(directory)/\(file)") && exists("\(inner)/\(file)") ? inner : directory
+  }
+
+  /// Every file must hold whole records. A smaller set in the same layout is welcome; but where one file has the
+  /// published size, one of another size beside it was cut off, even if it was cut between two records.
+  private static func checkSizes(
+    of parts: [Part], in directory: String, recordSize: Int
+  ) throws(OctNetError) {
+    var sizes: [Int] = []
+    for part in parts { sizes.append(try FileReader(path: "\(directory)/\(part.file)").size) }
+    let isPublished = zip(parts, sizes).contains { $1 == $0.officialRecords * recordSize }
+    for (part, size) in zip(parts, sizes) {
+      let official = part.officialRecords * recordSize
+      guard size > 0 && size % recordSize == 0 && (!isPublished || size == official) else {
+        let (records, rest) = size.quotientAndRemainder(dividingBy: recordSize)
+        throw OctNetError.file(
+          path: "\(directory)/\(part.file)",
+          "found \(size) bytes (\(records) records\(rest > 0 ? " and \(rest) bytes" : "")), "
+            + "expected \(official) bytes (\(part.officialRecords) records of \(recordSize) bytes)"
+            + (isPublished ? "" : " or another number of whole records"))
+      }
+    }
+  }
+
+  private static func readImages(
+    _ parts: [Part], in directory: String, name: String, labels kind: Labels, classNames: [String]
+  ) throws(OctNetError) -> ImageSet {
+    var pixels: [UInt8] = []
+    var labels: [Int] = []
+    for part in parts {
+      let path = "\(directory)/\(part.file)"
+      let bytes = try FileReader.bytes(of: path)
+      let count = bytes.count / kind.recordSize
+      for record in 0..<count {
+        let offset = record * kind.recordSize + kind.offset
+        let label = Int(bytes[offset])
+        guard label < kind.classCount else {
+          throw OctNetError.file(
+            path: path,
+            "label \(label) at byte \(offset) (record \(record)), expected 0 to \(kind.classCount - 1)")
+        }
+        labels.append(label)
+      }
+      let first = pixels.count
+      pixels.append(contentsOf: repeatElement(0, count: count * imageSize))
+      interleave(bytes, recordSize: kind.recordSize, labelBytes: kind.bytes, into: &pixels, at: first)
+    }
+    return ImageSet(
+      name: name, height: side, width: side, channels: 3, classNames: classNames, pixels: pixels,
+      labels: labels)
+  }
+
+  /// From planes to pixels. Plain pointers: in a debug build 184 million array accesses would take half a minute.
+  private static func interleave(
+    _ records: [UInt8], recordSize: Int, labelBytes: Int, into pixels: inout [UInt8], at first: Int
+  ) {
+    records.withUnsafeBufferPointer { records in
+      pixels.withUnsafeMutableBufferPointer { pixels in
+        guard var plane = records.baseAddress, var pixel = pixels.baseAddress else { return }
+        pixel += first
+        for _ in 0..<records.count / recordSize {
+          plane += labelBytes
+          var index = 0
+          while index < planeSize {
+            pixel[0] = plane[0]
+            pixel[1] = plane[1024]
+            pixel[2] = plane[2048]
+            pixel += 3
+            plane += 1
+            index &+= 1
+          }
+          plane += imageSize - planeSize
+        }
+      }
+    }
+  }
+
+  /// The names that came with the data; those of CIFAR-10 are known, and other classes are numbered, without them.
+  private static func classNames(in directory: String, labels: Labels) throws(OctNetError) -> [String] {
+    let path = "\(directory)/\(labels.nameFile)"
+    guard FileManager.default.fileExists(atPath: path) else {
+      return labels == .cifar10 ? cifar10Names : (0..<labels.classCount).map(String.init)
+    }
+    let lines = String(decoding: try FileReader.bytes(of: path), as: UTF8.self).split(whereSeparator: \.isNewline)
+    let names = lines.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    guard names.count == labels.classCount else {
+      throw OctNetError.file(
+        path: path, "found \(names.count) class names, expected \(labels.classCount)")
+    }
+    return names
+  }
+
+  static let cifar10Names = [
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+  ]
+}

@@ -1,0 +1,80 @@
+/// Per-channel scaling of pixels: `(byte / 255 − mean) / std`, the arithmetic of torchvision's `ToTensor` and
+/// `Normalize`, to the bit.
+public struct Normalization: Codable, Equatable, Sendable {
+  /// One value a channel, of pixels in 0 … 1.
+  public var mean: [Float]
+  public var std: [Float]
+
+  public init(mean: [Float], std: [Float]) {
+    self.mean = mean
+    self.std = std
+  }
+
+  public static let cifar10 = Normalization(
+    mean: [0.4914, 0.4822, 0.4465], std: [0.2470, 0.2435, 0.2616])
+  public static let cifar100 = Normalization(
+    mean: [0.5071, 0.4865, 0.4409], std: [0.2673, 0.2564, 0.2762])
+
+  /// Mean and standard deviation of every pixel of `dataset`. A channel of one colour gets std 1.
+  public init(measuring dataset: any Dataset) {
+    let channels = dataset.channels
+    // Counting bytes is exact in any order; sums of floats would not be.
+    var histogram = [Int](repeating: 0, count: 256 * channels)
+    var image = [UInt8](repeating: 0, count: dataset.imageSize)
+    let pixels = dataset.height * dataset.width
+    histogram.withUnsafeMutableBufferPointer { histogram in
+      image.withUnsafeMutableBufferPointer { image in
+        guard let counts = histogram.baseAddress, var byte = image.baseAddress else { return }
+        let first = byte
+        for index in 0..<dataset.count {
+          dataset.copyPixels(at: index, to: first)
+          byte = first
+          var pixel = 0
+          while pixel < pixels {
+            var channel = 0
+            while channel < channels {
+              counts[channel &<< 8 &+ Int(byte.pointee)] &+= 1
+              byte += 1
+              channel &+= 1
+            }
+            pixel &+= 1
+          }
+        }
+      }
+    }
+
+    mean = []
+    std = []
+    for channel in 0..<channels {
+      let counts = histogram[256 * channel..<256 * (channel + 1)]
+      let total = Double(max(1, counts.reduce(0, +)))
+      let average = zip(0..., counts).reduce(0.0) { $0 + Double($1.0 * $1.1) } / total / 255
+      let variance =
+        zip(0..., counts).reduce(0.0) { sum, entry in
+          let distance = Double(entry.0) / 255 - average
+          return sum + distance * distance * Double(entry.1)
+        } / total
+      mean.append(Float(average))
+      std.append(variance > 0 ? Float(variance.squareRoot()) : 1)
+    }
+  }
+
+  /// - Throws: `OctNetError.configuration` unless there is one finite mean and one positive std per channel.
+  public func validate(channels: Int) throws(OctNetError) {
+    for (key, values) in [("mean", mean), ("std", std)] where values.count != channels {
+      throw OctNetError.configuration(
+        key: key, "found \(values.count) values, expected one for each of \(channels) channels")
+    }
+    for value in mean where !value.isFinite {
+      throw OctNetError.configuration(key: "mean", "found \(value), expected a finite number")
+    }
+    for value in std where !(value.isFinite && value > 0) {
+      throw OctNetError.configuration(key: "std", "found \(value), expected a number above 0")
+    }
+  }
+
+  /// channels × 256: what each byte becomes. A look-up is faster than the conversion and cannot differ from it.
+  func table() -> [Float] {
+    zip(mean, std).flatMap { mean, std in (0..<256).map { (Float($0) / 255 - mean) / std } }
+  }
+}
