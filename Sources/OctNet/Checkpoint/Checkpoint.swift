@@ -1,0 +1,123 @@
+/// A trained network in a file: its state dictionary under PyTorch's names and layouts, and in the metadata what is
+/// needed to rebuild and feed it.
+///
+/// In PyTorch, `load_state_dict(safetensors.torch.load_file(path))` takes the file as it is. Files of other programs
+/// have no such metadata; then the properties are `nil` or empty and the caller says what the network is.
+public struct Checkpoint: Sendable {
+  /// Metadata keys of this package begin with `octnet.`.
+  enum Key {
+    static let version = "octnet.version"
+    static let model = "octnet.model"
+    static let data = "octnet.data"
+    static let classNames = "octnet.class_names"
+    static let normalization = "octnet.normalization"
+  }
+  /// Raised when a file of today could no longer be understood.
+  static let version = 1
+
+  /// `nil` for a network that is not one of the package's models.
+  public var model: ModelConfiguration?
+  /// Name of the data set the network was trained on.
+  public var dataName: String?
+  public var classNames: [String]
+  public var normalization: Normalization?
+  public var state: StateDictionary
+
+  public init(
+    model: ModelConfiguration?, dataName: String? = nil, classNames: [String] = [],
+    normalization: Normalization? = nil, state: StateDictionary
+  ) {
+    self.model = model
+    self.dataName = dataName
+    self.classNames = classNames
+    self.normalization = normalization
+    self.state = state
+  }
+
+  /// - Throws: `OctNetError.file` for a malformed file or metadata that cannot be understood.
+  public init(path: String) throws(OctNetError) {
+    let file = try SafetensorsFile(path: path)
+    try Self.checkVersion(file, path: path)
+    model = try file.decode(ModelConfiguration.self, Key.model, path: path)
+    dataName = file.metadata[Key.data]
+    classNames = try file.decode([String].self, Key.classNames, path: path) ?? []
+    normalization = try file.decode(Normalization.self, Key.normalization, path: path)
+    do {
+      state = try StateDictionary(entries: file.entries)
+    } catch { throw OctNetError.file(path: path, error.description) }
+  }
+
+  /// - Throws: `OctNetError.file` where the file cannot be written; one that was there stays as it was.
+  public func write(to path: String) throws(OctNetError) {
+    // Other tools expect to read which framework's layout the arrays have.
+    var file = SafetensorsFile(metadata: ["format": "pt", Key.version: String(Self.version)])
+    if let model { try file.encode(model, Key.model, path: path) }
+    if let dataName { file.metadata[Key.data] = dataName }
+    if !classNames.isEmpty { try file.encode(classNames, Key.classNames, path: path) }
+    if let normalization { try file.encode(normalization, Key.normalization, path: path) }
+    file.entries = state.entries()
+    try file.write(to: path)
+  }
+
+  /// Builds the network `model` describes and loads the weights.
+  /// - Throws: `OctNetError.configuration` without a model, `OctNetError.stateDictionary` where the file's arrays do not
+  ///   fit it.
+  public func makeNetwork() throws -> Network {
+    guard let model else {
+      throw OctNetError.configuration(key: "model", "the checkpoint does not say what network it is for")
+    }
+    let network = try model.makeNetwork()
+    try network.load(state)
+    return network
+  }
+
+  static func checkVersion(_ file: SafetensorsFile, path: String) throws(OctNetError) {
+    guard let text = file.metadata[Key.version] else { return }
+    guard let found = Int(text), found <= version else {
+      throw OctNetError.file(path: path, "\(Key.version): expected at most \(version), found \(text)")
+    }
+  }
+}
+
+extension StateDictionary {
+  /// I64 scalars are counters (`num_batches_tracked`), everything else becomes float32.
+  init(entries: [SafetensorsFile.Entry], droppingPrefix prefix: String = "") throws(OctNetError) {
+    var state: StateDictionary = []
+    for entry in entries {
+      let name = String(entry.name.dropFirst(prefix.count))
+      if entry.shape.isEmpty, let count = entry.int64 {
+        state.append((name, .counter(count)))
+      } else {
+        state.append((name, .tensor(Tensor(shape: entry.shape, values: try entry.floats()))))
+      }
+    }
+    self = state
+  }
+
+  func entries(prefix: String = "") -> [SafetensorsFile.Entry] {
+    map { name, value in
+      switch value {
+      case .tensor(let tensor): return SafetensorsFile.Entry(name: prefix + name, tensor: tensor)
+      case .counter(let count): return SafetensorsFile.Entry(name: prefix + name, int64: count)
+      }
+    }
+  }
+}
+
+// MARK: JSON in the metadata
+
+extension SafetensorsFile {
+  /// The value under `key`, `nil` where there is no such key.
+  func decode<Value: Codable>(_ type: Value.Type, _ key: String, path: String) throws(OctNetError) -> Value? {
+    guard let text = metadata[key] else { return nil }
+    do throws(StrictJSON.Failure) {
+      return try StrictJSON.decode(type, from: Array(text.utf8))
+    } catch { throw OctNetError.file(path: path, "\(key): \(error.problem)") }
+  }
+
+  mutating func encode(_ value: some Encodable, _ key: String, path: String) throws(OctNetError) {
+    do throws(StrictJSON.Failure) {
+      metadata[key] = try StrictJSON.encode(value)
+    } catch { throw OctNetError.file(path: path, "\(key): \(error.problem)") }
+  }
+}

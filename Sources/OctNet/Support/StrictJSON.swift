@@ -1,0 +1,72 @@
+import Foundation
+
+/// JSON for settings: an unknown or repeated key is an error, not something to overlook.
+enum StrictJSON {
+  /// What is wrong with the text, in one line.
+  struct Failure: Error { var problem: String }
+
+  static func decode<Value: Codable>(_ type: Value.Type, from bytes: [UInt8]) throws(Failure) -> Value {
+    let given = try parse(bytes)
+    do {
+      let value = try JSONDecoder().decode(type, from: Data(bytes))
+      // What the value itself would write down is the list of known keys.
+      let known = try parse(Array(try encode(value).utf8))
+      try checkKeys(of: given, against: known, path: "")
+      return value
+    } catch let failure as Failure {
+      throw failure
+    } catch let error as DecodingError {
+      throw Failure(problem: describe(error))
+    } catch {
+      throw Failure(problem: "\(error)")
+    }
+  }
+
+  /// Sorted keys: the same value is the same text.
+  static func encode(_ value: some Encodable, pretty: Bool = false) throws(Failure) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
+    do {
+      return String(decoding: try encoder.encode(value), as: UTF8.self)
+    } catch { throw Failure(problem: "\(error)") }
+  }
+
+  private static func parse(_ bytes: [UInt8]) throws(Failure) -> JSONValue {
+    let result: Result<JSONValue, JSONScanner.Failure> = bytes.withUnsafeBufferPointer { buffer in
+      do throws(JSONScanner.Failure) {
+        return .success(try JSONScanner.parse(buffer))
+      } catch { return .failure(error) }
+    }
+    switch result {
+    case .success(let value): return value
+    case .failure(let failure): throw Failure(problem: "byte \(failure.offset): \(failure.problem)")
+    }
+  }
+
+  private static func checkKeys(of given: JSONValue, against known: JSONValue, path: String) throws(Failure) {
+    guard case .object(let members) = given, case .object(let knownMembers) = known else { return }
+    for (key, value) in members {
+      guard let match = knownMembers.first(where: { $0.key == key }) else {
+        // An optional setting that is absent is not written.
+        if value == .null { continue }
+        let names = knownMembers.map(\.key).joined(separator: ", ")
+        throw Failure(problem: "unknown key \"\(path)\(key)\", expected one of \(names)")
+      }
+      try checkKeys(of: value, against: match.value, path: "\(path)\(key).")
+    }
+  }
+
+  private static func describe(_ error: DecodingError) -> String {
+    func path(_ context: DecodingError.Context, _ last: (any CodingKey)? = nil) -> String {
+      (context.codingPath + [last].compactMap { $0 }).map(\.stringValue).joined(separator: ".")
+    }
+    switch error {
+    case .keyNotFound(let key, let context): return "key \"\(path(context, key))\" is missing"
+    case .typeMismatch(let type, let context): return "\(path(context)): expected \(type)"
+    case .valueNotFound(let type, let context): return "\(path(context)): expected \(type), found null"
+    case .dataCorrupted(let context): return "\(path(context)): \(context.debugDescription)"
+    @unknown default: return "\(error)"
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import Testing
+
+@testable import OctNet
+
+@Suite struct CheckpointTests {
+  let directory: TemporaryDirectory
+  init() throws { directory = try TemporaryDirectory() }
+
+  private let model = ModelConfiguration(
+    name: "resnet20", alpha: 0.25, classes: 4, inputHeight: 6, inputWidth: 6)
+
+  private func checkpoint() throws -> Checkpoint {
+    Checkpoint(
+      model: model, dataName: "tiny", classNames: ["red", "grün", "\"blue\"", "grey"],
+      normalization: Normalization(mean: [0.1, 0.2, 0.3], std: [0.4, 0.5, 0.6]),
+      state: try model.makeNetwork(seed: 3).stateDictionary())
+  }
+
+  @Test func roundTripRebuildsTheNetwork() throws {
+    let checkpoint = try checkpoint()
+    try checkpoint.write(to: directory("c"))
+    let back = try Checkpoint(path: directory("c"))
+    #expect(back.model == model && back.dataName == "tiny")
+    #expect(back.classNames == checkpoint.classNames && back.normalization == checkpoint.normalization)
+    #expect(try back.makeNetwork().bits == model.makeNetwork(seed: 3).bits)
+    #expect(try SafetensorsFile(path: directory("c")).metadata["format"] == "pt")
+  }
+
+  @Test func filesOfOtherProgramsHaveNoMetadata() throws {
+    let state = try model.makeNetwork(seed: 3).stateDictionary()
+    try SafetensorsFile(entries: state.entries()).write(to: directory("c"))
+    let back = try Checkpoint(path: directory("c"))
+    #expect(back.model == nil && back.dataName == nil && back.classNames == [] && back.normalization == nil)
+    #expect(
+      error { try back.makeNetwork() }
+        == .configuration(key: "model", "the checkpoint does not say what network it is for"))
+    let network = try model.makeNetwork(seed: 9)
+    try network.load(back.state)
+    #expect(try network.bits == model.makeNetwork(seed: 3).bits)
+  }
+
+  @Test func allMisfitsAreReportedAtOnce() throws {
+    var checkpoint = try checkpoint()
+    let removed = checkpoint.state.removeFirst()
+    checkpoint.state.append((name: "extra", value: .counter(1)))
+    try checkpoint.write(to: directory("c"))
+    let problem = error { try Checkpoint(path: directory("c")).makeNetwork() }
+    guard case .stateDictionary(let problems) = problem else {
+      Issue.record("expected a state dictionary error, found \(String(describing: problem))")
+      return
+    }
+    #expect(problems.count == 2)
+    #expect(problems.contains { $0.contains(removed.name) } && problems.contains { $0.contains("extra") })
+  }
+
+  @Test func metadataThatMakesNoSenseIsNamed() throws {
+    try checkpoint().write(to: directory("c"))
+    var file = try SafetensorsFile(path: directory("c"))
+    func expect(_ key: String, _ value: String, _ problem: String) throws {
+      let old = file.metadata[key]
+      file.metadata[key] = value
+      try file.write(to: directory("bad"))
+      file.metadata[key] = old
+      #expect(
+        error { try Checkpoint(path: directory("bad")) }
+          == .file(path: directory("bad"), "\(key): \(problem)"))
+    }
+    try expect("octnet.version", "9", "expected at most 1, found 9")
+    try expect("octnet.version", "x", "expected at most 1, found x")
+    try expect("octnet.model", "{}", "key \"name\" is missing")
+    try expect("octnet.model", "{", "byte 1: expected a key")
+    let model = file.metadata["octnet.model"] ?? ""
+    try expect(
+      "octnet.model", model.replacingOccurrences(of: #""stem":"cifar""#, with: #""stem":"large""#),
+      "stem: Cannot initialize Stem from invalid String value large")
+    try expect("octnet.class_names", "[1]", "Index 0: expected String")
+    let extended = model.dropLast() + #","beta":1}"#
+    file.metadata["octnet.model"] = String(extended)
+    try file.write(to: directory("bad"))
+    let unknown = error { try Checkpoint(path: directory("bad")) }
+    #expect(unknown?.description.contains("octnet.model: unknown key \"beta\", expected one of ") == true)
+  }
+
+  @Test func numbersThatAreNoNumbersAreRefused() throws {
+    let file = SafetensorsFile(entries: [
+      .init(name: "mask", dtype: .bool, shape: [1], bytes: [1])
+    ])
+    try file.write(to: directory("c"))
+    #expect(
+      error { try Checkpoint(path: directory("c")) }
+        == .file(
+          path: directory("c"),
+          "state dictionary: mask: expected numbers as F32, F16, BF16, F64 or I64, found BOOL"))
+  }
+}
