@@ -1,0 +1,102 @@
+import Foundation
+import Testing
+
+@testable import OctNet
+
+@Suite struct EvaluatorTests {
+  let directory: TemporaryDirectory
+  init() throws { directory = try TemporaryDirectory() }
+
+  private func sums(_ rows: [(logits: [Float], label: Int)]) -> EvaluationResult {
+    var sums = EvaluationSums(classes: rows.first?.logits.count ?? 0)
+    for (index, row) in rows.enumerated() {
+      row.logits.withUnsafeBufferPointer { sums.add(logits: $0, label: row.label, loss: Float(index)) }
+    }
+    return sums.result(classNames: [])
+  }
+
+  @Test func countsByHand() {
+    let rising: [Float] = [0, 1, 2, 3, 4, 5, 6]
+    let result = sums([(rising, 6), (rising, 5), (rising, 2), (rising, 1), (rising, 0)])
+    #expect(result.images == 5 && result.loss == 2)
+    #expect(result.top1 == 0.2 && result.top5 == 0.6)  // labels 6; 6, 5 and 2
+    #expect(result.perClassAccuracy == [0, 0, 0, nil, nil, 0, 1])
+    var confusion = Array(repeating: Array(repeating: 0, count: 7), count: 7)
+    for label in [6, 5, 2, 1, 0] { confusion[label][6] = 1 }
+    #expect(result.confusion == confusion)
+  }
+
+  @Test func equalLogitsRankByIndexAndNaNIsWrong() {
+    let equal: [Float] = [1, 1, 1, 1, 1, 1]
+    #expect(sums([(equal, 0)]).top1 == 1 && sums([(equal, 1)]).top1 == 0)
+    #expect(sums([(equal, 4)]).top5 == 1 && sums([(equal, 5)]).top5 == 0)
+    #expect(sums([([.nan, 0], 0)]).top5 == 0)
+    #expect(sums([([0, .nan], 0)]).top1 == 1)
+  }
+
+  /// The file's logits give the result's accuracy and loss, whatever the batch size, and are those of the network.
+  @Test func predictionsAgreeWithTheResult() throws {
+    let network = try TinyRun.network()
+    let data = TinyImages(count: 11)
+    let normalization = TinyRun.configuration().normalization
+    var progress: [Int] = []
+    let evaluator = Evaluator(network: network, normalization: normalization, batchSize: 4, threads: 2)
+    let result = try evaluator.evaluate(data, predictions: directory("p.csv")) { done, total in
+      #expect(total == 11)
+      progress.append(done)
+    }
+    #expect(progress == [4, 8, 11])
+    let text = String(decoding: try contents(ofFile: directory("p.csv")), as: UTF8.self)
+    let lines = text.split(separator: "\n")
+    #expect(lines.first == "index,label,logit_0,logit_1,logit_2,logit_3")
+    #expect(lines.count == 12 && text.hasSuffix("\n"))
+
+    let session = try InferenceSession(network: network, batchSize: 1, threads: 1)
+    var loss = 0.0
+    var correct = 0
+    for (index, line) in lines.dropFirst().enumerated() {
+      let cells = line.split(separator: ",").map(String.init)
+      #expect(cells[0] == "\(index)" && cells[1] == "\(data.label(at: index))")
+      let logits = cells.dropFirst(2).compactMap { Float($0) }
+      var pixels = [UInt8](repeating: 0, count: 108)
+      data.copyPixels(at: index, to: &pixels)
+      let image = pixels.enumerated().map { place, value in
+        (Float(value) / 255 - normalization.mean[place % 3]) / normalization.std[place % 3]
+      }
+      let expected = Array(session.logits(images: image, count: 1))
+      #expect(logits.count == 4)
+      for (a, b) in zip(logits, expected) { #expect(abs(a - b) <= 1e-5 * max(1, abs(b))) }
+      let exponents = logits.map { exp(Double($0)) }
+      loss -= log(exponents[data.label(at: index)] / exponents.reduce(0, +)) / 11
+      if logits.firstIndex(of: logits.max() ?? 0) == data.label(at: index) { correct += 1 }
+    }
+    #expect(abs(result.loss - loss) < 1e-6)
+    #expect(result.top1 == Double(correct) / 11)
+    #expect(result.top5 == 1)  // of four classes
+    #expect(result.confusion.joined().reduce(0, +) == 11)
+    #expect(try evaluator.evaluate(data, limit: 6).images == 6)
+  }
+
+  @Test func nineDigitsTellFloatsApart() {
+    var stream = RandomStream(seed: 1, "digits")
+    for _ in 0..<1000 {
+      let value = Float(bitPattern: UInt32(truncatingIfNeeded: stream.next()))
+      guard value.isFinite else { continue }
+      #expect(Float(format(Double(value), digits: 9)) == value)
+    }
+    #expect(format(0.1, digits: 9) == "0.1" && format(Double(Float(0.1)), digits: 9) == "0.100000001")
+    #expect(format(-1e20, digits: 6) == "-1e+20")
+  }
+
+  @Test func unwritablePredictionsFailWithoutAFile() throws {
+    let evaluator = Evaluator(
+      network: try TinyRun.network(), normalization: TinyRun.configuration().normalization, threads: 1)
+    #expect(
+      error { try evaluator.evaluate(TinyImages(count: 2), predictions: directory("no/p.csv")) }
+        == .file(path: directory("no/p.csv"), "cannot create: No such file or directory"))
+    #expect(
+      error { try evaluator.evaluate(TinyImages(count: 2), predictions: "/dev/full") }
+        == .file(path: "/dev/full", "cannot write: No space left on device"))
+    #expect(directory.contents == [])
+  }
+}
