@@ -1,0 +1,135 @@
+/// Everything a run needs to go on as if it had never stopped, in one file: one rename makes it consistent.
+///
+/// The file holds the network's state dictionary under `model.<key>` and what the optimizer remembers under
+/// `optimizer.<velocity | first_moment | second_moment>.<key>`, all in PyTorch's layouts: the kernels' own layouts may
+/// change between versions and machines without making old files useless. Random numbers need no state, they are
+/// derived from seed and position.
+public struct TrainingState: Sendable {
+  enum Key {
+    static let configuration = "octnet.configuration"
+    static let position = "octnet.position"
+    static let log = "octnet.log"
+    static let modelPrefix = "model."
+    static let optimizerPrefix = "optimizer."
+  }
+
+  public var configuration: TrainingConfiguration
+  public var position: TrainingPosition
+  /// `log.csv` up to the last finished epoch.
+  public var log: TrainingLog
+  public var network: StateDictionary
+  /// Names begin with the name of the buffer: `velocity.`, `first_moment.` or `second_moment.`.
+  public var optimizer: StateDictionary
+
+  /// - Throws: `OctNetError.file` for a missing or malformed file.
+  public init(path: String) throws(OctNetError) {
+    let file = try SafetensorsFile(path: path)
+    try Checkpoint.checkVersion(file, path: path)
+    func require<Value>(_ value: Value?, _ key: String) throws(OctNetError) -> Value {
+      guard let value else { throw OctNetError.file(path: path, "not the state of a run: \(key) is missing") }
+      return value
+    }
+    configuration = try require(
+      try file.decode(TrainingConfiguration.self, Key.configuration, path: path), Key.configuration)
+    position = try require(try file.decode(TrainingPosition.self, Key.position, path: path), Key.position)
+    log = TrainingLog(rows: try require(try file.decode([String].self, Key.log, path: path), Key.log))
+    do {
+      network = try StateDictionary(
+        entries: file.entries.filter { $0.name.hasPrefix(Key.modelPrefix) }, droppingPrefix: Key.modelPrefix)
+      optimizer = try StateDictionary(
+        entries: file.entries.filter { !$0.name.hasPrefix(Key.modelPrefix) },
+        droppingPrefix: Key.optimizerPrefix)
+    } catch { throw OctNetError.file(path: path, error.description) }
+  }
+
+  init(
+    configuration: TrainingConfiguration, position: TrainingPosition, log: TrainingLog, network: Network,
+    optimizer: Optimizer
+  ) {
+    self.configuration = configuration
+    self.position = position
+    self.log = log
+    self.network = network.stateDictionary()
+    self.optimizer = optimizer.stateDictionary(of: network)
+  }
+
+  func write(to path: String) throws(OctNetError) {
+    var file = SafetensorsFile(metadata: [Checkpoint.Key.version: String(Checkpoint.version)])
+    try file.encode(configuration, Key.configuration, path: path)
+    try file.encode(position, Key.position, path: path)
+    try file.encode(log.rows, Key.log, path: path)
+    file.entries = network.entries(prefix: Key.modelPrefix) + optimizer.entries(prefix: Key.optimizerPrefix)
+    try file.write(to: path)
+  }
+}
+
+/// How far a run has come: `epoch` epochs and `batch` batches of the next one, `step` steps in all.
+public struct TrainingPosition: Codable, Equatable, Sendable {
+  public var epoch = 0
+  public var batch = 0
+  public var step = 0
+  /// Images of an epoch, to notice a changed data set.
+  public var epochImages = 0
+  /// Sums over the images of the epoch that has begun.
+  public var lossSum = 0.0
+  public var correct = 0
+  public var images = 0
+  public var seconds = 0.0
+  /// Highest top-1 accuracy on the test set, and after which epoch (from 1) it was first reached.
+  public var bestTop1: Double?
+  public var bestEpoch: Int?
+
+  public init() {}
+}
+
+// MARK: What the optimizer remembers
+
+extension Optimizer {
+  /// The optimizer's buffers parameter by parameter, in PyTorch's layouts.
+  func stateDictionary(of network: Network) -> StateDictionary {
+    zip(configuration.stateNames, state).flatMap { stateName, buffer in
+      network.graph.parameters.indices.map { index in
+        let name = network.graph.parameters[index].name
+        let tensor = network.load(ParameterID(index: index), from: UnsafePointer(buffer.floats))
+        return (name: "\(stateName).\(name)", value: StateValue.tensor(tensor))
+      }
+    }
+  }
+
+  /// Restores buffers and the number of updates.
+  /// - Throws: `OctNetError.stateDictionary` with every missing, unexpected and misshaped key; then nothing has
+  ///   changed.
+  func load(_ dictionary: StateDictionary, step: Int, of network: Network) throws(OctNetError) {
+    var given: [String: Tensor] = [:]
+    for case (let name, .tensor(let tensor)) in dictionary { given[name] = tensor }
+    var problems: [String] = []
+    var expected: Set<String> = []
+    for stateName in configuration.stateNames {
+      for parameter in network.graph.parameters {
+        let name = "\(stateName).\(parameter.name)"
+        expected.insert(name)
+        let found = given[name]?.shape
+        guard found != parameter.shape else { continue }
+        let description = found.map { "\($0)" } ?? "none"
+        problems.append("optimizer.\(name): expected shape \(parameter.shape), found \(description)")
+      }
+    }
+    for (name, _) in dictionary where !expected.contains(name) {
+      problems.append("unexpected key optimizer.\(name)")
+    }
+    guard problems.isEmpty else { throw .stateDictionary(problems) }
+
+    for (stateName, buffer) in zip(configuration.stateNames, state) {
+      for (parameter, entry) in zip(network.graph.parameters, network.parameters.entries) {
+        guard let tensor = given["\(stateName).\(parameter.name)"] else { continue }
+        let target = buffer.floats + entry.range.lowerBound
+        if let layout = parameter.layout {
+          layout.pack(tensor.values, into: target)
+        } else {
+          target.update(from: tensor.values, count: tensor.values.count)
+        }
+      }
+    }
+    self.step = step
+  }
+}

@@ -1,0 +1,70 @@
+/// What a run tells those who watch it. The library itself prints nothing.
+public enum TrainingEvent: Sendable {
+  case runStarted(RunReport)
+  /// After every step.
+  case step(StepReport)
+  /// Images of the test set done so far.
+  case evaluating(done: Int, total: Int)
+  case epochFinished(EpochReport)
+  case checkpointWritten(path: String)
+  /// The last epoch is done, or `shouldStop` has ended the run early.
+  case finished(TrainingSummary)
+}
+
+/// A run as it begins or goes on.
+public struct RunReport: Sendable {
+  public var configuration: TrainingConfiguration
+  /// Trainable parameters.
+  public var parameters: Int
+  public var trainImages: Int
+  public var testImages: Int
+  public var stepsPerEpoch: Int
+  /// Not at zero where the run is resumed.
+  public var position: TrainingPosition
+  public var directory: String?
+}
+
+/// Epochs and steps are counted from 1 here, as people do.
+public struct StepReport: Sendable {
+  public var epoch: Int
+  public var epochs: Int
+  /// Step within the epoch.
+  public var step: Int
+  public var stepsPerEpoch: Int
+  /// Loss of this step.
+  public var loss: Double
+  /// Means over the epoch so far.
+  public var meanLoss: Double
+  public var accuracy: Double
+  public var learningRate: Double
+  /// Mean over the epoch so far.
+  public var imagesPerSecond: Double
+}
+
+public struct EpochReport: Sendable {
+  public var epoch: Int
+  public var epochs: Int
+  /// Mean over the images, each with the weights of its step.
+  public var trainLoss: Double
+  public var trainAccuracy: Double
+  public var test: EvaluationResult
+  /// Of the epoch's last step.
+  public var learningRate: Double
+  /// Training only, without the evaluation.
+  public var seconds: Double
+  public var imagesPerSecond: Double
+  /// The highest test accuracy so far.
+  public var isBest: Bool
+}
+
+public struct TrainingSummary: Sendable {
+  /// Finished epochs.
+  public var epochs: Int
+  public var steps: Int
+  public var bestTop1: Double?
+  public var bestEpoch: Int?
+  /// Of the last epoch finished by this call, `nil` where there was none.
+  public var last: EpochReport?
+  /// `shouldStop` ended the run before its last epoch.
+  public var stoppedEarly: Bool
+}

@@ -1,0 +1,185 @@
+import Foundation
+import Testing
+
+@testable import OctNet
+
+/// A run that was stopped and goes on ends with the bits of one that was not.
+@Suite struct ResumeTests {
+  let directory: TemporaryDirectory
+  init() throws { directory = try TemporaryDirectory() }
+
+  private struct Outcome: Equatable {
+    var bits: [String: [UInt64]]
+    var losses: [UInt64] = []
+    var log: [String]
+    var best: [UInt8]
+    var last: [UInt8]
+  }
+
+  /// Everything the run left behind but the clock's times.
+  private func outcome(_ network: Network, _ losses: [UInt64], in run: RunDirectory) throws -> Outcome {
+    let log = String(decoding: try contents(ofFile: run.logPath), as: UTF8.self)
+    return Outcome(
+      bits: network.bits, losses: losses,
+      log: log.split(separator: "\n").map { $0.split(separator: ",").prefix(7).joined(separator: ",") },
+      best: try contents(ofFile: run.bestPath), last: try contents(ofFile: run.lastPath))
+  }
+
+  /// Trains in sessions that end after the given steps of the whole run; each starts from the files alone.
+  private func train(
+    _ name: String, _ configuration: TrainingConfiguration, stoppingAfter stops: [Int] = [],
+    threads: [Int] = []
+  ) throws -> Outcome {
+    var losses: [UInt64] = []
+    let run = try RunDirectory.create(directory(name))
+    for part in 0...stops.count {
+      var configuration = configuration
+      if part < threads.count { configuration.threads = threads[part] }
+      // Another seed: what counts must come from the file.
+      let network = try TinyRun.network(seed: UInt64(part + 1))
+      let state = part == 0 ? nil : try TrainingState(path: RunDirectory.open(run.path).statePath)
+      let trainer = try Trainer(
+        network: network, configuration: configuration, data: TinyRun.data, directory: run, resuming: state
+      ) { event in
+        if case .step(let report) = event { losses.append(report.loss.bitPattern) }
+      }
+      let summary = try trainer.run { part < stops.count && trainer.position.step >= stops[part] }
+      #expect(summary.stoppedEarly == (part < stops.count))
+      if part == stops.count { return try outcome(network, losses, in: run) }
+    }
+    throw OctNetError.training("the loop above returns")
+  }
+
+  private static let optimizers: [OptimizerConfiguration] = [
+    .sgd(momentum: 0.9, nesterov: true), .sgd(momentum: 0, nesterov: false), .adam, .adamW,
+  ]
+
+  @Test(arguments: optimizers)
+  func stoppingAnywhereChangesNothing(optimizer: OptimizerConfiguration) throws {
+    // 22 images in batches of 5: five steps an epoch, the last one of two images.
+    for threads in [1, 2] {
+      var configuration = TinyRun.configuration(threads: threads)
+      configuration.optimizer = optimizer
+      let whole = try train("whole\(threads)", configuration)
+      #expect(whole.losses.count == 15)
+      // In the middle of an epoch, before its last batch, at its end, twice in one epoch.
+      for (index, stops) in [[3], [4], [5], [6, 8, 13]].enumerated() {
+        let parts = try train("parts\(threads)-\(index)", configuration, stoppingAfter: stops)
+        #expect(parts == whole, "stopped after \(stops)")
+      }
+    }
+  }
+
+  @Test func threadsMayChangeOnResume() throws {
+    let whole = try train("whole", TinyRun.configuration(threads: 1))
+    let parts = try train("parts", TinyRun.configuration(), stoppingAfter: [3, 9], threads: [2, 5, 1])
+    #expect(parts == whole)
+  }
+
+  /// A process that is killed leaves the last checkpoint's state and perhaps newer other files.
+  @Test func aKilledRunGoesOnFromItsLastCheckpoint() throws {
+    let whole = try train("whole", TinyRun.configuration())
+    struct Kill: Error {}
+    let run = try RunDirectory.create(directory("killed"))
+    var configuration = TinyRun.configuration()
+    configuration.checkpointEverySteps = 2
+    #expect(throws: Kill.self) {
+      let trainer = try Trainer(
+        network: TinyRun.network(), configuration: configuration, data: TinyRun.data, directory: run)
+      try trainer.run { if trainer.position.step == 9 { throw Kill() } else { return false } }
+    }
+    // A half-written file and a row of an epoch that the state knows nothing of.
+    try Data("half".utf8).write(
+      to: URL(fileURLWithPath: run.path + "/.last.safetensors.1\(AtomicFile.temporarySuffix)"))
+    try Data((TrainingLog.header + "\n1,1,1,1,1,1,1,1,1\n2,2\n").utf8).write(
+      to: URL(fileURLWithPath: run.logPath))
+    let state = try TrainingState(path: RunDirectory.open(run.path).statePath)
+    #expect(state.position.step == 8 && state.position.epoch == 1 && state.position.batch == 3)
+    let network = try TinyRun.network(seed: 99)
+    let trainer = try Trainer(
+      network: network, configuration: configuration, data: TinyRun.data, directory: run, resuming: state)
+    try trainer.run()
+    let finished = try outcome(network, whole.losses, in: run)
+    #expect(finished == whole)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: run.path).sorted()
+        == ["best.safetensors", "config.json", "last.safetensors", "log.csv", "resume.safetensors"])
+  }
+
+  @Test func aFinishedRunStaysFinishedAndCanBeExtended() throws {
+    let run = try RunDirectory.create(directory("run"))
+    var configuration = TinyRun.configuration(epochs: 1)
+    configuration.schedule = LearningRateSchedule(base: 0.05)
+    try Trainer(network: TinyRun.network(), configuration: configuration, data: TinyRun.data, directory: run)
+      .run()
+
+    func resume(epochs: Int) throws -> (TrainingSummary, Network) {
+      configuration.epochs = epochs
+      let network = try TinyRun.network(seed: 7)
+      let state = try TrainingState(path: run.statePath)
+      let trainer = try Trainer(
+        network: network, configuration: configuration, data: TinyRun.data, directory: run, resuming: state)
+      return (try trainer.run(), network)
+    }
+    let again = try resume(epochs: 1).0
+    #expect(again.epochs == 1 && again.steps == 5 && again.last == nil && !again.stoppedEarly)
+
+    let extended = try resume(epochs: 2).1
+    configuration.epochs = 2
+    let whole = try TinyRun.network()
+    try Trainer(network: whole, configuration: configuration, data: TinyRun.data).run()
+    #expect(extended.bits == whole.bits)
+  }
+
+  @Test func anotherRunsSettingsOrDataAreRefused() throws {
+    let run = try RunDirectory.create(directory("run"))
+    let configuration = TinyRun.configuration(epochs: 1)
+    try Trainer(network: TinyRun.network(), configuration: configuration, data: TinyRun.data, directory: run)
+      .run()
+    let state = try TrainingState(path: run.statePath)
+    func resume(_ configuration: TrainingConfiguration, _ data: DataSplit = TinyRun.data) -> OctNetError? {
+      error {
+        try Trainer(network: TinyRun.network(), configuration: configuration, data: data, resuming: state)
+      }
+    }
+    var other = configuration
+    other.batchSize = 6
+    #expect(
+      resume(other)
+        == .configuration(
+          key: "resume",
+          "only data, threads, epochs and checkpointEverySteps may differ from the run's own settings"))
+    let fewer = DataSplit(train: TinyImages(count: 21), test: TinyImages(count: 9))
+    #expect(
+      resume(configuration, fewer)
+        == .configuration(key: "data", "the run began with 22 training images, found 21"))
+  }
+
+  @Test func brokenStatesAreNamed() throws {
+    let run = try RunDirectory.create(directory("run"))
+    try Trainer(
+      network: TinyRun.network(), configuration: TinyRun.configuration(epochs: 1), data: TinyRun.data,
+      directory: run
+    ).run()
+    // A checkpoint is not a state.
+    #expect(
+      error { try TrainingState(path: run.lastPath) }
+        == .file(path: run.lastPath, "not the state of a run: octnet.configuration is missing"))
+    var file = try SafetensorsFile(path: run.statePath)
+    file.metadata["octnet.version"] = "2"
+    try file.write(to: directory("future"))
+    #expect(
+      error { try TrainingState(path: directory("future")) }
+        == .file(path: directory("future"), "octnet.version: expected at most 1, found 2"))
+    file.metadata["octnet.version"] = "1"
+    file.metadata["octnet.position"] = #"{"epoch":0}"#
+    try file.write(to: directory("position"))
+    #expect(
+      error { try TrainingState(path: directory("position")) }
+        == .file(path: directory("position"), "octnet.position: key \"batch\" is missing"))
+    let bytes = try contents(ofFile: run.statePath)
+    let short = try directory.write(Array(bytes.dropLast(4)), as: "short")
+    let problem = error { try TrainingState(path: short) }
+    #expect(problem?.description.contains("truncated") == true)
+  }
+}

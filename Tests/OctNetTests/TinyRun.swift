@@ -1,0 +1,74 @@
+import Testing
+
+@testable import OctNet
+
+/// Noisy 6×6 images whose class shows in the colour.
+struct TinyImages: Dataset {
+  let name = "tiny"
+  let count: Int
+  let height = 6
+  let width = 6
+  let channels = 3
+  let classNames = ["red", "green", "blue", "grey"]
+  var seed: UInt64 = 1
+
+  func label(at index: Int) -> Int { (index * 7 + Int(seed)) % classNames.count }
+
+  func copyPixels(at index: Int, to pixels: UnsafeMutablePointer<UInt8>) {
+    var stream = RandomStream(seed: seed, "tiny", index)
+    let label = label(at: index)
+    for pixel in 0..<height * width * channels {
+      pixels[pixel] = UInt8(stream.index(below: 150)) + (pixel % 3 == label ? 100 : 20)
+    }
+  }
+}
+
+/// What the tests of training share: seconds of work for a whole run in a debug build would be too many.
+enum TinyRun {
+  static let data = DataSplit(train: TinyImages(count: 22), test: TinyImages(count: 9, seed: 2))
+
+  static func network(seed: UInt64 = 1) throws -> Network {
+    try Network(inputShape: MapShape(height: 6, width: 6, channels: 3), seed: seed) { image in
+      let enter = OctConv2d(
+        "enter", inputChannels: 3, outputChannels: 6, kernelSize: 3, padding: 1, alphaIn: 0, alphaOut: 0.5)
+      let leave = OctConv2d(
+        "leave", inputChannels: 6, outputChannels: 5, kernelSize: 3, stride: 2, padding: 1, alphaIn: 0.5,
+        alphaOut: 0)
+      var x = try ReLU()(BatchNorm2d("norm1", channels: 6, alpha: 0.5)(enter(image)))
+      x = try ReLU()(BatchNorm2d("norm2", channels: 5)(leave(x)))
+      x = try Dropout(0.1)(GlobalAvgPool()(x))
+      return try Linear("classes", inputChannels: 5, outputChannels: 4)(x)
+    }
+  }
+
+  static func configuration(threads: Int = 1, epochs: Int = 3) -> TrainingConfiguration {
+    TrainingConfiguration(
+      model: nil, data: "tiny", epochs: epochs, batchSize: 5,
+      schedule: LearningRateSchedule(base: 0.05, shape: .cosine, warmupEpochs: 1), weightDecay: 1e-3,
+      excludeNormsAndBiases: true, labelSmoothing: 0.1,
+      augmentation: Augmentation(cropPadding: 1, horizontalFlip: true),
+      normalization: Normalization(mean: [0.4, 0.5, 0.6], std: [0.2, 0.25, 0.3]), seed: 5, threads: threads)
+  }
+}
+
+extension Network {
+  /// Bits of everything that training changes.
+  var bits: [String: [UInt64]] {
+    var bits: [String: [UInt64]] = [:]
+    for (name, value) in stateDictionary() {
+      switch value {
+      case .tensor(let tensor): bits[name] = tensor.values.map { UInt64($0.bitPattern) }
+      case .counter(let count): bits[name] = [UInt64(bitPattern: count)]
+      }
+    }
+    return bits
+  }
+}
+
+/// The error `body` throws.
+func error(of body: () throws -> some Any) -> OctNetError? {
+  do {
+    _ = try body()
+    return nil
+  } catch { return error as? OctNetError }
+}
