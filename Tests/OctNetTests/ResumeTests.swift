@@ -144,11 +144,13 @@ import Testing
     }
     var other = configuration
     other.batchSize = 6
+    other.clipGradientNorm = 1
     #expect(
       resume(other)
         == .configuration(
-          key: "resume",
-          "only data, threads, epochs and checkpointEverySteps may differ from the run's own settings"))
+          key: "batchSize, clipGradientNorm",
+          "differs from the settings of the run; only data, threads, epochs and checkpointEverySteps may change"
+        ))
     let fewer = DataSplit(train: TinyImages(count: 21), test: TinyImages(count: 9))
     #expect(
       resume(configuration, fewer)

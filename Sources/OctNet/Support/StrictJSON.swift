@@ -32,6 +32,16 @@ enum StrictJSON {
     } catch { throw Failure(problem: "\(error)") }
   }
 
+  /// The top-level keys whose values differ, in order.
+  static func differingKeys(_ a: some Encodable, _ b: some Encodable) -> [String] {
+    func members(_ value: some Encodable) -> [String: JSONValue] {
+      guard let text = try? encode(value), case .object(let members) = try? parse(Array(text.utf8)) else { return [:] }
+      return Dictionary(members.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
+    }
+    let (first, second) = (members(a), members(b))
+    return Set(first.keys).union(second.keys).filter { first[$0] != second[$0] }.sorted()
+  }
+
   private static func parse(_ bytes: [UInt8]) throws(Failure) -> JSONValue {
     let result: Result<JSONValue, JSONScanner.Failure> = bytes.withUnsafeBufferPointer { buffer in
       do throws(JSONScanner.Failure) {

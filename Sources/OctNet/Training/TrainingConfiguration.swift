@@ -112,18 +112,17 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     }
   }
 
-  /// - Throws: `OctNetError.configuration` where a setting differs that would make the run another one.
+  /// - Throws: `OctNetError.configuration` that names the settings that differ and would make the run another one.
   func validate(continuing earlier: TrainingConfiguration) throws(OctNetError) {
     var comparable = earlier
     comparable.data = data
     comparable.threads = threads
     comparable.epochs = epochs
     comparable.checkpointEverySteps = checkpointEverySteps
-    guard comparable == self else {
-      throw OctNetError.configuration(
-        key: "resume",
-        "only data, threads, epochs and checkpointEverySteps may differ from the run's own settings")
-    }
+    guard comparable != self else { return }
+    throw OctNetError.configuration(
+      key: StrictJSON.differingKeys(self, comparable).joined(separator: ", "),
+      "differs from the settings of the run; only data, threads, epochs and checkpointEverySteps may change")
   }
 
   // MARK: Files
