@@ -151,7 +151,7 @@ import Testing
           key: "batchSize, clipGradientNorm",
           "differs from the settings of the run; only data, threads, epochs and checkpointEverySteps may change"
         ))
-    let fewer = DataSplit(train: TinyImages(count: 21), test: TinyImages(count: 9))
+    let fewer = TinyRun.split(TinyImages(count: 21), TinyImages(count: 9))
     #expect(
       resume(configuration, fewer)
         == .configuration(key: "data", "the run began with 22 training images, found 21"))

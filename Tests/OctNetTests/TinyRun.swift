@@ -25,7 +25,12 @@ struct TinyImages: Dataset {
 
 /// What the tests of training share: seconds of work for a whole run in a debug build would be too many.
 enum TinyRun {
-  static let data = DataSplit(train: TinyImages(count: 22), test: TinyImages(count: 9, seed: 2))
+  static let normalization = Normalization(mean: [0.4, 0.5, 0.6], std: [0.2, 0.25, 0.3])
+  static let data = split(TinyImages(count: 22), TinyImages(count: 9, seed: 2))
+
+  static func split(_ train: any Dataset, _ test: any Dataset) -> DataSplit {
+    DataSplit(train: train, test: test, normalization: normalization)
+  }
 
   static func network(seed: UInt64 = 1) throws -> Network {
     try Network(inputShape: MapShape(height: 6, width: 6, channels: 3), seed: seed) { image in
@@ -47,7 +52,7 @@ enum TinyRun {
       schedule: LearningRateSchedule(base: 0.05, shape: .cosine, warmupEpochs: 1), weightDecay: 1e-3,
       excludeNormsAndBiases: true, labelSmoothing: 0.1,
       augmentation: Augmentation(cropPadding: 1, horizontalFlip: true),
-      normalization: Normalization(mean: [0.4, 0.5, 0.6], std: [0.2, 0.25, 0.3]), seed: 5, threads: threads)
+      normalization: normalization, seed: 5, threads: threads)
   }
 }
 

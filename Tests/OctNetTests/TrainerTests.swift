@@ -77,7 +77,7 @@ import Testing
   @Test func learns() throws {
     var configuration = TinyRun.configuration(epochs: 12)
     configuration.augmentation = .none
-    let data = DataSplit(train: TinyImages(count: 60), test: TinyImages(count: 40, seed: 2))
+    let data = TinyRun.split(TinyImages(count: 60), TinyImages(count: 40, seed: 2))
     let summary = try Trainer(network: TinyRun.network(), configuration: configuration, data: data).run()
     #expect((summary.bestTop1 ?? 0) > 0.9)
   }
@@ -222,7 +222,7 @@ import Testing
       return error {
         try Trainer(
           network: TinyRun.network(), configuration: TinyRun.configuration(),
-          data: DataSplit(train: TinyImages(count: 3), test: other))
+          data: TinyRun.split(TinyImages(count: 3), other))
       }
     }
     #expect(problem { _ in } == nil)
@@ -235,12 +235,12 @@ import Testing
       error {
         try Trainer(
           network: TinyRun.network(), configuration: TinyRun.configuration(),
-          data: DataSplit(train: TinyImages(count: 0), test: TinyImages(count: 1)))
+          data: TinyRun.split(TinyImages(count: 0), TinyImages(count: 1)))
       } == .configuration(key: "data", "the training set is empty"))
     var grey = TinyRun.configuration()
     grey.normalization = Normalization(mean: [0.5], std: [0.5])
     #expect(
       error { try Trainer(network: TinyRun.network(), configuration: grey, data: TinyRun.data) }
-        == .configuration(key: "normalization", "expected 3 means and deviations, found 1 and 1"))
+        == .configuration(key: "mean", "found 1 values, expected one for each of 3 channels"))
   }
 }

@@ -88,9 +88,12 @@ import Testing
     expect("labelSmoothing", "expected 0 or more and less than 1, found 1.0") { $0.labelSmoothing = 1 }
     expect("clipGradientNorm", "expected a number above 0, found 0.0") { $0.clipGradientNorm = 0 }
     expect("augmentation.cropPadding", "expected 0 or more, found -1") { $0.augmentation.cropPadding = -1 }
-    expect(
-      "normalization", "expected as many means as deviations above 0, found mean [0.5], std [0.0]"
-    ) { $0.normalization = Normalization(mean: [0.5], std: [0]) }
+    expect("std", "found 0.0, expected a number above 0") {
+      $0.normalization = Normalization(mean: [0.5], std: [0])
+    }
+    expect("std", "found 0 values, expected one for each of 1 channels") {
+      $0.normalization = Normalization(mean: [0.5], std: [])
+    }
     expect("momentum", "expected 0 or more and less than 1, found 1.0") {
       $0.optimizer = .sgd(momentum: 1, nesterov: false)
     }

@@ -17,7 +17,7 @@ public struct Checkpoint: Sendable {
 
   /// `nil` for a network that is not one of the package's models.
   public var model: ModelConfiguration?
-  /// Name of the data set the network was trained on.
+  /// The data the network was trained on, as `DataSource` reads it: `synthetic`, `cifar10:DIR`, …
   public var dataName: String?
   public var classNames: [String]
   public var normalization: Normalization?

@@ -81,11 +81,6 @@ extension Network {
         key: "data",
         "\"\(dataset.name)\" has \(dataset.classNames.count) classes, the network \(outputShape.channels)")
     }
-    guard normalization.mean.count == dataset.channels, normalization.std.count == dataset.channels else {
-      throw OctNetError.configuration(
-        key: "normalization",
-        "expected \(dataset.channels) means and deviations, found \(normalization.mean.count) and \(normalization.std.count)"
-      )
-    }
+    try normalization.validate(channels: dataset.channels)
   }
 }

@@ -196,7 +196,7 @@ public final class Trainer {
     guard let directory else { return }
     try log.write(to: directory.logPath)
     let checkpoint = Checkpoint(
-      model: configuration.model, dataName: data.train.name, classNames: data.train.classNames,
+      model: configuration.model, dataName: configuration.data, classNames: data.train.classNames,
       normalization: configuration.normalization, state: network.stateDictionary())
     for path in isBest ? [directory.lastPath, directory.bestPath] : [directory.lastPath] {
       try checkpoint.write(to: path)

@@ -96,14 +96,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
       throw OctNetError.configuration(
         key: "augmentation.cropPadding", "expected 0 or more, found \(augmentation.cropPadding)")
     }
-    guard normalization.mean.count == normalization.std.count,
-      normalization.mean.allSatisfy(\.isFinite), normalization.std.allSatisfy({ $0 > 0 && $0.isFinite })
-    else {
-      throw OctNetError.configuration(
-        key: "normalization",
-        "expected as many means as deviations above 0, found mean \(normalization.mean), std \(normalization.std)"
-      )
-    }
+    try normalization.validate(channels: normalization.mean.count)
     try optimizer.validate()
     try schedule.validate()
     guard schedule.warmupEpochs <= epochs else {
