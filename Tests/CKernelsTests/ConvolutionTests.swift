@@ -10,7 +10,8 @@ import Testing
 
     var descriptor: oct_conv2d_desc {
       oct_conv2d_desc(
-        n: n, ih: ih, iw: iw, ic: ic, oh: (ih + 2 * ph - kh) / stride + 1, ow: (iw + 2 * pw - kw) / stride + 1,
+        n: n, ih: ih, iw: iw, ic: ic, oh: (ih + 2 * ph - kh) / stride + 1,
+        ow: (iw + 2 * pw - kw) / stride + 1,
         oc: oc, kh: kh, kw: kw, sh: stride, sw: stride, ph: ph, pw: pw, g: groups)
     }
     var description: String {
@@ -28,7 +29,8 @@ import Testing
     }
     for kernel in [1, 2, 3, 5, 7] {
       for stride in [1, 2, 3] {
-        cases.append(Case(ih: 9, iw: 7, kh: kernel, kw: kernel, stride: stride, ph: kernel / 2, pw: kernel / 2))
+        cases.append(
+          Case(ih: 9, iw: 7, kh: kernel, kw: kernel, stride: stride, ph: kernel / 2, pw: kernel / 2))
         cases.append(Case(ih: 8, iw: 7, kh: kernel, kw: kernel, stride: stride, ph: 0, pw: 0))
       }
     }
@@ -104,7 +106,9 @@ import Testing
       let b = Case(n: 2, ih: ih, iw: iw, ic: 17, oc: channels, kh: 1, kw: 1, ph: 0, pw: 0).descriptor
       let low = ((ih + 1) / 2, (iw + 1) / 2)
       var random = TestRandom(seed: 3)
-      let sources = [a, b].map { (random.floats($0.n * $0.ih * $0.iw * $0.ic), random.floats($0.oc * $0.ic * $0.kh * $0.kw)) }
+      let sources = [a, b].map {
+        (random.floats($0.n * $0.ih * $0.iw * $0.ic), random.floats($0.oc * $0.ic * $0.kh * $0.kw))
+      }
       let lowMap = random.floats(2 * low.0 * low.1 * channels)
       let bias = random.floats(channels)
       var expected = [Double](repeating: 0, count: 2 * ih * iw * channels)
@@ -172,7 +176,9 @@ import Testing
       return accumulate ? zip(sum, start).map { $0 + Double($1) } : sum
     }
     let dst = expected(p.dst.start) { ref_conv2d_forward(&reference, p.src, p.weights, p.bias, &$0) }
-    let diffSrc = expected(p.diffSrc.start) { ref_conv2d_backward_data(&reference, p.diffDst, p.weights, &$0) }
+    let diffSrc = expected(p.diffSrc.start) {
+      ref_conv2d_backward_data(&reference, p.diffDst, p.weights, &$0)
+    }
     let diffWeights = expected(descriptor.unpack(p.diffWeights.start)) {
       ref_conv2d_backward_weights(&reference, p.src, p.diffDst, &$0)
     }
@@ -209,7 +215,8 @@ private struct Passes {
     let gradient = GuardedBytes(count: oct_conv2d_backward_weights_scratch_bytes(&d, thread))
     try #require(
       oct_conv2d_forward(
-        &d, src, blockedWeights, withBias ? bias : nil, dst.pointer, accumulate, forward.pointer, thread) == OCT_OK)
+        &d, src, blockedWeights, withBias ? bias : nil, dst.pointer, accumulate, forward.pointer, thread)
+        == OCT_OK)
     try #require(
       oct_conv2d_backward_data(
         &d, diffDst, blockedWeights, diffSrc.pointer, accumulate, data.pointer, thread) == OCT_OK)
@@ -225,7 +232,8 @@ private struct Passes {
 extension oct_conv2d_desc {
   fileprivate var reference: ref_conv_desc {
     ref_conv_desc(
-      n: n, ih: ih, iw: iw, ic: ic, oh: oh, ow: ow, oc: oc, kh: kh, kw: kw, sh: sh, sw: sw, ph: ph, pw: pw, g: g)
+      n: n, ih: ih, iw: iw, ic: ic, oh: oh, ow: ow, oc: oc, kh: kh, kw: kw, sh: sh, sw: sw, ph: ph, pw: pw,
+      g: g)
   }
 
   fileprivate func pack(_ oihw: [Float]) -> [Float] {

@@ -106,14 +106,17 @@ import Testing
           "block",
           [
             first(0.5),
-            OctConv2d("wrong", inputChannels: 12, outputChannels: 4, kernelSize: 1, alphaIn: 0.5, alphaOut: 0),
+            OctConv2d(
+              "wrong", inputChannels: 12, outputChannels: 4, kernelSize: 1, alphaIn: 0.5, alphaOut: 0),
           ])(x)
       }
     }
     #expect(throws: OctNetError.self) {
       try graph(8, 8, 3) { x in try GlobalAvgPool()(first(0.5)(x)) }
     }
-    #expect(throws: OctNetError.graph(layer: "", "addition needs equal shapes, found high 8×8×3 and high 8×8×10")) {
+    #expect(
+      throws: OctNetError.graph(layer: "", "addition needs equal shapes, found high 8×8×3 and high 8×8×10")
+    ) {
       try graph(8, 8, 3) { x in try x + first(0)(x) }
     }
     #expect(throws: OctNetError.self) {
@@ -132,12 +135,14 @@ import Testing
         "features",
         [
           Conv2d(inputChannels: 3, outputChannels: 4, kernelSize: 3, padding: 1), ReLU(),
-          Conv2d("named", inputChannels: 4, outputChannels: 4, kernelSize: 1, bias: false), BatchNorm2d(channels: 4),
+          Conv2d("named", inputChannels: 4, outputChannels: 4, kernelSize: 1, bias: false),
+          BatchNorm2d(channels: 4),
         ])(x)
     }.parameters.map(\.name)
     #expect(
       names == [
-        "features.0.weight", "features.0.bias", "features.named.weight", "features.3.weight", "features.3.bias",
+        "features.0.weight", "features.0.bias", "features.named.weight", "features.3.weight",
+        "features.3.bias",
       ])
   }
 

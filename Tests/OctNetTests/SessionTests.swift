@@ -12,7 +12,9 @@ import Testing
     var logits: [Float]
   }
 
-  private func model(_ name: String = "resnet20", alpha: Double, variant: Variant = .paper) -> ModelConfiguration {
+  private func model(_ name: String = "resnet20", alpha: Double, variant: Variant = .paper)
+    -> ModelConfiguration
+  {
     ModelConfiguration(
       name: name, alpha: alpha, variant: variant, classes: 7, inputHeight: 13, inputWidth: 18)
   }
@@ -28,7 +30,8 @@ import Testing
       network: network, batchSize: capacity, threads: threads, labelSmoothing: 0.1, fused: fused)
     let result = session.step(images: images, labels: labels, count: count)
     let gradients = network.gradients().map(\.gradient.values)
-    let inference = try InferenceSession(network: network, batchSize: capacity, threads: threads, fused: fused)
+    let inference = try InferenceSession(
+      network: network, batchSize: capacity, threads: threads, fused: fused)
     let logits = Array(inference.logits(images: images, count: count))
     let state = network.stateDictionary().compactMap { _, value -> [Float]? in
       if case .tensor(let tensor) = value { return tensor.values }
@@ -110,7 +113,8 @@ import Testing
 
     _ = loss()
     let start = network.stateDictionary()
-    let gradients = Dictionary(uniqueKeysWithValues: network.gradients().map { ($0.name, $0.gradient.values) })
+    let gradients = Dictionary(
+      uniqueKeysWithValues: network.gradients().map { ($0.name, $0.gradient.values) })
     var directions: [String: [Float]] = [:]
     var slope = 0.0
     for (name, gradient) in gradients.sorted(by: { $0.key < $1.key }) {
@@ -121,7 +125,9 @@ import Testing
     func loss(at distance: Float) throws -> Double {
       try network.load(
         start.map { name, value in
-          guard case .tensor(var tensor) = value, let direction = directions[name] else { return (name, value) }
+          guard case .tensor(var tensor) = value, let direction = directions[name] else {
+            return (name, value)
+          }
           for index in direction.indices { tensor.values[index] += distance * direction[index] }
           return (name, .tensor(tensor))
         })

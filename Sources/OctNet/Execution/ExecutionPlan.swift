@@ -25,7 +25,9 @@ struct ExecutionPlan {
       requests.append(.init(bytes: bytes, first: first, last: last))
       return requests.count - 1
     }
-    func mapBytes(_ value: ValueID) -> Int { batch * graph.shape(of: value).count * MemoryLayout<Float>.stride }
+    func mapBytes(_ value: ValueID) -> Int {
+      batch * graph.shape(of: value).count * MemoryLayout<Float>.stride
+    }
 
     let consumers = graph.consumers()
     let needsGradient = Self.needsGradient(graph)

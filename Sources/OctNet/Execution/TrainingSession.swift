@@ -76,7 +76,8 @@ extension Network {
   func requireLogits() throws -> Int {
     guard outputShape.pixels == 1 else {
       throw OctNetError.graph(
-        layer: "", "the output is a map of \(outputShape), expected 1×1×classes: end with GlobalAvgPool and Linear")
+        layer: "",
+        "the output is a map of \(outputShape), expected 1×1×classes: end with GlobalAvgPool and Linear")
     }
     return outputShape.channels
   }

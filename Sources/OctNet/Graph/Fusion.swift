@@ -15,7 +15,8 @@ extension Graph {
     var replaced = Set<Int>()
     var joined: [Int: Node] = [:]
 
-    for (index, node) in nodes.enumerated() where node.operation is Addition && node.inputs[0] != node.inputs[1] {
+    for (index, node) in nodes.enumerated()
+    where node.operation is Addition && node.inputs[0] != node.inputs[1] {
       var convolutions: [Int] = []
       var upsamplings: [Int] = []
       for input in node.inputs {
@@ -32,7 +33,8 @@ extension Graph {
       joined[index] = Node(
         operation: ConvolutionSum(
           sources: parts.map { .init(geometry: $0.geometry, weight: $0.weight) }, low: low),
-        inputs: (convolutions + upsamplings).map { nodes[$0].inputs[0] }, output: node.output, path: node.path)
+        inputs: (convolutions + upsamplings).map { nodes[$0].inputs[0] }, output: node.output, path: node.path
+      )
       replaced.formUnion(convolutions + upsamplings)
     }
     return replacing(replaced, with: joined)

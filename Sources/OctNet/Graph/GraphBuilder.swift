@@ -44,11 +44,13 @@ public final class GraphBuilder {
   }
 
   func addParameter(
-    _ name: String, _ kind: ParameterKind, shape: [Int], _ initializer: Initializer, layout: ConvGeometry? = nil
+    _ name: String, _ kind: ParameterKind, shape: [Int], _ initializer: Initializer,
+    layout: ConvGeometry? = nil
   ) throws -> ParameterID {
     let full = dotted(name)
     guard parameterNames.insert(full).inserted else {
-      throw error("parameter \(full) exists already; give each layer a name of its own (found twice, expected once)")
+      throw error(
+        "parameter \(full) exists already; give each layer a name of its own (found twice, expected once)")
     }
     graph.parameters.append(
       Parameter(name: full, kind: kind, shape: shape, initializer: initializer, layout: layout))

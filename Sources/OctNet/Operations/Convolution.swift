@@ -15,7 +15,9 @@ struct Convolution: Operation {
     var descriptor = geometry.descriptor(batch: batch)
     let thread = Int32(threads)
     guard pass == .backward else { return oct_conv2d_forward_scratch_bytes(&descriptor, thread) }
-    let biasBytes = bias == nil ? 0 : oct_bias_backward_scratch_bytes(batch * geometry.output.pixels, geometry.output.channels)
+    let biasBytes =
+      bias == nil
+      ? 0 : oct_bias_backward_scratch_bytes(batch * geometry.output.pixels, geometry.output.channels)
     return max(
       oct_conv2d_backward_data_scratch_bytes(&descriptor, thread),
       oct_conv2d_backward_weights_scratch_bytes(&descriptor, thread), biasBytes)

@@ -40,7 +40,8 @@ struct ConvolutionSum: Operation {
     withDescriptors(batch: c.batch) { descriptors in
       let kernelSources = zip(descriptors, sources.indices).map { descriptor, index in
         oct_conv2d_source(
-          desc: descriptor, src: c.inputs[index], weights: UnsafePointer(c.memory.value(sources[index].weight)))
+          desc: descriptor, src: c.inputs[index],
+          weights: UnsafePointer(c.memory.value(sources[index].weight)))
       }
       check(
         oct_conv2d_forward_sources(
