@@ -1,0 +1,52 @@
+// Oracles of everything but the convolutions: the formula as written, one element at a time, in double.
+// Outputs are assigned; a test of accumulation adds them to what was there.
+#ifndef REF_MAPS_H
+#define REF_MAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct ref_pool2d {
+  ptrdiff_t n, ih, iw, c, oh, ow, kh, kw, sh, sw, ph, pw;
+} ref_pool2d;
+
+void ref_avg_pool2d_forward(const ref_pool2d *p, const float *src, double *dst);
+void ref_avg_pool2d_backward(const ref_pool2d *p, const float *diff_dst, double *diff_src);
+void ref_max_pool2d_forward(const ref_pool2d *p, const float *src, double *dst, int32_t *argmax);
+/// Finds the winners in `src` again: does not depend on what a kernel stored.
+void ref_max_pool2d_backward(const ref_pool2d *p, const float *src, const float *diff_dst, double *diff_src);
+void ref_global_avg_pool_forward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, const float *src, double *dst);
+void ref_global_avg_pool_backward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, const float *diff_dst,
+                                  double *diff_src);
+
+void ref_upsample2x_forward(ptrdiff_t n, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t c, const float *src, double *dst);
+void ref_upsample2x_backward(ptrdiff_t n, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t c, const float *diff_dst,
+                             double *diff_src);
+
+/// Biased variance; dst before any ReLU where `relu` is false. `residual` may be NULL.
+void ref_batch_norm_forward(ptrdiff_t rows, ptrdiff_t c, const float *src, const float *gamma, const float *beta,
+                            const double *mean, const double *var, double epsilon, const float *residual,
+                            bool relu, double *dst);
+void ref_batch_statistics(ptrdiff_t rows, ptrdiff_t c, const float *src, double *mean, double *biased_var,
+                          double *unbiased_var);
+/// The chain rule through variance and mean, step by step. `mask` (NULL for none): gradient passes where it is > 0.
+void ref_batch_norm_backward(ptrdiff_t rows, ptrdiff_t c, const float *src, const float *mask,
+                             const float *diff_dst, const float *gamma, double epsilon, double *diff_src,
+                             double *diff_residual, double *diff_gamma, double *diff_beta);
+
+void ref_column_sums(ptrdiff_t rows, ptrdiff_t c, const float *src, double *sums);
+
+/// diff_logits = ∂ loss / ∂ logits, unscaled.
+void ref_softmax_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float *logits, const int32_t *labels,
+                               double smoothing, double *losses, double *diff_logits);
+
+/// torch.optim.SGD, all state in double; `step` counts from 1.
+void ref_sgd(ptrdiff_t count, int64_t step, double learning_rate, double momentum, double weight_decay,
+             bool nesterov, double gradient_scale, const float *gradient, double *weights, double *velocity);
+/// torch.optim.Adam and AdamW (`decoupled`).
+void ref_adam(ptrdiff_t count, int64_t step, double learning_rate, double beta1, double beta2, double epsilon,
+              double weight_decay, bool decoupled, double gradient_scale, const float *gradient, double *weights,
+              double *first_moment, double *second_moment);
+
+#endif  // REF_MAPS_H
