@@ -34,7 +34,7 @@ let package = Package(
     .target(name: "CReference", path: "Tests/CReference", cSettings: [.unsafeFlags(["-O2"])]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "CReference"]),
     .testTarget(
-      name: "OctNetTests", dependencies: ["OctNet"],
+      name: "OctNetTests", dependencies: ["OctNet", "CKernels"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "octcliTests", dependencies: ["OctNet", "octcli"]),
   ],
