@@ -67,7 +67,8 @@ struct CIFARTests {
     let directory = try TemporaryDirectory()
     try makeTen(in: directory)
     let names = (0..<10).map { "thing \($0)" }
-    let path = try directory.write(Array((names.joined(separator: "\n") + "\n\n").utf8), as: "batches.meta.txt")
+    let text = names.joined(separator: "\n") + "\n\n"
+    let path = try directory.write(Array(text.utf8), as: "batches.meta.txt")
     let source = DataSource.cifar10(directory: directory.path)
     #expect(try source.load().test.classNames == names)
     _ = try directory.write(Array("one\ntwo\n".utf8), as: "batches.meta.txt")
@@ -102,7 +103,7 @@ struct CIFARTests {
   @Test func countsTheBytesOfACutFile() throws {
     let directory = try TemporaryDirectory()
     try makeTen(in: directory)
-    for (size, found) in [(4000, "4000 bytes (1 records and 927 bytes)"), (0, "0 bytes (0 records)")] {
+    for (size, found) in [(4000, "4000 bytes (1 record and 927 bytes)"), (0, "0 bytes (0 records)")] {
       let path = try directory.write([UInt8](repeating: 0, count: size), as: "data_batch_2.bin")
       #expect(
         throws: OctNetError.file(

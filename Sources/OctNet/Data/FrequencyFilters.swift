@@ -85,11 +85,11 @@ extension ImageSet {
   private func filtered(
     suffix: String, _ filter: (UnsafePointer<UInt8>, UnsafeMutablePointer<UInt8>) -> Void
   ) -> ImageSet {
-    var result = [UInt8](repeating: 0, count: pixels.count)
-    pixels.withUnsafeBufferPointer { source in
-      result.withUnsafeMutableBufferPointer { destination in
+    let result = [UInt8](unsafeUninitializedCapacity: pixels.count) { destination, initialized in
+      pixels.withUnsafeBufferPointer { source in
         guard let source = source.baseAddress, let destination = destination.baseAddress else { return }
         for index in 0..<count { filter(source + index * imageSize, destination + index * imageSize) }
+        initialized = pixels.count
       }
     }
     return ImageSet(

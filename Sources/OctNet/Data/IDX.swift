@@ -13,7 +13,8 @@ enum IDX {
     guard train.height == test.height && train.width == test.width else {
       throw OctNetError.file(
         path: test.imagePath,
-        "found images of \(test.height)×\(test.width), expected \(train.height)×\(train.width) as in training")
+        "found images of \(test.height)×\(test.width), "
+          + "expected \(train.height)×\(train.width) as in training")
     }
     // The format does not say how many classes there are; the training labels do.
     let classCount = Int(train.labels.max() ?? 0) + 1
@@ -84,7 +85,8 @@ enum IDX {
     guard header.count >= 4, header[0] == 0, header[1] == 0 else {
       let found = header.prefix(4).map { hexadecimal($0) }.joined(separator: " ")
       throw OctNetError.file(
-        path: path, "not an IDX file: starts with \(found.isEmpty ? "nothing" : found), expected 00 00 08 0\(rank)")
+        path: path,
+        "not an IDX file: starts with \(found.isEmpty ? "nothing" : found), expected 00 00 08 0\(rank)")
     }
     guard header[2] == byteType else {
       throw OctNetError.file(

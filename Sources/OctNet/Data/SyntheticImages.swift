@@ -53,7 +53,9 @@ public struct SyntheticImages: Sendable {
   static let pairs: [[(layout: Int, texture: Int)]] = {
     var pairs = [[(layout: Int, texture: Int)]](repeating: [], count: classCount)
     for layout in 0..<layoutCount {
-      for texture in 0..<textureCount { pairs[label(layout: layout, texture: texture)].append((layout, texture)) }
+      for texture in 0..<textureCount {
+        pairs[label(layout: layout, texture: texture)].append((layout, texture))
+      }
     }
     return pairs
   }()
@@ -62,8 +64,7 @@ public struct SyntheticImages: Sendable {
   func images(_ part: String, count: Int) -> ImageSet {
     let imageSize = Self.side * Self.side * 3
     let noise = Self.noise(seed: seed)
-    var pixels = [UInt8](repeating: 0, count: count * imageSize)
-    pixels.withUnsafeMutableBufferPointer { pixels in
+    let pixels = [UInt8](unsafeUninitializedCapacity: count * imageSize) { pixels, initialized in
       noise.withUnsafeBufferPointer { noise in
         guard let pixels = pixels.baseAddress, let noise = noise.baseAddress else { return }
         for index in 0..<count {
@@ -74,6 +75,7 @@ public struct SyntheticImages: Sendable {
             layout: Self.layout(pair.layout, &random), texture: Self.texture(pair.texture, &random), &random,
             noise: noise + window, to: pixels + index * imageSize)
         }
+        initialized = count * imageSize
       }
     }
     return ImageSet(
