@@ -77,7 +77,9 @@ struct CommandRunner {
     process.executableURL = program
     process.arguments = arguments
     process.currentDirectoryURL = scratch
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    // Several runs share the processors, so threads that wait must not spin.
+    process.environment = ProcessInfo.processInfo.environment
+      .merging(["OMP_WAIT_POLICY": "passive"]) { $1 }.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = try FileHandle(forWritingTo: output)
     process.standardError = try FileHandle(forWritingTo: errors)

@@ -1,0 +1,66 @@
+import ArgumentParser
+import OctNet
+
+/// Which images, and how many of them.
+struct TrainDataOptions: ParsableArguments {
+  @Option(help: DataOptions.help(default: "synthetic"))
+  var data: String?
+
+  @Option(help: ArgumentHelp("Train on the first N images only (default: all).", valueName: "n"))
+  var limitTrain: Int?
+
+  @Option(help: ArgumentHelp("Test on the first N images only (default: all).", valueName: "n"))
+  var limitTest: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Random changes of training images: none, crop, flip, or crop,flip (default: none).",
+      discussion: "crop: pad by 4 pixels and cut out at random, crop:N pads by N; flip: left and right."))
+  var augment: AugmentationArgument?
+
+  func validate() throws {
+    try DataOptions.validate(limit: limitTrain, flag: "--limit-train")
+    try DataOptions.validate(limit: limitTest, flag: "--limit-test")
+  }
+}
+
+enum DataOptions {
+  static func help(default defaultValue: String) -> ArgumentHelp {
+    ArgumentHelp(
+      "Data set (default: \(defaultValue)).",
+      discussion: """
+        synthetic (embedded, 10 classes, 32×32), cifar10:DIR, cifar100:DIR, cifar100-coarse:DIR (binary versions) \
+        or idx:DIR (MNIST, Fashion-MNIST).
+        """, valueName: "set")
+  }
+
+  static func validate(limit: Int?, flag: String) throws {
+    if let limit, limit < 1 { throw ValidationError("\(flag) is 1 or more, found \(limit)") }
+  }
+}
+
+/// "none", "flip", "crop", "crop:2", "crop,flip".
+struct AugmentationArgument: ExpressibleByArgument {
+  let augmentation: Augmentation
+
+  init?(argument: String) {
+    var padding = 0
+    var flips = false
+    guard argument != "none" else {
+      augmentation = .none
+      return
+    }
+    for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+      let words = part.split(separator: ":", omittingEmptySubsequences: false)
+      switch words.first {
+      case "flip" where words.count == 1: flips = true
+      case "crop" where words.count == 1: padding = 4
+      case "crop" where words.count == 2:
+        guard let pixels = Int(words[1]), pixels > 0 else { return nil }
+        padding = pixels
+      default: return nil
+      }
+    }
+    augmentation = Augmentation(cropPadding: padding, horizontalFlip: flips)
+  }
+}

@@ -1,0 +1,121 @@
+import ArgumentParser
+import Foundation
+import OctNet
+
+struct EvalCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "eval",
+    abstract: "Score a checkpoint on the test images of a data set.",
+    discussion: """
+      A checkpoint of octcli says itself what network it is, how pixels were normalised and on which data it was \
+      trained; flags override it. For somebody else's safetensors file with torchvision's keys (α = 0) or those of \
+      d-li14/octconv.pytorch (α > 0), say it with --model, --alpha, --stem, --mean, --std and --data.
+
+      The predictions file has a header and one row an image, in the data set's order: index,label,logit_0,… with \
+      9 significant digits.
+
+      Examples:
+        octcli eval --checkpoint runs/first/best.safetensors
+        octcli eval --checkpoint best.safetensors --json --predictions logits.csv
+        octcli eval --checkpoint w.safetensors --data cifar10:DIR --model resnet50
+      """)
+
+  @Option(help: ArgumentHelp("Safetensors file.", valueName: "file"))
+  var checkpoint: String
+
+  @Option(help: DataOptions.help(default: "the one it was trained on"))
+  var data: String?
+
+  @Option(help: ArgumentHelp("Use the first N test images only (default: all).", valueName: "n"))
+  var limitTest: Int?
+
+  @Option(help: ArgumentHelp("Write every image's logits to this CSV file.", valueName: "file"))
+  var predictions: String?
+
+  @Flag(help: "Print JSON: top1 and top5 as fractions, loss, perClassAccuracy, confusion.")
+  var json = false
+
+  @Option(help: ArgumentHelp("Images a step; results do not depend on it.", valueName: "n"))
+  var batchSize = 100
+
+  @Option(
+    help: ArgumentHelp(
+      "Threads; results do not depend on it (default: the processors).", valueName: "n"))
+  var threads: Int?
+
+  @Option(help: ArgumentHelp("Network (default: as the checkpoint says).", valueName: "name"))
+  var model: ResNetDepth?
+
+  @Option(
+    help: ArgumentHelp(
+      "Share of the channels at half resolution (default: as the checkpoint says, 0 with --model).",
+      valueName: "ratio"))
+  var alpha: Double?
+
+  @OptionGroup(title: "Architecture, with --model")
+  var architecture: ArchitectureOptions
+
+  @Option(
+    help: ArgumentHelp("Classes, with --model (default: those of the data set).", valueName: "n"))
+  var classes: Int?
+
+  @OptionGroup(title: "Normalisation")
+  var normalization: NormalizationOptions
+
+  func validate() throws {
+    try ArchitectureOptions.validate(alpha: alpha)
+    try DataOptions.validate(limit: limitTest, flag: "--limit-test")
+    for (flag, value) in [("--batch-size", batchSize), ("--threads", threads), ("--classes", classes)] {
+      if let value, value < 1 { throw ValidationError("\(flag) is 1 or more, found \(value)") }
+    }
+    if model == nil && (alpha != nil || classes != nil || !architecture.isEmpty) {
+      throw ValidationError("--alpha, --classes and the architecture's flags belong to --model")
+    }
+  }
+
+  func run() throws {
+    var checkpoint = try Checkpoint(path: checkpoint)
+    let split = try DataSource.parse(try source(of: checkpoint)).load()
+    let images = split.test
+    if let model {
+      checkpoint.model = architecture.configuration(
+        changing: ModelConfiguration(name: model.rawValue), model: model, alpha: alpha,
+        classes: classes ?? images.classNames.count, height: images.height, width: images.width,
+        channels: images.channels)
+    }
+    guard checkpoint.model != nil else {
+      throw OctNetError.file(
+        path: self.checkpoint, "does not say what network it is for; add --model and what goes with it")
+    }
+    let evaluator = Evaluator(
+      network: try checkpoint.makeNetwork(),
+      normalization: normalization.normalization ?? checkpoint.normalization ?? split.normalization,
+      batchSize: batchSize,
+      threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+    let bar = ProgressBar()
+    defer { bar.erase() }
+    let result = try evaluator.evaluate(images, limit: limitTest, predictions: predictions) { done, total in
+      bar.update(label: "evaluating", done: done, total: total, fields: ["\(done)/\(total)"])
+    }
+    bar.erase()
+    print(json ? try JSONOutput.text(result) : Self.table(result))
+  }
+
+  private func source(of checkpoint: Checkpoint) throws -> String {
+    guard let source = data ?? checkpoint.dataName else {
+      throw OctNetError.file(path: self.checkpoint, "does not say which data it was trained on; add --data")
+    }
+    return source
+  }
+
+  private static func table(_ result: EvaluationResult) -> String {
+    var classes = TextTable(header: ["class", "images", "accuracy"])
+    for (index, name) in result.classNames.enumerated() {
+      let accuracy = result.perClassAccuracy[index].map { String(format: "%.2f%%", 100 * $0) } ?? "–"
+      classes.add([name, "\(result.confusion[index].reduce(0, +))", accuracy])
+    }
+    let totals = String(
+      format: "top-1 %.2f%%, top-5 %.2f%%, loss %.4f", 100 * result.top1, 100 * result.top5, result.loss)
+    return totals + " on \(TextTable.grouped(result.images)) images\n\n" + classes.description
+  }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import OctNet
+
+/// Shows a run on standard error: a bar that moves on a terminal, lines that stay everywhere.
+final class TrainingReporter {
+  private let bar = ProgressBar()
+  private let clock = ContinuousClock()
+  private var lastLine: ContinuousClock.Instant?
+  private var batchSize = 1
+
+  func handle(_ event: TrainingEvent) {
+    switch event {
+    case .runStarted(let report): start(report)
+    case .step(let report): step(report)
+    case .evaluating(let done, let total):
+      bar.update(label: "evaluating", done: done, total: total, fields: ["\(done)/\(total)"])
+    case .epochFinished(let report): bar.note(Self.line(report))
+    case .checkpointWritten, .finished: break
+    }
+  }
+
+  func erase() { bar.erase() }
+
+  private func start(_ report: RunReport) {
+    lastLine = clock.now
+    let settings = report.configuration
+    batchSize = settings.batchSize
+    if let model = settings.model {
+      bar.note(
+        "\(model.name), α = \(model.alpha), \(model.stem) stem, \(TextTable.grouped(report.parameters)) "
+          + "parameters")
+    }
+    bar.note(
+      "\(settings.data): \(TextTable.grouped(report.trainImages)) training and "
+        + "\(TextTable.grouped(report.testImages)) test images, batches of \(settings.batchSize), "
+        + "\(settings.epochs) epochs, \(settings.threads) threads")
+    if let directory = report.directory { bar.note("run: \(directory)") }
+    if report.position.step > 0 {
+      bar.note("resumed at epoch \(report.position.epoch + 1), step \(report.position.batch + 1)")
+    }
+  }
+
+  private func step(_ report: StepReport) {
+    let label = "epoch \(report.epoch)/\(report.epochs)"
+    let fields = [
+      String(format: "%.0f img/s", report.imagesPerSecond),
+      "ETA " + ProgressBar.duration(secondsLeft(report)),
+      String(format: "loss %.4f", report.meanLoss), String(format: "acc %.1f%%", 100 * report.accuracy),
+      String(format: "lr %.2g", report.learningRate),
+    ]
+    bar.update(label: label, done: report.step, total: report.stepsPerEpoch, fields: fields)
+    // A pipe gets a sign of life twice a minute.
+    let now = clock.now
+    guard !bar.isInteractive, let last = lastLine, now - last >= .seconds(30) else { return }
+    lastLine = now
+    bar.note("\(label) step \(report.step)/\(report.stepsPerEpoch)  " + fields.joined(separator: "  "))
+  }
+
+  /// Until the last epoch's last step, evaluations not counted.
+  private func secondsLeft(_ report: StepReport) -> Double {
+    let steps = (report.epochs - report.epoch + 1) * report.stepsPerEpoch - report.step
+    return Double(steps * batchSize) / report.imagesPerSecond
+  }
+
+  private static func line(_ report: EpochReport) -> String {
+    var fields = [
+      "epoch \(report.epoch)/\(report.epochs)",
+      String(format: "train loss %.4f acc %.1f%%", report.trainLoss, 100 * report.trainAccuracy),
+      String(format: "test loss %.4f acc %.1f%%", report.test.loss, 100 * report.test.top1),
+      String(format: "lr %.2g", report.learningRate), String(format: "%.0f img/s", report.imagesPerSecond),
+      ProgressBar.duration(report.seconds),
+    ]
+    if report.isBest { fields.append("best") }
+    return fields.joined(separator: "  ")
+  }
+
+  /// What the run came to, for standard output.
+  static func result(_ summary: TrainingSummary, directory: RunDirectory) -> String {
+    guard let top1 = summary.bestTop1, let epoch = summary.bestEpoch else {
+      return "nothing to train: the run has all its epochs"
+    }
+    let last = summary.last.map { String(format: ", after the last epoch %.2f%%", 100 * $0.test.top1) } ?? ""
+    return String(format: "best test accuracy %.2f%% after epoch \(epoch)", 100 * top1) + last + "\n"
+      + directory.bestPath
+  }
+}

@@ -1,0 +1,81 @@
+import Testing
+
+/// Help is part of the interface: word for word where it is short, by its key lines where it is long.
+struct HelpTests {
+  private func help(_ arguments: String...) throws -> String {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let outcome = try runner.run(arguments, environment: ["COLUMNS": "80"])
+    #expect(outcome.status == 0)
+    #expect(outcome.errors == "")
+    return outcome.output
+  }
+
+  @Test func root() throws {
+    #expect(
+      try help("--help") == """
+        OVERVIEW: Train, evaluate and measure octave convolutional networks on the CPU.
+
+        Octave convolution keeps a fraction α of every feature map's channels at half
+        resolution. Start with `octcli train`, which needs no data and no flag and
+        takes a few minutes.
+
+        Results are printed on standard output, progress and errors on standard error.
+        The exit code is 0 when all went well, 1 when a file, a setting or the training
+        failed, 64 when the command line is wrong.
+
+        USAGE: octcli <subcommand>
+
+        OPTIONS:
+          --version               Show the version.
+          -h, --help              Show help information.
+
+        SUBCOMMANDS:
+          train                   Train an Oct-ResNet, evaluate it after every epoch,
+                                  and keep the best.
+          eval                    Score a checkpoint on the test images of a data set.
+          summary                 Show what a network costs: parameters,
+                                  multiply–accumulates, activation memory.
+          bench                   Measure how fast this machine is.
+
+          See 'octcli help <subcommand>' for detailed help.
+
+        """)
+  }
+
+  @Test func everyFlagOfTrainIsExplained() throws {
+    let text = try help("train", "--help")
+    for flag in [
+      "--data <set>", "--limit-train <n>", "--limit-test <n>", "--augment <", "--mean <r g b>",
+      "--std <r g b>",
+      "--model <name>", "--alpha <ratio>", "--stem <stem>", "--variant <variant>",
+      "--downsampling <downsampling>", "--no-low-to-high", "--no-high-to-low", "--epochs <n>",
+      "--batch-size <n>", "--optimizer <optimizer>", "--learning-rate <rate>", "--schedule <schedule>",
+      "--warmup-epochs <n>", "--weight-decay <decay>", "--label-smoothing <share>", "--seed <n>",
+      "--threads <n>", "--out <dir>", "--resume <dir>", "--recipe <recipe>",
+    ] {
+      #expect(text.contains("\n  \(flag)"), "\(flag)")
+    }
+    #expect(text.contains("octcli train --resume runs/seed"))
+    #expect(text.contains("Update rule (default: sgd). (values: sgd, adam, adamw)"))
+  }
+
+  @Test func everyFlagOfEvalIsExplained() throws {
+    let text = try help("eval", "--help")
+    for flag in [
+      "--checkpoint <file>", "--data <set>", "--limit-test <n>", "--predictions <file>", "--json",
+      "--model <name>", "--alpha <ratio>", "--stem <stem>", "--downsampling <downsampling>", "--mean <r g b>",
+      "--std <r g b>",
+    ] {
+      #expect(text.contains("\n  \(flag)"), "\(flag)")
+    }
+    #expect(text.contains("index,label,logit_0,…"))
+  }
+
+  @Test func benchKernels() throws {
+    let text = try help("bench", "kernels", "--help")
+    #expect(text.hasPrefix("OVERVIEW: Time the convolution kernels against the machine's peak.\n"))
+    #expect(text.contains("OCTNET_MAX_ISA"))
+    #expect(text.contains("--repetitions <n>       Repetitions of which the median counts. (default: 9)"))
+  }
+}

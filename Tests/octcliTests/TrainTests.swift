@@ -1,0 +1,154 @@
+import Foundation
+import Testing
+
+struct TrainTests {
+  @Test func aRunWritesItsFiles() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let outcome = try runner.train("run", epochs: 2)
+
+    let files = try FileManager.default.contentsOfDirectory(atPath: runner.path("run")).sorted()
+    #expect(
+      files == ["best.safetensors", "config.json", "last.safetensors", "log.csv", "resume.safetensors"])
+    let rows = try runner.logRows("run")
+    #expect(rows.map { $0.prefix(2) } == ["1,", "2,"])
+    let config = try #require(
+      try JSONSerialization.jsonObject(with: runner.data("run/config.json")) as? [String: Any])
+    #expect(config["epochs"] as? Int == 2)
+    #expect(config["batchSize"] as? Int == 16)
+    #expect(config["trainLimit"] as? Int == 60)
+
+    // Results on standard output; on standard error plain lines, because it is no terminal.
+    let lines = outcome.output.split(separator: "\n")
+    #expect(lines.count == 2)
+    #expect(lines.first?.hasPrefix("best test accuracy ") == true)
+    #expect(lines.last.map(String.init) == runner.path("run/best.safetensors"))
+    #expect(!outcome.errors.contains("\r") && !outcome.errors.contains("\u{1b}"))
+    #expect(outcome.errorLines.contains { $0.hasPrefix("resnet20, α = 0.25, cifar stem, ") })
+    #expect(outcome.errorLines.filter { $0.hasPrefix("epoch ") }.count == 2)
+  }
+
+  @Test func withoutOutTheFirstFreeNumberIsTaken() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    try FileManager.default.createDirectory(
+      atPath: runner.path("runs/resnet20-a0.25-1"), withIntermediateDirectories: true)
+    let outcome = try runner.run(["train", "--epochs", "1"] + CommandRunner.tiny)
+    #expect(outcome.status == 0)
+    #expect(outcome.output.hasSuffix("runs/resnet20-a0.25-2/best.safetensors\n"))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: runner.path("runs/resnet20-a0.25-1")) == [])
+  }
+
+  @Test func anExistingRunIsNeverOverwritten() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    try FileManager.default.createDirectory(atPath: runner.path("run"), withIntermediateDirectories: true)
+    try Data("mine".utf8).write(to: runner.scratch.appendingPathComponent("run/config.json"))
+    let before = try runner.contents(of: "run")
+    let outcome = try runner.run(["train", "--out", runner.path("run")] + CommandRunner.tiny)
+    let message = try #require(outcome.errorMessage)
+    #expect(message.hasPrefix(runner.path("run") + ": "))
+    #expect(message.contains("never overwritten"))
+    #expect(outcome.output == "")
+    #expect(try runner.contents(of: "run") == before)
+  }
+
+  @Test(arguments: ["/dev/null/run", "/proc/run"])
+  func anUnwritableDirectoryIsNamed(path: String) throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let outcome = try runner.run(["train", "--out", path] + CommandRunner.tiny)
+    let message = try #require(outcome.errorMessage, "\(outcome)")
+    #expect(message.contains(path))
+    #expect(outcome.output == "")
+  }
+
+  @Test(arguments: ["cifar10", "cifar100", "idx"])
+  func missingDataIsNamedAndNothingIsWritten(kind: String) throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let missing = runner.path("nowhere")
+    let outcome = try runner.run("train", "--data", "\(kind):\(missing)", "--out", runner.path("run"))
+    let message = try #require(outcome.errorMessage, "\(outcome)")
+    #expect(message.contains(missing))
+    #expect(!FileManager.default.fileExists(atPath: runner.path("run")))
+  }
+
+  @Test func anUnknownDataSetIsNamed() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let outcome = try runner.run("train", "--data", "imagenet:nowhere", "--out", runner.path("run"))
+    let message = try #require(outcome.errorMessage, "\(outcome)")
+    #expect(message.contains("imagenet"))
+    #expect(message.contains("cifar10:DIR"))
+  }
+
+  @Test(arguments: [
+    ["--frobnicate"], ["--epochs", "many"], ["--alpha", "2"], ["--model", "resnet51"],
+    ["--optimizer", "lion"],
+    ["--threads", "0"], ["--limit-train", "0"], ["--augment", "mixup"], ["--mean", "0.5"],
+    ["--mean", "0.5", "--std", "0"], ["--optimizer", "adam", "--nesterov"], ["--step-epochs", "3"],
+    ["--resume", "run", "--alpha", "0.5"], ["--resume", "run", "--learning-rate", "1"],
+    ["--resume", "run", "--out", "other"],
+  ])
+  func wrongUsage(arguments: [String]) throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let outcome = try runner.run(["train"] + arguments)
+    #expect(outcome.status == 64)
+    #expect(outcome.output == "")
+    #expect(outcome.errors.contains("Usage: octcli train"))
+    #expect(!FileManager.default.fileExists(atPath: runner.path("runs")))
+  }
+
+  /// What argument parsing cannot know is still an error of one line.
+  @Test(arguments: [
+    (["--batch-size", "0"], "batchSize"), (["--epochs", "0"], "epochs"),
+    (["--label-smoothing", "1.5"], "labelSmoothing"), (["--learning-rate", "0"], "learningRate"),
+    (["--epochs", "2", "--warmup-epochs", "3"], "warmupEpochs"),
+    (["--mean", "0.5", "--std", "0.5"], "mean"),
+  ])
+  func settingsOutOfRange(arguments: [String], key: String) throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let outcome = try runner.run(
+      ["train", "--limit-train", "20", "--limit-test", "20", "--out", runner.path("run")] + arguments)
+    let message = try #require(outcome.errorMessage, "\(outcome)")
+    #expect(message.hasPrefix(key + ": "))
+  }
+
+  @Test func divergenceIsAnError() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let outcome = try runner.run(
+      ["train", "--out", runner.path("run"), "--epochs", "1"] + CommandRunner.tiny
+        + ["--learning-rate", "1e30"])
+    #expect(outcome.status == 1)
+    #expect(outcome.errorLines.last?.hasPrefix("octcli: error: epoch 1, step ") == true)
+  }
+
+  @Test func theRecipeIsTheNotebook() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let outcome = try runner.run(
+      "train", "--recipe", "seed", "--epochs", "1", "--limit-train", "2", "--limit-test", "2", "--batch-size",
+      "2", "--out", runner.path("run"))
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let config = try #require(
+      try JSONSerialization.jsonObject(with: runner.data("run/config.json")) as? [String: Any])
+    let model = try #require(config["model"] as? [String: Any])
+    #expect(model["name"] as? String == "resnet50")
+    #expect(model["alpha"] as? Double == 0.125)
+    #expect(model["stem"] as? String == "imagenet")
+    #expect(model["variant"] as? String == "seed")
+    #expect(model["downsampling"] as? String == "average")
+    #expect((config["optimizer"] as? [String: Any])?["name"] as? String == "adam")
+    #expect((config["schedule"] as? [String: Any])?["base"] as? Double == 0.001)
+    let augmentation = try #require(config["augmentation"] as? [String: Any])
+    #expect(augmentation["cropPadding"] as? Int == 4)
+    #expect(augmentation["horizontalFlip"] as? Bool == true)
+    let normalization = try #require(config["normalization"] as? [String: [Double]])
+    #expect(zip(normalization["mean"] ?? [], [0.507, 0.487, 0.441]).allSatisfy { abs($0 - $1) < 1e-6 })
+    #expect(normalization["std"]?.count == 3)
+  }
+}
