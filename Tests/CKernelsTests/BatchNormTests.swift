@@ -46,14 +46,17 @@ import Testing
       beta = random.floats(k.c)
       residual = random.floats(k.count)
       diffDst = random.floats(k.count)
-      (dst, diffSrc, diffResidual) = (random.guarded(k.count), random.guarded(k.count), random.guarded(k.count))
+      (dst, diffSrc, diffResidual) = (
+        random.guarded(k.count), random.guarded(k.count), random.guarded(k.count)
+      )
       (mean, invStd, diffGamma) = (random.guarded(k.c), random.guarded(k.c), random.guarded(k.c))
       (diffBeta, runningMean, runningVar) = (random.guarded(k.c), random.guarded(k.c), random.guarded(k.c))
       var d = k.descriptor
       scratch = GuardedBytes(count: oct_batch_norm_scratch_bytes(&d))
       #expect(
         oct_batch_norm_forward_training(
-          &d, src, gamma, beta, k.residual ? residual : nil, runningMean.pointer, runningVar.pointer, dst.pointer,
+          &d, src, gamma, beta, k.residual ? residual : nil, runningMean.pointer, runningVar.pointer,
+          dst.pointer,
           mean.pointer, invStd.pointer, scratch.pointer, threads) == OCT_OK)
       #expect(
         oct_batch_norm_backward(
@@ -124,7 +127,8 @@ import Testing
     expectSameBits { threads in
       let p = Passes(k, accumulateSrc: true, threads: threads)
       return [
-        p.dst, p.mean, p.invStd, p.runningMean, p.runningVar, p.diffSrc, p.diffResidual, p.diffGamma, p.diffBeta,
+        p.dst, p.mean, p.invStd, p.runningMean, p.runningVar, p.diffSrc, p.diffResidual, p.diffGamma,
+        p.diffBeta,
       ].map(\.values)
     }
   }
@@ -188,13 +192,17 @@ import Testing
     var memory: [Float] = [7], other: [Float] = [7]
     let good = Case().descriptor
     for var d in [altered(good, \.rows, -1), altered(good, \.c, -1), altered(good, \.rows, .max / 2)] {
-      #expect(oct_batch_norm_forward_inference(&d, [0], [0], [0], [0], [0], nil, &memory, 1) == OCT_INVALID_DESCRIPTOR)
+      #expect(
+        oct_batch_norm_forward_inference(&d, [0], [0], [0], [0], [0], nil, &memory, 1)
+          == OCT_INVALID_DESCRIPTOR)
       #expect(oct_batch_norm_scratch_bytes(&d) == 0)
     }
     for epsilon: Float in [-1, .nan] {
       var d = Case(rows: 1, c: 1).descriptor
       d.epsilon = epsilon
-      #expect(oct_batch_norm_forward_inference(&d, [0], [0], [0], [0], [0], nil, &memory, 1) == OCT_INVALID_DESCRIPTOR)
+      #expect(
+        oct_batch_norm_forward_inference(&d, [0], [0], [0], [0], [0], nil, &memory, 1)
+          == OCT_INVALID_DESCRIPTOR)
     }
     // With ReLU, backward cannot do without the output.
     var d = Case(rows: 1, c: 1, relu: true).descriptor
@@ -212,7 +220,8 @@ import Testing
     var unused: [Float] = [7], gamma: [Float] = [7, 7], beta: [Float] = [7, 7]
     #expect(
       oct_batch_norm_backward(
-        &d, [0], nil, [0], [1, 1], [0, 0], [1, 1], &unused, false, nil, false, &gamma, &beta, nil, 1) == OCT_OK)
+        &d, [0], nil, [0], [1, 1], [0, 0], [1, 1], &unused, false, nil, false, &gamma, &beta, nil, 1)
+        == OCT_OK)
     #expect(unused == [7] && gamma == [0, 0] && beta == [0, 0])
   }
 }

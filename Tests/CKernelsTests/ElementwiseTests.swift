@@ -103,7 +103,8 @@ private let lengths = [0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 20_0
 @Suite struct DropoutTests {
   private func factors(count: Int, p: Float, seed: UInt64, threads: Int32 = 2) -> [Float] {
     let dst = Guarded(count: count, filledWith: [Float](repeating: 9, count: count))
-    #expect(oct_dropout(count, p, seed, [Float](repeating: 1, count: count), dst.pointer, false, threads) == OCT_OK)
+    #expect(
+      oct_dropout(count, p, seed, [Float](repeating: 1, count: count), dst.pointer, false, threads) == OCT_OK)
     #expect(dst.isIntact)
     return dst.values
   }

@@ -11,7 +11,8 @@ import Testing
     let diff = Guarded(count: logits.count, filledWith: [Float](repeating: 9, count: logits.count))
     #expect(
       oct_softmax_cross_entropy(
-        labels.count, classes, logits, labels, smoothing, scale, losses.pointer, diff.pointer, threads) == OCT_OK)
+        labels.count, classes, logits, labels, smoothing, scale, losses.pointer, diff.pointer, threads)
+        == OCT_OK)
     return (losses, diff)
   }
 
@@ -30,11 +31,14 @@ import Testing
         expectAgreement(actual.losses, losses)
         expectAgreement(actual.diff, diff.map { $0 * Double(scale) })
       } else {
-        #expect(actual.losses.values.allSatisfy { abs($0) < 1e-6 } && actual.diff.values.allSatisfy { abs($0) < 1e-6 })
+        #expect(
+          actual.losses.values.allSatisfy { abs($0) < 1e-6 }
+            && actual.diff.values.allSatisfy { abs($0) < 1e-6 })
       }
       // Without the gradient, the same losses.
       let only = Guarded(count: size.n, filledWith: [Float](repeating: 9, count: size.n))
-      _ = oct_softmax_cross_entropy(size.n, size.classes, logits, labels, smoothing, scale, only.pointer, nil, 2)
+      _ = oct_softmax_cross_entropy(
+        size.n, size.classes, logits, labels, smoothing, scale, only.pointer, nil, 2)
       #expect(only.values == actual.losses.values && only.isIntact)
     }
   }
@@ -65,7 +69,8 @@ import Testing
   @Test func invalidArgumentsAreRejected() {
     var losses: [Float] = [7], diff: [Float] = [7, 7]
     for (n, classes, label, smoothing): (Int, Int, Int32, Float) in [
-      (-1, 2, 0, 0), (1, -2, 0, 0), (1, 0, 0, 0), (1, 2, 2, 0), (1, 2, -1, 0), (1, 2, 0, -0.1), (1, 2, 0, 1.1),
+      (-1, 2, 0, 0), (1, -2, 0, 0), (1, 0, 0, 0), (1, 2, 2, 0), (1, 2, -1, 0), (1, 2, 0, -0.1),
+      (1, 2, 0, 1.1),
       (1, 2, 0, .nan),
     ] {
       #expect(
@@ -98,9 +103,11 @@ import Testing
           learning_rate: 0.1, momentum: rule.momentum, weight_decay: decay, gradient_scale: scale,
           nesterov: rule.nesterov, first_step: step == 1)
         #expect(
-          oct_sgd_update(&sgd, count, g, weights.pointer, rule.momentum == 0 ? nil : velocity.pointer, 2) == OCT_OK)
+          oct_sgd_update(&sgd, count, g, weights.pointer, rule.momentum == 0 ? nil : velocity.pointer, 2)
+            == OCT_OK)
         ref_sgd(
-          count, step, Double(sgd.learning_rate), Double(rule.momentum), Double(decay), rule.nesterov, Double(scale), g,
+          count, step, Double(sgd.learning_rate), Double(rule.momentum), Double(decay), rule.nesterov,
+          Double(scale), g,
           &expected, &expectedVelocity)
       }
       expectAgreement(weights, expected)
@@ -120,11 +127,13 @@ import Testing
       for step in 1...Self.steps {
         let g = gradient(&random, count)
         var adam = oct_adam(
-          learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: decay, gradient_scale: scale,
+          learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: decay,
+          gradient_scale: scale,
           decoupled: decoupled, step: step)
         #expect(oct_adam_update(&adam, count, g, weights.pointer, first.pointer, second.pointer, 2) == OCT_OK)
         ref_adam(
-          count, step, Double(adam.learning_rate), Double(adam.beta1), Double(adam.beta2), Double(adam.epsilon),
+          count, step, Double(adam.learning_rate), Double(adam.beta1), Double(adam.beta2),
+          Double(adam.epsilon),
           Double(decay), decoupled, Double(scale), g, &expected, &expectedFirst, &expectedSecond)
       }
       expectAgreement(weights, expected)
@@ -140,7 +149,8 @@ import Testing
       let w = random.guarded(count), v = random.guarded(count), g = random.floats(count)
       let m = random.guarded(count), s = Guarded(count: count, filledWith: random.floats(count).map(abs))
       var sgd = oct_sgd(
-        learning_rate: 0.1, momentum: 0.9, weight_decay: 0.1, gradient_scale: 0.5, nesterov: true, first_step: false)
+        learning_rate: 0.1, momentum: 0.9, weight_decay: 0.1, gradient_scale: 0.5, nesterov: true,
+        first_step: false)
       _ = oct_sgd_update(&sgd, count, g, w.pointer, v.pointer, threads)
       var adam = oct_adam(
         learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1, gradient_scale: 0.5,
@@ -153,7 +163,8 @@ import Testing
   @Test func invalidArgumentsAreRejected() {
     var w: [Float] = [7], m: [Float] = [7], v: [Float] = [7]
     var sgd = oct_sgd(
-      learning_rate: 0.1, momentum: 0.9, weight_decay: 0, gradient_scale: 1, nesterov: false, first_step: true)
+      learning_rate: 0.1, momentum: 0.9, weight_decay: 0, gradient_scale: 1, nesterov: false, first_step: true
+    )
     #expect(oct_sgd_update(&sgd, 1, [1], &w, nil, 1) == OCT_INVALID_DESCRIPTOR)
     #expect(oct_sgd_update(&sgd, -1, [1], &w, &v, 1) == OCT_INVALID_DESCRIPTOR)
     var adam = oct_adam(

@@ -29,7 +29,8 @@ func expectSameBits(
 
 /// ⟨y, A·x⟩ = ⟨Aᵀ·y, x⟩, relative to the length of the factors.
 func expectAdjoint(
-  y: [Float], forward: [Float], x: [Float], backward: [Float], sourceLocation: SourceLocation = #_sourceLocation
+  y: [Float], forward: [Float], x: [Float], backward: [Float],
+  sourceLocation: SourceLocation = #_sourceLocation
 ) {
   func dot(_ a: [Float], _ b: [Float]) -> Double { zip(a, b).map { Double($0) * Double($1) }.reduce(0, +) }
   let size = (dot(y, y) * dot(forward, forward)).squareRoot() + 1e-12

@@ -28,7 +28,8 @@ struct PoolCase: CustomStringConvertible, Sendable {
         for ceil in [false, true] {
           cases.append(
             PoolCase(
-              ih: 9, iw: 8, c: 5, kh: kernel, kw: kernel, sh: stride, sw: stride, ph: padding, pw: padding, ceil: ceil))
+              ih: 9, iw: 8, c: 5, kh: kernel, kw: kernel, sh: stride, sw: stride, ph: padding, pw: padding,
+              ceil: ceil))
         }
       }
     }

@@ -5,7 +5,8 @@ import Testing
 @Suite struct UpsamplingTests {
   static let sizes: [(n: Int, oh: Int, ow: Int, c: Int)] =
     channelCounts.map { (2, 5, 4, $0) } + [
-      (1, 1, 1, 1), (1, 1, 1, 2048), (1, 2, 2, 100), (1, 1, 8, 6), (1, 7, 1, 6), (3, 6, 9, 20), (7, 15, 14, 19),
+      (1, 1, 1, 1), (1, 1, 1, 2048), (1, 2, 2, 100), (1, 1, 8, 6), (1, 7, 1, 6), (3, 6, 9, 20),
+      (7, 15, 14, 19),
     ]
 
   private func descriptor(_ n: Int, _ oh: Int, _ ow: Int, _ c: Int) -> oct_upsample2x_desc {
@@ -18,7 +19,8 @@ import Testing
     let srcCount = n * d.ih * d.iw * c, dstCount = n * oh * ow * c
     var random = TestRandom(seed: 1)
     let src = random.floats(srcCount), diffDst = random.floats(dstCount)
-    var expected = [Double](repeating: 0, count: dstCount), expectedDiff = [Double](repeating: 0, count: srcCount)
+    var expected = [Double](repeating: 0, count: dstCount),
+      expectedDiff = [Double](repeating: 0, count: srcCount)
     ref_upsample2x_forward(n, oh, ow, c, src, &expected)
     ref_upsample2x_backward(n, oh, ow, c, diffDst, &expectedDiff)
     for accumulate in [true, false] {

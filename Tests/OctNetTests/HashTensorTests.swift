@@ -11,7 +11,9 @@ import Testing
 
   @Test func values() {
     #expect(
-      HashTensor.uniform("input", count: 3) == [-0.8043633699417114, 0.30472075939178467, -0.5927515029907227])
+      HashTensor.uniform("input", count: 3) == [
+        -0.8043633699417114, 0.30472075939178467, -0.5927515029907227,
+      ])
     #expect(HashTensor.labels("labels", count: 8, classes: 10) == [5, 5, 2, 3, 1, 8, 9, 3])
     #expect(
       HashTensor.stateValue("bn1.bias", shape: [4])

@@ -26,7 +26,8 @@ import Testing
     let d = try fixture.integers(name + "/desc")
     let alphas = try fixture.floats(name + "/alphas").map { Double($0) }
     let layer = OctConv2d(
-      inputChannels: d[0], outputChannels: d[1], kernelSize: d[2], stride: d[3], padding: d[2] / 2, groups: d[4],
+      inputChannels: d[0], outputChannels: d[1], kernelSize: d[2], stride: d[3], padding: d[2] / 2,
+      groups: d[4],
       alphaIn: alphas[0], alphaOut: alphas[1], lowToHigh: d[9] == 1, highToLow: d[10] == 1,
       variant: d[7] == 1 ? .seed : .paper, downsampling: d[8] == 1 ? .strided : .average)
     let (height, width) = (d[5], d[6])
@@ -39,7 +40,8 @@ import Testing
         return try ParameterSource.add(key, shape, batch: Self.batch, to: builder)
       }
       let x = OctFeature(
-        high: try source("src_high"), low: try source("src_low"), height: height, width: width, builder: builder)
+        high: try source("src_high"), low: try source("src_low"), height: height, width: width,
+        builder: builder)
       let y = try layer(x)
       for (key, map) in [("dst_high", y.high), ("dst_low", y.low)] {
         let expected = fixture.has("\(name)/\(key)") ? try fixture.shape("\(name)/\(key)") : nil

@@ -181,7 +181,8 @@ import Testing
 
       var inference = poisoned(src.count)
       #expect(
-        oct_batch_norm_forward_inference(&desc, src, gamma, beta, mean, variance, residual, &inference, threads)
+        oct_batch_norm_forward_inference(
+          &desc, src, gamma, beta, mean, variance, residual, &inference, threads)
           == OCT_OK)
       try expectMap(inference, name + "/inference")
 
@@ -191,7 +192,8 @@ import Testing
       withScratch(oct_batch_norm_scratch_bytes(&desc)) {
         #expect(
           oct_batch_norm_forward_training(
-            &desc, src, gamma, beta, residual, &mean, &variance, &output, &savedMean, &savedScale, $0, threads)
+            &desc, src, gamma, beta, residual, &mean, &variance, &output, &savedMean, &savedScale, $0, threads
+          )
             == OCT_OK)
       }
       try expectMap(output, name + "/dst")
@@ -270,7 +272,8 @@ import Testing
         let gradient = Array(gradients[step * count..<(step + 1) * count])
         if name.contains("adam") {
           var adam = oct_adam(
-            learning_rate: o[0], beta1: o[4], beta2: o[5], epsilon: o[6], weight_decay: o[3], gradient_scale: 1,
+            learning_rate: o[0], beta1: o[4], beta2: o[5], epsilon: o[6], weight_decay: o[3],
+            gradient_scale: 1,
             decoupled: name.contains("adamw"), step: Int64(step + 1))
           #expect(oct_adam_update(&adam, count, gradient, &weights, &first, &second, threads) == OCT_OK)
         } else {

@@ -25,13 +25,15 @@ import Testing
       [Trace].self, from: Data(fixture.metadata["traces", default: ""].utf8))
     let trace = traces[index]
     let network = try ModelConfiguration(
-      name: trace.name, alpha: trace.alpha, stem: trace.stem, classes: trace.classes, inputHeight: trace.height,
+      name: trace.name, alpha: trace.alpha, stem: trace.stem, classes: trace.classes,
+      inputHeight: trace.height,
       inputWidth: trace.width
     ).makeNetwork()
     try network.loadHashState()
     let session = try TrainingSession(network: network, batchSize: trace.batch, threads: 2)
     let configuration: OptimizerConfiguration =
-      trace.optimizer == "adam" ? .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8) : .sgd(momentum: 0.9, nesterov: true)
+      trace.optimizer == "adam"
+      ? .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8) : .sgd(momentum: 0.9, nesterov: true)
     let optimizer = Optimizer(
       parameters: network.parameters, configuration: configuration, weightDecay: 5e-4, threads: 2)
     let expected = try fixture.floats("\(index)/losses")

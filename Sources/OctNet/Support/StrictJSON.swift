@@ -35,7 +35,9 @@ enum StrictJSON {
   /// The top-level keys whose values differ, in order.
   static func differingKeys(_ a: some Encodable, _ b: some Encodable) -> [String] {
     func members(_ value: some Encodable) -> [String: JSONValue] {
-      guard let text = try? encode(value), case .object(let members) = try? parse(Array(text.utf8)) else { return [:] }
+      guard let text = try? encode(value), case .object(let members) = try? parse(Array(text.utf8)) else {
+        return [:]
+      }
       return Dictionary(members.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
     }
     let (first, second) = (members(a), members(b))

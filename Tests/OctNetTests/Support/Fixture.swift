@@ -86,5 +86,6 @@ func expectClose(
   let error = normalizedError(actual, expected)
   ErrorLog.note(error, label)
   #expect(
-    error <= tolerance, "\(label): normalised error \(error), \(actual.count) values", sourceLocation: sourceLocation)
+    error <= tolerance, "\(label): normalised error \(error), \(actual.count) values",
+    sourceLocation: sourceLocation)
 }

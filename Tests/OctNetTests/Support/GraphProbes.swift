@@ -18,7 +18,9 @@ struct ParameterSource: Operation {
     c.memory.gradient(parameter).update(from: c.outputGradient, count: c.batch * shape.count)
   }
 
-  static func add(_ name: String, _ shape: MapShape, batch: Int, to builder: GraphBuilder) throws -> SymbolicMap {
+  static func add(_ name: String, _ shape: MapShape, batch: Int, to builder: GraphBuilder) throws
+    -> SymbolicMap
+  {
     let id = try builder.addParameter(name, .weight, shape: [batch * shape.count], .constant(0))
     return builder.record(ParameterSource(parameter: id, shape: shape), [], shape: shape)
   }
