@@ -1,8 +1,9 @@
 // Batch normalisation with the addition and ReLU that may follow it.
 //
-// Training is two passes over memory each way, the least the mathematics allows: one for the statistics (or the two
-// sums of backward), one to apply them. Between the two stands a short step per channel. All three share one parallel
-// region and one cut into tasks, so that a thread finds in its cache what it has read a moment before.
+// Training is two passes over memory each way, the least the mathematics allows: one for the statistics (or
+// the two sums of backward), one to apply them. Between the two stands a short step per channel. All three
+// share one parallel region; in the second pass a thread walks its own tasks backwards, so that it starts
+// with what it has read last and still has in its cache.
 #include <math.h>
 #include <string.h>
 
@@ -36,7 +37,8 @@ ptrdiff_t oct_batch_norm_scratch_bytes(const oct_batch_norm_desc *desc) {
   ptrdiff_t count;
   if (!valid(desc, &count) || count == 0) return 0;
   const column_plan plan = plan_columns(desc->rows, desc->c);
-  return 2 * partial_count(&plan) * (ptrdiff_t)sizeof(double) + 4 * plan.width * (ptrdiff_t)sizeof(float) + 64;
+  return 2 * partial_count(&plan) * (ptrdiff_t)sizeof(double) + 4 * plan.width * (ptrdiff_t)sizeof(float) +
+         64;
 }
 
 /// Chan's formula over all parts and folds, in a fixed order, for channels [begin, end).
@@ -70,7 +72,8 @@ static void repeat(const column_plan *plan, ptrdiff_t begin, ptrdiff_t end, floa
 oct_status oct_batch_norm_forward_training(const oct_batch_norm_desc *desc, const float *src,
                                            const float *gamma, const float *beta, const float *residual,
                                            float *running_mean, float *running_var, float *dst,
-                                           float *save_mean, float *save_inv_std, void *scratch, int threads) {
+                                           float *save_mean, float *save_inv_std, void *scratch,
+                                           int threads) {
   ptrdiff_t count;
   if (!valid(desc, &count)) return OCT_INVALID_DESCRIPTOR;
   if (count == 0) return OCT_OK;
@@ -80,12 +83,14 @@ oct_status oct_batch_norm_forward_training(const oct_batch_norm_desc *desc, cons
   const double rows = (double)desc->rows, fraction = (double)desc->momentum;
 #pragma omp parallel num_threads(oct_team(threads, count))
   {
-#pragma omp for schedule(static)
-    for (ptrdiff_t t = 0; t < plan.tasks; t++) {
+    ptrdiff_t first, last;
+    oct_share(plan.tasks, omp_get_thread_num(), omp_get_num_threads(), &first, &last);
+    for (ptrdiff_t t = first; t < last; t++) {
       const column_task task = task_at(&plan, t);
       leaves->column_moments(task.rows, task.stride, task.width, src + task.offset, s.first + task.partial,
                              s.second + task.partial);
     }
+#pragma omp barrier
 #pragma omp for schedule(static)
     for (ptrdiff_t begin = 0; begin < desc->c; begin += GROUP) {
       const ptrdiff_t end = oct_min(begin + GROUP, desc->c);
@@ -108,8 +113,7 @@ oct_status oct_batch_norm_forward_training(const oct_batch_norm_desc *desc, cons
       repeat(&plan, begin, end, s.a);
       repeat(&plan, begin, end, s.b);
     }
-#pragma omp for schedule(static)
-    for (ptrdiff_t t = 0; t < plan.tasks; t++) {
+    for (ptrdiff_t t = last; t-- > first;) {
       const column_task task = task_at(&plan, t);
       leaves->norm_apply(task.rows, task.stride, task.width, src + task.offset,
                          residual == NULL ? NULL : residual + task.offset, s.mean + task.column,
@@ -121,7 +125,8 @@ oct_status oct_batch_norm_forward_training(const oct_batch_norm_desc *desc, cons
 
 oct_status oct_batch_norm_forward_inference(const oct_batch_norm_desc *desc, const float *src,
                                             const float *gamma, const float *beta, const float *mean,
-                                            const float *var, const float *residual, float *dst, int threads) {
+                                            const float *var, const float *residual, float *dst,
+                                            int threads) {
   ptrdiff_t count;
   if (!valid(desc, &count)) return OCT_INVALID_DESCRIPTOR;
   if (count == 0) return OCT_OK;
@@ -132,11 +137,15 @@ oct_status oct_batch_norm_forward_inference(const oct_batch_norm_desc *desc, con
     const column_task task = task_at(&plan, t);
     // There is no scratch: each task derives its own coefficients, few beside its rows.
     float scale[OCT_COLUMNS], shift[OCT_COLUMNS], centre[OCT_COLUMNS];
-    for (ptrdiff_t i = 0; i < task.width; i++) {
+    for (ptrdiff_t i = 0, run; i < task.width; i += run) {
       const ptrdiff_t channel = (task.column + i) % desc->c;
-      centre[i] = mean[channel];
-      scale[i] = gamma[channel] / sqrtf(var[channel] + desc->epsilon);
-      shift[i] = beta[channel];
+      run = oct_min(desc->c - channel, task.width - i);
+      for (ptrdiff_t k = 0; k < run; k++) {
+        centre[i + k] = mean[channel + k];
+        // Not sqrtf, whose errno keeps the loop from being vectorised.
+        scale[i + k] = gamma[channel + k] / __builtin_elementwise_sqrt(var[channel + k] + desc->epsilon);
+        shift[i + k] = beta[channel + k];
+      }
     }
     leaves->norm_apply(task.rows, task.stride, task.width, src + task.offset,
                        residual == NULL ? NULL : residual + task.offset, centre, scale, shift, desc->relu,
@@ -146,7 +155,8 @@ oct_status oct_batch_norm_forward_inference(const oct_batch_norm_desc *desc, con
 }
 
 /// With N rows, x̂ = (x − mean) · inv_std and g the masked gradient:
-/// diff_beta = Σ g, diff_gamma = Σ g · x̂, diff_src = gamma · inv_std · (g − diff_beta / N − x̂ · diff_gamma / N).
+/// diff_beta = Σ g, diff_gamma = Σ g · x̂,
+/// diff_src = gamma · inv_std · (g − diff_beta / N − x̂ · diff_gamma / N).
 oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float *src, const float *dst,
                                    const float *diff_dst, const float *gamma, const float *save_mean,
                                    const float *save_inv_std, float *diff_src, bool accumulate_src,
@@ -166,14 +176,17 @@ oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float 
 #pragma omp parallel num_threads(oct_team(threads, count))
   {
 #pragma omp for schedule(static)
-    for (ptrdiff_t f = 0; f < plan.fold; f++) memcpy(s.mean + f * plan.c, save_mean, (size_t)plan.c * sizeof(float));
-#pragma omp for schedule(static)
-    for (ptrdiff_t t = 0; t < plan.tasks; t++) {
+    for (ptrdiff_t f = 0; f < plan.fold; f++)
+      memcpy(s.mean + f * plan.c, save_mean, (size_t)plan.c * sizeof(float));
+    ptrdiff_t first, last;
+    oct_share(plan.tasks, omp_get_thread_num(), omp_get_num_threads(), &first, &last);
+    for (ptrdiff_t t = first; t < last; t++) {
       const column_task task = task_at(&plan, t);
       leaves->norm_gradient_sums(task.rows, task.stride, task.width, src + task.offset,
                                  mask == NULL ? NULL : mask + task.offset, diff_dst + task.offset,
                                  s.mean + task.column, s.first + task.partial, s.second + task.partial);
     }
+#pragma omp barrier
 #pragma omp for schedule(static)
     for (ptrdiff_t begin = 0; begin < desc->c; begin += GROUP) {
       const ptrdiff_t end = oct_min(begin + GROUP, desc->c);
@@ -190,15 +203,13 @@ oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float 
       repeat(&plan, begin, end, s.b);
       repeat(&plan, begin, end, s.d);
     }
-#pragma omp for schedule(static)
-    for (ptrdiff_t t = 0; t < plan.tasks; t++) {
+    for (ptrdiff_t t = last; t-- > first;) {
       const column_task task = task_at(&plan, t);
-      leaves->norm_gradient_apply(task.rows, task.stride, task.width, src + task.offset,
-                                  mask == NULL ? NULL : mask + task.offset, diff_dst + task.offset,
-                                  s.mean + task.column, s.a + task.column, s.b + task.column, s.d + task.column,
-                                  diff_src + task.offset, accumulate_src,
-                                  diff_residual == NULL ? NULL : diff_residual + task.offset,
-                                  accumulate_residual);
+      leaves->norm_gradient_apply(
+          task.rows, task.stride, task.width, src + task.offset, mask == NULL ? NULL : mask + task.offset,
+          diff_dst + task.offset, s.mean + task.column, s.a + task.column, s.b + task.column,
+          s.d + task.column, diff_src + task.offset, accumulate_src,
+          diff_residual == NULL ? NULL : diff_residual + task.offset, accumulate_residual);
     }
   }
   return OCT_OK;

@@ -1,10 +1,12 @@
-// How reductions over the rows of [rows, c] are cut into tasks. Depends on the shape only, so results have the same
-// bits for any number of threads.
+// How reductions over the rows of [rows, c] are cut into tasks. Depends on the shape only, so results have
+// the same bits for any number of threads.
 //
-// - Narrow maps are *folded*: with c = 3, sixteen rows are one row of 48 floats, all whole vectors; each channel then
-//   has sixteen partial results that are joined at the end. `rest` rows do not fill a folded row and are a task of
-//   their own.
-// - Rows are cut into `parts`, columns into `chunks` of at most OCT_COLUMNS, so that a few rows of many channels
+// - Narrow maps are *folded*: with c = 3, sixteen rows are one row of 48 floats, all whole vectors; each
+// channel then
+//   has sixteen partial results that are joined at the end. `rest` rows do not fill a folded row and are a
+//   task of their own.
+// - Rows are cut into `parts`, columns into `chunks` of at most OCT_COLUMNS, so that a few rows of many
+// channels
 //   (maps of one pixel) keep all threads busy as well.
 #ifndef OCT_COLUMNS_H
 #define OCT_COLUMNS_H
@@ -69,7 +71,9 @@ static inline column_task task_at(const column_plan *plan, ptrdiff_t index) {
 }
 
 /// The caller's scratch may have any alignment; partial sums are doubles on cache lines of their own.
-static inline void *align_scratch(void *scratch) { return (void *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63); }
+static inline void *align_scratch(void *scratch) {
+  return (void *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
+}
 
 /// Σ over parts and folds of one channel, in a fixed order.
 static inline double joined_sum(const column_plan *plan, const double *partial, ptrdiff_t channel) {

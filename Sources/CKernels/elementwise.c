@@ -1,5 +1,5 @@
-// Element-wise drivers: flat buffers in one contiguous share a thread; elements do not depend on each other, so any cut
-// gives the same bits.
+// Element-wise drivers: flat buffers in one contiguous share a thread; elements do not depend on each other,
+// so any cut gives the same bits.
 #include <string.h>
 
 #include "columns.h"
@@ -69,7 +69,8 @@ oct_status oct_dropout(ptrdiff_t count, float p, uint64_t seed, const float *src
   if (count < 0 || !(p >= 0.0f && p <= 1.0f)) return OCT_INVALID_DESCRIPTOR;
   const oct_maps_leaves *leaves = oct_maps();
   const uint64_t key = dropout_key(seed);
-  // The generator's 24 top bits are compared: at p = 1 none reaches the threshold, and the scale is never used.
+  // The generator's 24 top bits are compared: at p = 1 none reaches the threshold, and the scale is never
+  // used.
   const uint32_t threshold = (uint32_t)((double)p * 16777216.0 + 0.5);
   const float scale = p < 1.0f ? (float)(1.0 / (1.0 - (double)p)) : 0.0f;
   const int team = oct_team(threads, count);
@@ -88,8 +89,8 @@ ptrdiff_t oct_bias_backward_scratch_bytes(ptrdiff_t rows, ptrdiff_t c) {
   return partial_count(&plan) * (ptrdiff_t)sizeof(double) + 64;
 }
 
-oct_status oct_bias_backward(ptrdiff_t rows, ptrdiff_t c, const float *diff_dst, float *diff_bias, void *scratch,
-                             int threads) {
+oct_status oct_bias_backward(ptrdiff_t rows, ptrdiff_t c, const float *diff_dst, float *diff_bias,
+                             void *scratch, int threads) {
   ptrdiff_t count;
   if (!oct_product((ptrdiff_t[]){rows, c}, 2, &count)) return OCT_INVALID_DESCRIPTOR;
   if (count == 0) {

@@ -96,19 +96,19 @@ OCT_INLINE vec vec_select(vec_int mask, vec a, vec b) {
 /// max(0, v); NaN stays NaN, so that a diverged network shows it.
 OCT_INLINE vec vec_relu(vec v) { return vec_select(v < vec_set(0.0f), vec_set(0.0f), v); }
 
-/// Runs the body for i = 0, width, 2·width … < count, with `lanes` the constant vector width while whole vectors
-/// last and once with what is left.
-#define OCT_EACH_VECTOR(i, lanes, count, ...)                                         \
-  do {                                                                                \
-    const ptrdiff_t whole_##i = (count) / OCT_VECTOR_WIDTH * OCT_VECTOR_WIDTH;        \
-    for (ptrdiff_t i = 0; i < whole_##i; i += OCT_VECTOR_WIDTH) {                     \
-      enum { lanes = OCT_VECTOR_WIDTH };                                              \
-      __VA_ARGS__                                                                     \
-    }                                                                                 \
-    if (whole_##i < (count)) {                                                        \
-      const ptrdiff_t i = whole_##i, lanes = (count) - whole_##i;                     \
-      __VA_ARGS__                                                                     \
-    }                                                                                 \
+/// Runs the body for i = 0, width, 2·width … < count, with `lanes` the constant vector width while whole
+/// vectors last and once with what is left.
+#define OCT_EACH_VECTOR(i, lanes, count, ...)                                  \
+  do {                                                                         \
+    const ptrdiff_t whole_##i = (count) / OCT_VECTOR_WIDTH * OCT_VECTOR_WIDTH; \
+    for (ptrdiff_t i = 0; i < whole_##i; i += OCT_VECTOR_WIDTH) {              \
+      enum { lanes = OCT_VECTOR_WIDTH };                                       \
+      __VA_ARGS__                                                              \
+    }                                                                          \
+    if (whole_##i < (count)) {                                                 \
+      const ptrdiff_t i = whole_##i, lanes = (count) - whole_##i;              \
+      __VA_ARGS__                                                              \
+    }                                                                          \
   } while (0)
 
 #endif  // OCT_LANES_H

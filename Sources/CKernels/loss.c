@@ -3,9 +3,10 @@
 
 #include "maps.h"
 
-/// loss = (1 − s) · (log Z − l[label]) + s · (log Z − mean l), gradient = p − (1 − s) · [k = label] − s / classes.
-static void one_image(ptrdiff_t classes, const float *logits, int32_t label, double smoothing, double diff_scale,
-                      float *loss, float *diff) {
+/// loss = (1 − s) · (log Z − l[label]) + s · (log Z − mean l),
+/// gradient = p − (1 − s) · [k = label] − s / classes.
+static void one_image(ptrdiff_t classes, const float *logits, int32_t label, double smoothing,
+                      double diff_scale, float *loss, float *diff) {
   double largest = (double)logits[0], total = 0.0;
   for (ptrdiff_t k = 0; k < classes; k++) {
     largest = fmax(largest, (double)logits[k]);
@@ -30,9 +31,9 @@ static void one_image(ptrdiff_t classes, const float *logits, int32_t label, dou
   diff[label] = (float)(diff_scale * (p - (1.0 - smoothing)) - background);
 }
 
-oct_status oct_softmax_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float *logits, const int32_t *labels,
-                                     float smoothing, float diff_scale, float *losses, float *diff_logits,
-                                     int threads) {
+oct_status oct_softmax_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float *logits,
+                                     const int32_t *labels, float smoothing, float diff_scale, float *losses,
+                                     float *diff_logits, int threads) {
   ptrdiff_t count;
   if (!oct_product((ptrdiff_t[]){n, classes}, 2, &count)) return OCT_INVALID_DESCRIPTOR;
   if (!(smoothing >= 0.0f && smoothing <= 1.0f)) return OCT_INVALID_DESCRIPTOR;

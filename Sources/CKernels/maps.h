@@ -1,56 +1,62 @@
 // Single-threaded leaf functions of everything but the convolutions, one table for each instruction set.
 //
-// Leaves work on a rectangle of channels × pixels; drivers (pool.c, batch_norm.c, …) validate, cut the work into
-// tasks and call them from OpenMP loops.
+// Leaves work on a rectangle of channels × pixels; drivers (pool.c, batch_norm.c, …) validate, cut the work
+// into tasks and call them from OpenMP loops.
 #ifndef OCT_MAPS_H
 #define OCT_MAPS_H
 
 #include "CKernels.h"
 #include "threading.h"
 
-/// Most channels a column leaf takes at once: its accumulators live on the stack, inside the first-level cache.
+/// Most channels a column leaf takes at once: its accumulators live on the stack, inside the first-level
+/// cache.
 #define OCT_COLUMNS 256
 
 typedef struct oct_maps_leaves {
   // Element-wise, on `count` floats.
   void (*relu_forward)(ptrdiff_t count, const float *src, float *dst);
-  void (*relu_backward)(ptrdiff_t count, const float *dst, const float *diff_dst, float *diff_src, bool accumulate);
+  void (*relu_backward)(ptrdiff_t count, const float *dst, const float *diff_dst, float *diff_src,
+                        bool accumulate);
   void (*add)(ptrdiff_t count, const float *a, const float *b, float *dst);
   /// Elements first … first + count − 1 of the whole buffer; pointers are to element `first`.
-  void (*dropout)(ptrdiff_t first, ptrdiff_t count, uint32_t threshold, float scale, uint64_t key, const float *src,
-                  float *dst, bool accumulate);
+  void (*dropout)(ptrdiff_t first, ptrdiff_t count, uint32_t threshold, float scale, uint64_t key,
+                  const float *src, float *dst, bool accumulate);
   void (*sgd)(const oct_sgd *sgd, ptrdiff_t count, const float *gradient, float *weights, float *velocity);
-  void (*adam)(const oct_adam *adam, float step_size, float root_scale, ptrdiff_t count, const float *gradient,
-               float *weights, float *first_moment, float *second_moment);
+  void (*adam)(const oct_adam *adam, float step_size, float root_scale, ptrdiff_t count,
+               const float *gradient, float *weights, float *first_moment, float *second_moment);
   double (*sum_of_squares)(ptrdiff_t count, const float *x);
 
   // Columns: `rows` rows of `c` ≤ OCT_COLUMNS floats, `stride` floats apart.
   void (*column_sums)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src, double *sums);
   /// mean[c] and m2[c] = Σ (x − mean)², assigned.
-  void (*column_moments)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src, double *mean, double *m2);
+  void (*column_moments)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src, double *mean,
+                         double *m2);
   /// dst = relu?((src − mean) · scale + shift + residual?).
   void (*norm_apply)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src, const float *residual,
                      const float *mean, const float *scale, const float *shift, bool relu, float *dst);
   /// sum_g[c] = Σ g and sum_gx[c] = Σ g · (src − mean), g masked by dst > 0 where dst is not NULL; assigned.
-  void (*norm_gradient_sums)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src, const float *dst,
-                             const float *diff_dst, const float *mean, double *sum_g, double *sum_gx);
+  void (*norm_gradient_sums)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src,
+                             const float *dst, const float *diff_dst, const float *mean, double *sum_g,
+                             double *sum_gx);
   /// diff_src (+)= by_g · g + by_x · (src − mean) + constant; diff_residual (+)= g unless NULL.
-  void (*norm_gradient_apply)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src, const float *dst,
-                              const float *diff_dst, const float *mean, const float *by_g, const float *by_x,
-                              const float *constant, float *diff_src, bool accumulate_src, float *diff_residual,
-                              bool accumulate_residual);
+  void (*norm_gradient_apply)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src,
+                              const float *dst, const float *diff_dst, const float *mean, const float *by_g,
+                              const float *by_x, const float *constant, float *diff_src, bool accumulate_src,
+                              float *diff_residual, bool accumulate_residual);
 
   // Maps: one row of pixels of one image, `lanes` channels; pointers are already moved to the first channel.
-  void (*avg_pool_row)(const oct_pool2d_desc *d, ptrdiff_t oy, ptrdiff_t channels, const float *image, float *dst_row);
-  void (*avg_pool_backward_row)(const oct_pool2d_desc *d, ptrdiff_t iy, ptrdiff_t channels, const float *diff_image,
-                                float *diff_src_row, bool accumulate);
-  void (*max_pool_row)(const oct_pool2d_desc *d, ptrdiff_t oy, ptrdiff_t channels, const float *image, float *dst_row,
-                       int32_t *argmax_row);
-  void (*max_pool_backward_row)(const oct_pool2d_desc *d, ptrdiff_t iy, ptrdiff_t channels, const float *diff_image,
-                                const int32_t *argmax_image, float *diff_src_row, bool accumulate);
+  void (*avg_pool_row)(const oct_pool2d_desc *d, ptrdiff_t oy, ptrdiff_t channels, const float *image,
+                       float *dst_row);
+  void (*avg_pool_backward_row)(const oct_pool2d_desc *d, ptrdiff_t iy, ptrdiff_t channels,
+                                const float *diff_image, float *diff_src_row, bool accumulate);
+  void (*max_pool_row)(const oct_pool2d_desc *d, ptrdiff_t oy, ptrdiff_t channels, const float *image,
+                       float *dst_row, int32_t *argmax_row);
+  void (*max_pool_backward_row)(const oct_pool2d_desc *d, ptrdiff_t iy, ptrdiff_t channels,
+                                const float *diff_image, const int32_t *argmax_image, float *diff_src_row,
+                                bool accumulate);
   /// dst[pixel, c] (+)= scale · src[c] for `pixels` pixels, `stride` floats apart.
-  void (*spread)(ptrdiff_t pixels, ptrdiff_t stride, ptrdiff_t channels, float scale, const float *src, float *dst,
-                 bool accumulate);
+  void (*spread)(ptrdiff_t pixels, ptrdiff_t stride, ptrdiff_t channels, float scale, const float *src,
+                 float *dst, bool accumulate);
   /// The one or two rows of an upsampled image that come from its source row `iy`, and back.
   void (*upsample_row)(const oct_upsample2x_desc *d, ptrdiff_t iy, ptrdiff_t channels, const float *src_row,
                        float *dst_image, bool accumulate);
@@ -99,8 +105,8 @@ static inline void oct_flat_share(ptrdiff_t count, ptrdiff_t part, ptrdiff_t par
   *end = oct_min(*end * 16, count);
 }
 
-/// Work on maps is cut into rows of pixels, and where those are few (batch 1, maps of one pixel) also into ranges of
-/// channels, each a multiple of the widest vector.
+/// Work on maps is cut into rows of pixels, and where those are few (batch 1, maps of one pixel) also into
+/// ranges of channels, each a multiple of the widest vector.
 typedef struct oct_row_tasks {
   ptrdiff_t ranges, count;
 } oct_row_tasks;

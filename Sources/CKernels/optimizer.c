@@ -12,7 +12,8 @@ oct_status oct_sgd_update(const oct_sgd *sgd, ptrdiff_t count, const float *grad
   for (int t = 0; t < team; t++) {
     ptrdiff_t begin, end;
     oct_flat_share(count, t, team, &begin, &end);
-    leaves->sgd(sgd, end - begin, gradient + begin, weights + begin, velocity == NULL ? NULL : velocity + begin);
+    leaves->sgd(sgd, end - begin, gradient + begin, weights + begin,
+                velocity == NULL ? NULL : velocity + begin);
   }
   return OCT_OK;
 }

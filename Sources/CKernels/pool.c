@@ -1,5 +1,5 @@
-// Pooling drivers. A task is one row of pixels of one image (and a range of channels where rows are few); backward
-// gathers into rows of the source, so no two tasks write the same place and nothing is atomic.
+// Pooling drivers. A task is one row of pixels of one image (and a range of channels where rows are few);
+// backward gathers into rows of the source, so no two tasks write the same place and nothing is atomic.
 #include "maps.h"
 
 static bool axis_is_valid(ptrdiff_t in, ptrdiff_t out, ptrdiff_t taps, ptrdiff_t stride, ptrdiff_t padding) {
@@ -89,8 +89,8 @@ oct_status oct_max_pool2d_backward(const oct_pool2d_desc *d, const float *diff_d
   return OCT_OK;
 }
 
-oct_status oct_global_avg_pool_forward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, const float *src, float *dst,
-                                       int threads) {
+oct_status oct_global_avg_pool_forward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, const float *src,
+                                       float *dst, int threads) {
   ptrdiff_t count;
   if (!oct_product((ptrdiff_t[]){n, pixels, c}, 3, &count)) return OCT_INVALID_DESCRIPTOR;
   if (n == 0 || c == 0) return OCT_OK;

@@ -104,7 +104,8 @@ void ref_global_avg_pool_backward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, co
     diff_src[i] = (double)diff_dst[i / (pixels * c) * c + i % c] / (double)pixels;
 }
 
-void ref_upsample2x_forward(ptrdiff_t n, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t c, const float *src, double *dst) {
+void ref_upsample2x_forward(ptrdiff_t n, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t c, const float *src,
+                            double *dst) {
   const ptrdiff_t ih = (oh + 1) / 2, iw = (ow + 1) / 2;
   for (ptrdiff_t i = 0; i < n; i++)
     for (ptrdiff_t y = 0; y < oh; y++)
@@ -121,5 +122,6 @@ void ref_upsample2x_backward(ptrdiff_t n, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t 
     for (ptrdiff_t y = 0; y < oh; y++)
       for (ptrdiff_t x = 0; x < ow; x++)
         for (ptrdiff_t k = 0; k < c; k++)
-          diff_src[((i * ih + y / 2) * iw + x / 2) * c + k] += (double)diff_dst[((i * oh + y) * ow + x) * c + k];
+          diff_src[((i * ih + y / 2) * iw + x / 2) * c + k] +=
+              (double)diff_dst[((i * oh + y) * ow + x) * c + k];
 }

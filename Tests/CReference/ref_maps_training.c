@@ -33,8 +33,8 @@ void ref_sgd(ptrdiff_t count, int64_t step, double learning_rate, double momentu
 }
 
 void ref_adam(ptrdiff_t count, int64_t step, double learning_rate, double beta1, double beta2, double epsilon,
-              double weight_decay, bool decoupled, double gradient_scale, const float *gradient, double *weights,
-              double *first_moment, double *second_moment) {
+              double weight_decay, bool decoupled, double gradient_scale, const float *gradient,
+              double *weights, double *first_moment, double *second_moment) {
   for (ptrdiff_t i = 0; i < count; i++) {
     double g = (double)gradient[i] * gradient_scale;
     if (decoupled)

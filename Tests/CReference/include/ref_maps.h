@@ -20,17 +20,19 @@ void ref_global_avg_pool_forward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, con
 void ref_global_avg_pool_backward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, const float *diff_dst,
                                   double *diff_src);
 
-void ref_upsample2x_forward(ptrdiff_t n, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t c, const float *src, double *dst);
+void ref_upsample2x_forward(ptrdiff_t n, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t c, const float *src,
+                            double *dst);
 void ref_upsample2x_backward(ptrdiff_t n, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t c, const float *diff_dst,
                              double *diff_src);
 
 /// Biased variance; dst before any ReLU where `relu` is false. `residual` may be NULL.
-void ref_batch_norm_forward(ptrdiff_t rows, ptrdiff_t c, const float *src, const float *gamma, const float *beta,
-                            const double *mean, const double *var, double epsilon, const float *residual,
-                            bool relu, double *dst);
+void ref_batch_norm_forward(ptrdiff_t rows, ptrdiff_t c, const float *src, const float *gamma,
+                            const float *beta, const double *mean, const double *var, double epsilon,
+                            const float *residual, bool relu, double *dst);
 void ref_batch_statistics(ptrdiff_t rows, ptrdiff_t c, const float *src, double *mean, double *biased_var,
                           double *unbiased_var);
-/// The chain rule through variance and mean, step by step. `mask` (NULL for none): gradient passes where it is > 0.
+/// The chain rule through variance and mean, step by step. `mask` (NULL for none): gradient passes where it
+/// is > 0.
 void ref_batch_norm_backward(ptrdiff_t rows, ptrdiff_t c, const float *src, const float *mask,
                              const float *diff_dst, const float *gamma, double epsilon, double *diff_src,
                              double *diff_residual, double *diff_gamma, double *diff_beta);
@@ -46,7 +48,7 @@ void ref_sgd(ptrdiff_t count, int64_t step, double learning_rate, double momentu
              bool nesterov, double gradient_scale, const float *gradient, double *weights, double *velocity);
 /// torch.optim.Adam and AdamW (`decoupled`).
 void ref_adam(ptrdiff_t count, int64_t step, double learning_rate, double beta1, double beta2, double epsilon,
-              double weight_decay, bool decoupled, double gradient_scale, const float *gradient, double *weights,
-              double *first_moment, double *second_moment);
+              double weight_decay, bool decoupled, double gradient_scale, const float *gradient,
+              double *weights, double *first_moment, double *second_moment);
 
 #endif  // REF_MAPS_H
