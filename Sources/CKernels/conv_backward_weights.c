@@ -19,6 +19,7 @@ enum {
   MAX_PARTS = 16,
   PARTIAL_FLOATS = 4 * 1024 * 1024,  // of all partial sums, 16 MiB
   WANTED_UNITS = 16,
+  SUM_RUN = 512,                     // weights of a step of the final sum
 };
 
 typedef struct plan {
@@ -176,6 +177,17 @@ static void run_unit(const oct_conv2d_desc *d, const plan *p, const float *src, 
   }
 }
 
+/// diff_weights[begin ..< end] (+)= the partial sums, one part after the other: a run stays in the L1 cache, and the
+/// compiler makes vectors of the inner loop.
+static void add_parts(const float *restrict partial, ptrdiff_t parts, ptrdiff_t weights, ptrdiff_t begin,
+                      ptrdiff_t end, float *restrict diff_weights, bool accumulate) {
+  if (!accumulate) memset(diff_weights + begin, 0, (size_t)(end - begin) * sizeof(float));
+  for (ptrdiff_t part = 0; part < parts; part++) {
+    const float *restrict from = partial + part * weights;
+    for (ptrdiff_t i = begin; i < end; i++) diff_weights[i] += from[i];
+  }
+}
+
 static ptrdiff_t thread_bytes(const plan *p) {
   const ptrdiff_t bytes = p->chunk * (OCT_BLOCK * (ptrdiff_t)sizeof(float) + 2 * (ptrdiff_t)sizeof(float *) +
                                       (ptrdiff_t)sizeof(segment) + 2 * (ptrdiff_t)sizeof(ptrdiff_t));
@@ -226,11 +238,9 @@ oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *sr
     }
     if (p.parts > 1) {
 #pragma omp for schedule(static)
-      for (ptrdiff_t i = 0; i < weights; i++) {
-        float sum = accumulate ? diff_weights[i] : 0;
-        for (ptrdiff_t part = 0; part < p.parts; part++) sum += partial[part * weights + i];
-        diff_weights[i] = sum;
-      }
+      for (ptrdiff_t run = 0; run < oct_ceil_div(weights, SUM_RUN); run++)
+        add_parts(partial, p.parts, weights, run * SUM_RUN, oct_min((run + 1) * SUM_RUN, weights), diff_weights,
+                  accumulate);
     }
   }
   return OCT_OK;
