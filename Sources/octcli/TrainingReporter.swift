@@ -33,7 +33,7 @@ final class TrainingReporter {
     bar.note(
       "\(settings.data): \(TextTable.grouped(report.trainImages)) training and "
         + "\(TextTable.grouped(report.testImages)) test images, batches of \(settings.batchSize), "
-        + "\(settings.epochs) epochs, \(settings.threads) threads")
+        + "epochs: \(settings.epochs), threads: \(settings.threads)")
     if let directory = report.directory { bar.note("run: \(directory)") }
     if report.position.step > 0 {
       bar.note("resumed at epoch \(report.position.epoch + 1), step \(report.position.batch + 1)")
