@@ -131,7 +131,7 @@ struct TrainCommand: ParsableCommand {
   private func resumed(_ path: String) throws -> Run {
     let directory = try RunDirectory.open(path)
     let state = try TrainingState(path: directory.statePath)
-    var configuration = state.configuration
+    var configuration = try TrainingConfiguration(path: directory.configurationPath)
     if let data = data.data { configuration.data = data }
     if let epochs = optimization.epochs { configuration.epochs = epochs }
     configuration.threads = threads ?? Self.processors

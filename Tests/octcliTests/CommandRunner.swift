@@ -55,6 +55,15 @@ struct CommandRunner {
     return try started.outcome()
   }
 
+  /// Runs with a limit on the size of files it writes, in the shell's blocks of 512 or 1024 bytes.
+  func run(_ arguments: [String], fileSizeLimitInBlocks limit: Int) throws -> Outcome {
+    // Without the trap the system would end the program by a signal instead of refusing to write.
+    let script = "trap '' XFSZ; ulimit -f \(limit); exec \"$0\" \"$@\""
+    let started = try start(["-c", script, program.path] + arguments, of: URL(fileURLWithPath: "/bin/sh"))
+    started.process.waitUntilExit()
+    return try started.outcome()
+  }
+
   /// A run that has been started, for tests that interrupt it.
   struct Running {
     let process: Process
@@ -67,14 +76,16 @@ struct CommandRunner {
     }
   }
 
-  func start(_ arguments: [String], environment: [String: String] = [:]) throws -> Running {
+  func start(
+    _ arguments: [String], of program: URL? = nil, environment: [String: String] = [:]
+  ) throws -> Running {
     // Files, not pipes: nothing blocks, however much the program prints.
     let id = UUID().uuidString
     let output = scratch.appendingPathComponent(id + ".out")
     let errors = scratch.appendingPathComponent(id + ".err")
     for file in [output, errors] { try Data().write(to: file) }
     let process = Process()
-    process.executableURL = program
+    process.executableURL = program ?? self.program
     process.arguments = arguments
     process.currentDirectoryURL = scratch
     // Several runs share the processors, so threads that wait must not spin.

@@ -83,4 +83,45 @@ struct ResumeTests {
     #expect(try #require(outcome.errorMessage, "\(outcome)").hasPrefix(state.path + ": "))
     #expect(try runner.contents(of: "run") == before)
   }
+
+  @Test func theConfigurationIsReadStrictly() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    try runner.train("run")
+    let path = runner.path("run/config.json")
+    let text = try runner.text("run/config.json")
+    for (damaged, named) in [
+      ("{\"colour\": 1," + text.dropFirst(), "colour"),
+      (text.replacingOccurrences(of: "\"seed\" : 1", with: "\"seed\" : 7"), "seed"),
+      (String(text.dropLast(5)), path),
+    ] {
+      try Data(damaged.utf8).write(to: URL(fileURLWithPath: path))
+      let outcome = try runner.run("train", "--resume", runner.path("run"), "--epochs", "2")
+      #expect(try #require(outcome.errorMessage, "\(outcome)").contains(named))
+    }
+  }
+
+  /// A limit on file sizes stands for a full disk: writing fails in the middle of a checkpoint.
+  @Test func aFullDiskLeavesTheCheckpointsAndTheRunGoesOnLater() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    try runner.train("whole", epochs: 2)
+    try runner.train("run")
+    let before = try runner.contents(of: "run")
+    let outcome = try runner.run(
+      ["train", "--resume", runner.path("run"), "--epochs", "2"], fileSizeLimitInBlocks: 400)
+    #expect(outcome.status == 1)
+    #expect(outcome.output == "")
+    let last = runner.path("run/last.safetensors")
+    #expect(outcome.errorLines.last?.hasPrefix("octcli: error: \(last): cannot write: ") == true)
+    let after = try runner.contents(of: "run")
+    #expect(after.keys.sorted() == before.keys.sorted())
+    for name in ["best.safetensors", "last.safetensors", "resume.safetensors"] {
+      #expect(after[name] == before[name])
+    }
+
+    let resumed = try runner.run("train", "--resume", runner.path("run"))
+    #expect(resumed.status == 0, "\(resumed.errors)")
+    #expect(try runner.data("run/last.safetensors") == runner.data("whole/last.safetensors"))
+  }
 }
