@@ -40,7 +40,7 @@ ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sour
 oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *bias,
                                       const float *low, ptrdiff_t low_h, ptrdiff_t low_w, float *dst, void *scratch,
                                       int threads) {
-  if (count < 1 || count > MAX_SOURCES) return OCT_INVALID_DESCRIPTOR;
+  if (count < 1 || count > MAX_SOURCES || threads < 1) return OCT_INVALID_DESCRIPTOR;
   const oct_conv2d_desc *d = sources[0].desc;
   oct_sweep_source sweep_sources[MAX_SOURCES];
   for (int i = 0; i < count; i++) {

@@ -73,7 +73,8 @@ typedef struct oct_conv2d_source {
 } oct_conv2d_source;
 
 ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sources, int count, int threads);
-/// dst = Σ_s conv(sources[s]) + bias + up2(low): one accumulation in registers. All sources share n, oh, ow, oc.
+/// dst = Σ_s conv(sources[s]) + bias + up2(low): one accumulation in registers. One to four sources, which share n,
+/// oh, ow, oc and g.
 /// `low` (NULL for none) is a map [n, low_h, low_w, oc] read at (oh / 2, ow / 2): nearest upsampling by 2, cropped.
 oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *bias,
                                       const float *low, ptrdiff_t low_h, ptrdiff_t low_w, float *dst,
