@@ -2,8 +2,8 @@ import Testing
 
 @testable import OctNet
 
-/// `OctConv2d` against PyTorch in all its forms: strides, variants, downsampling, path switches, groups, odd sizes;
-/// outputs and the gradients of inputs and weights, with and without fusion.
+/// `OctConv2d` against PyTorch in all its forms: strides, variants, downsampling, path switches, groups, odd
+/// sizes; outputs and the gradients of inputs and weights, with and without fusion.
 ///
 /// Normalised errors measured with AVX-512, AVX2 and the portable kernels are at most 3e-7.
 @Suite struct OctaveFixtureTests {

@@ -5,8 +5,8 @@ import Testing
 
 /// Every kernel against PyTorch, forward and backward.
 ///
-/// Normalised errors measured with AVX-512, AVX2 and the portable kernels are at most 5.4e-7 (optimizers: 3.8e-6); a
-/// wrong sign, scale or index gives 1e-2 and more.
+/// Normalised errors measured with AVX-512, AVX2 and the portable kernels are at most 5.4e-7 (optimizers:
+/// 3.8e-6); a wrong sign, scale or index gives 1e-2 and more.
 @Suite struct OperationFixtureTests {
   private static let fixture = Result { try Fixture("operations.safetensors") }
   private let fixture: Fixture

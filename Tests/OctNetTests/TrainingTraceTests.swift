@@ -3,11 +3,11 @@ import Testing
 
 @testable import OctNet
 
-/// The losses of ten training steps against PyTorch in float64, each step on a fresh batch: forward, backward,
-/// optimizer and weight decay together.
+/// The losses of ten training steps against PyTorch in float64, each step on a fresh batch: forward,
+/// backward, optimizer and weight decay together.
 ///
-/// Float32 is off by at most 5.3e-5 here (PyTorch: 1e-4), most after ten steps of Adam, whose first steps turn rounding
-/// in small gradients into signs.
+/// Float32 is off by at most 5.3e-5 here (PyTorch: 1e-4), most after ten steps of Adam, whose first steps
+/// turn rounding in small gradients into signs.
 @Suite(.serialized) struct TrainingTraceTests {
   struct Trace: Decodable, Sendable {
     let optimizer, name: String

@@ -1,7 +1,7 @@
 @testable import OctNet
 
-/// A map that comes from a parameter, so that a test can give a layer two input maps and read their gradients.
-/// The parameter holds the whole batch, [n, h, w, c].
+/// A map that comes from a parameter, so that a test can give a layer two input maps and read their
+/// gradients. The parameter holds the whole batch, [n, h, w, c].
 struct ParameterSource: Operation {
   let parameter: ParameterID
   let shape: MapShape

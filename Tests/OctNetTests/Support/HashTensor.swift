@@ -1,7 +1,8 @@
-/// Deterministic tensors from a name, so that weights too large to commit exist on both sides of a comparison.
+/// Deterministic tensors from a name, so that weights too large to commit exist on both sides of a
+/// comparison.
 ///
-/// The twin of Tools/fixtures/hashtensor.py, where the definition stands; both give the same bits. Loops are over raw
-/// pointers because tests run in debug builds and a ResNet-50 has 25 million weights.
+/// The twin of Tools/fixtures/hashtensor.py, where the definition stands; both give the same bits. Loops are
+/// over raw pointers because tests run in debug builds and a ResNet-50 has 25 million weights.
 enum HashTensor {
   /// FNV-1a, 64 bits.
   static func seed(_ name: String) -> UInt64 {
