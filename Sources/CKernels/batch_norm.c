@@ -154,6 +154,15 @@ oct_status oct_batch_norm_forward_inference(const oct_batch_norm_desc *desc, con
   return OCT_OK;
 }
 
+void oct_batch_norm_fold(const oct_batch_norm_desc *desc, const float *gamma, const float *beta, const float *mean,
+                         const float *var, float *scale, float *bias) {
+  for (ptrdiff_t i = 0; i < desc->c; i++) {
+    const double s = (double)gamma[i] / sqrt((double)var[i] + (double)desc->epsilon);
+    scale[i] = (float)s;
+    bias[i] = (float)((double)beta[i] - (double)mean[i] * s);
+  }
+}
+
 /// With N rows, x̂ = (x − mean) · inv_std and g the masked gradient:
 /// diff_beta = Σ g, diff_gamma = Σ g · x̂,
 /// diff_src = gamma · inv_std · (g − diff_beta / N − x̂ · diff_gamma / N).

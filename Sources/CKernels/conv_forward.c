@@ -37,8 +37,8 @@ ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sour
   return oct_sweep_scratch_bytes(count, entries) * threads;
 }
 
-oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *bias,
-                                      const float *low, ptrdiff_t low_h, ptrdiff_t low_w, float *dst, void *scratch,
+oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *low, ptrdiff_t low_h,
+                                      ptrdiff_t low_w, const oct_conv2d_epilogue *epilogue, float *dst, void *scratch,
                                       int threads) {
   if (count < 1 || count > MAX_SOURCES || threads < 1) return OCT_INVALID_DESCRIPTOR;
   const oct_conv2d_desc *d = sources[0].desc;
@@ -52,17 +52,18 @@ oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int coun
   }
   if (low && (low_h < oct_ceil_div(d->oh, 2) || low_w < oct_ceil_div(d->ow, 2))) return OCT_INVALID_DESCRIPTOR;
   if (oct_conv_is_depthwise(d)) {
+    if (epilogue && (epilogue->scale || epilogue->bias || epilogue->residual || epilogue->relu))
+      return OCT_INVALID_DESCRIPTOR;
     // Bound by memory: plain passes, the later ones accumulating.
     for (int i = 0; i < count; i++)
-      oct_depthwise_forward(sources[i].desc, sources[i].src, sources[i].weights, i == 0 ? bias : NULL, dst, i > 0,
-                            threads);
+      oct_depthwise_forward(sources[i].desc, sources[i].src, sources[i].weights, NULL, dst, i > 0, threads);
     if (!low) return OCT_OK;
     const oct_upsample2x_desc up = {.n = d->n, .ih = low_h, .iw = low_w, .c = d->oc, .oh = d->oh, .ow = d->ow};
     return oct_upsample2x_forward(&up, low, dst, true, threads);
   }
   const oct_sweep sweep = {.sources = sweep_sources, .count = count, .n = d->n, .g = d->g, .dst = dst,
-                           .dst_h = d->oh, .dst_w = d->ow, .dst_channels = d->oc, .bias = bias, .low = low,
-                           .low_h = low_h, .low_w = low_w, .accumulate = false};
+                           .dst_h = d->oh, .dst_w = d->ow, .dst_channels = d->oc, .low = low, .low_h = low_h,
+                           .low_w = low_w, .epilogue = epilogue ? *epilogue : (oct_conv2d_epilogue){0}};
   ptrdiff_t entries = 0;
   for (int i = 0; i < count; i++) entries += entry_count(sources[i].desc);
   return run(&sweep, oct_sweep_scratch_bytes(count, entries), scratch, threads);
@@ -78,6 +79,7 @@ oct_status oct_conv2d_forward(const oct_conv2d_desc *d, const float *src, const 
   if (oct_conv_is_depthwise(d)) return oct_depthwise_forward(d, src, weights, bias, dst, accumulate, threads);
   const oct_sweep_source source = make_source(d, src, weights);
   const oct_sweep sweep = {.sources = &source, .count = 1, .n = d->n, .g = d->g, .dst = dst, .dst_h = d->oh,
-                           .dst_w = d->ow, .dst_channels = d->oc, .bias = bias, .accumulate = accumulate};
+                           .dst_w = d->ow, .dst_channels = d->oc, .epilogue = {.bias = bias},
+                           .accumulate = accumulate};
   return run(&sweep, oct_sweep_scratch_bytes(1, entry_count(d)), scratch, threads);
 }

@@ -31,18 +31,22 @@ typedef struct oct_conv_entry {
   ptrdiff_t k;
 } oct_conv_entry;
 
-/// What a tile of dst starts from and where it goes.
+/// What a tile of dst starts from, what happens to its sum, and where it goes.
 typedef struct oct_conv_tile {
   float *const *dst;          // one pointer a row
   const float *const *start;  // rows the accumulators start from, or NULL for zero
-  const float *bias;          // added to the start, or NULL
+  // The epilogue; NULL, 0 and false before the last group of a reduction.
+  const float *scale;
+  const float *bias;
+  uintptr_t residual;         // bytes from a row of dst to the row that is added, 0 for none
+  bool relu;
   ptrdiff_t columns;          // channels of dst in this block; the last vector may be partial
   ptrdiff_t width;            // of the weights block
 } oct_conv_tile;
 
 /// Row counts of the tiles of one block width, and how to run one.
 typedef struct oct_conv_leaf {
-  /// dst[m][0 ..< columns] = start + bias + Σ_entries, for `rows` ≤ max_rows(width) rows from `first` on.
+  /// dst[m][0 ..< columns] = epilogue(start + Σ_entries), for `rows` ≤ max_rows(width) rows from `first` on.
   void (*accumulate)(const oct_conv_tile *tile, const oct_conv_entry *entries, ptrdiff_t count, ptrdiff_t first,
                      ptrdiff_t rows);
   ptrdiff_t (*max_rows)(ptrdiff_t width);
@@ -101,7 +105,7 @@ typedef struct oct_sweep {
   ptrdiff_t n, g;
   float *dst;
   ptrdiff_t dst_h, dst_w, dst_channels;
-  const float *bias;
+  oct_conv2d_epilogue epilogue;
   const float *low;
   ptrdiff_t low_h, low_w;
   bool accumulate;

@@ -143,6 +143,15 @@ static void point_rows(const oct_sweep *s, const rectangle *r, ptrdiff_t group, 
   }
 }
 
+/// For the last group of a reduction, whose sums are complete.
+static void add_epilogue(const oct_sweep *s, ptrdiff_t channel, oct_conv_tile *tile) {
+  const oct_conv2d_epilogue *e = &s->epilogue;
+  tile->scale = e->scale ? e->scale + channel : NULL;
+  tile->bias = e->bias ? e->bias + channel : NULL;
+  tile->residual = e->residual ? (uintptr_t)e->residual - (uintptr_t)s->dst : 0;
+  tile->relu = e->relu;
+}
+
 /// All channel blocks [block0, block1) of rows [first, last) of a rectangle.
 static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const rectangle *r, ptrdiff_t group,
                       ptrdiff_t first, ptrdiff_t last, ptrdiff_t block0, ptrdiff_t block1,
@@ -160,7 +169,6 @@ static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const recta
     oct_conv_tile tile = {
         .dst = scratch->block_dst,
         .start = s->accumulate ? continued : s->low ? scratch->block_start : NULL,
-        .bias = s->bias ? s->bias + group * ocg + channel : NULL,
         .columns = oct_min(OCT_BLOCK, ocg - channel),
         .width = width,
     };
@@ -170,6 +178,7 @@ static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const recta
       ptrdiff_t taken = 0, k = 0;
       while (entry + taken < entries && (taken == 0 || k + scratch->entries[entry + taken].k <= GROUP_K))
         k += scratch->entries[entry + taken++].k;
+      if (entry + taken >= entries) add_epilogue(s, group * ocg + channel, &tile);
       for (ptrdiff_t t = 0; t < tiles; t++) {
         ptrdiff_t begin, end;
         oct_share(rows, t, tiles, &begin, &end);
@@ -177,7 +186,6 @@ static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const recta
       }
       entry += taken;
       tile.start = continued;
-      tile.bias = NULL;
     } while (entry < entries);
   }
 }

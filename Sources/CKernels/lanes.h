@@ -7,7 +7,6 @@
 
 #include "vector.h"
 
-typedef int32_t vec_int __attribute__((ext_vector_type(OCT_VECTOR_WIDTH)));
 typedef int32_t vec_int_unaligned __attribute__((ext_vector_type(OCT_VECTOR_WIDTH), aligned(4)));
 
 #if OCT_VECTOR_WIDTH == 16
@@ -88,13 +87,6 @@ OCT_INLINE void lanes_put(float *p, vec v, bool accumulate, ptrdiff_t lanes) {
   if (accumulate) v += lanes_load(p, lanes);
   lanes_store(p, v, lanes);
 }
-
-/// mask (all ones or zero a lane) ? a : b.
-OCT_INLINE vec vec_select(vec_int mask, vec a, vec b) {
-  return (vec)(((vec_int)a & mask) | ((vec_int)b & ~mask));
-}
-/// max(0, v); NaN stays NaN, so that a diverged network shows it.
-OCT_INLINE vec vec_relu(vec v) { return vec_select(v < vec_set(0.0f), vec_set(0.0f), v); }
 
 /// Runs the body for i = 0, width, 2·width … < count, with `lanes` the constant vector width while whole
 /// vectors last and once with what is left.

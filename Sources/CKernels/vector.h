@@ -17,6 +17,7 @@
 #define OCT_INLINE static inline __attribute__((always_inline))
 
 typedef float vec __attribute__((ext_vector_type(OCT_VECTOR_WIDTH)));
+typedef int32_t vec_int __attribute__((ext_vector_type(OCT_VECTOR_WIDTH)));
 typedef float vec_unaligned __attribute__((ext_vector_type(OCT_VECTOR_WIDTH), aligned(4)));
 
 OCT_INLINE vec vec_load(const float *p) { return *(const vec_unaligned *)p; }
@@ -31,6 +32,13 @@ OCT_INLINE vec vec_fma(vec a, vec b, vec c) {
   return a * b + c;
 #endif
 }
+
+/// mask (all ones or zero a lane) ? a : b.
+OCT_INLINE vec vec_select(vec_int mask, vec a, vec b) {
+  return (vec)(((vec_int)a & mask) | ((vec_int)b & ~mask));
+}
+/// max(0, v); NaN stays NaN, so that a diverged network shows it.
+OCT_INLINE vec vec_relu(vec v) { return vec_select(v < vec_set(0.0f), vec_set(0.0f), v); }
 
 /// The first `count` lanes, all of them where count is the width or more; the others read as zero and are not touched
 /// in memory.

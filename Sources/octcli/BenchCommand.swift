@@ -4,5 +4,5 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Measure how fast this machine is.",
-    subcommands: [BenchKernelsCommand.self])
+    subcommands: [BenchKernelsCommand.self, BenchTrainCommand.self, BenchInferCommand.self])
 }

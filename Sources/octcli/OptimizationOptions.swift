@@ -3,6 +3,15 @@ import OctNet
 
 enum OptimizerName: String, ExpressibleByArgument, CaseIterable {
   case sgd, adam, adamw
+
+  /// With its usual constants.
+  var rule: OptimizerConfiguration {
+    switch self {
+    case .sgd: return .sgd
+    case .adam: return .adam
+    case .adamw: return .adamW
+    }
+  }
 }
 
 enum ScheduleName: String, ExpressibleByArgument, CaseIterable {
@@ -89,7 +98,7 @@ struct OptimizationOptions: ParsableArguments {
     if let epochs { configuration.epochs = epochs }
     if let batchSize { configuration.batchSize = batchSize }
     if let optimizer, optimizer.rawValue != configuration.optimizer.name {
-      configuration.optimizer = Self.rule(optimizer)
+      configuration.optimizer = optimizer.rule
       configuration.schedule.base = optimizer == .sgd ? QuickStart.learningRate : 1e-3
     }
     if case .sgd(let ownMomentum, let ownNesterov) = configuration.optimizer {
@@ -107,13 +116,5 @@ struct OptimizationOptions: ParsableArguments {
     if excludeNormsAndBiases { configuration.excludeNormsAndBiases = true }
     if let labelSmoothing { configuration.labelSmoothing = labelSmoothing }
     if let clipGradients { configuration.clipGradientNorm = clipGradients }
-  }
-
-  private static func rule(_ name: OptimizerName) -> OptimizerConfiguration {
-    switch name {
-    case .sgd: return .sgd
-    case .adam: return .adam
-    case .adamw: return .adamW
-    }
   }
 }

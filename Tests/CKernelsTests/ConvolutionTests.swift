@@ -100,9 +100,14 @@ import Testing
     #expect(abs(forward - dot(p.diffWeights.values, p.blockedWeights)) < 1e-5 * scale)
   }
 
-  @Test func severalSourcesAndAnUpsampledMapAreOneSum() throws {
-    for (ih, iw, channels) in [(5, 7, 20), (4, 4, 64), (1, 1, 3), (9, 2, 70)] {
-      let a = Case(n: 2, ih: ih, iw: iw, ic: 9, oc: channels).descriptor
+  /// Every combination of the epilogue's parts, on sums of one group and of several (700 channels).
+  @Test(arguments: 0..<16)
+  func severalSourcesAnUpsampledMapAndAnEpilogueAreOneSum(parts: Int) throws {
+    let (hasScale, hasBias, hasResidual, relu) = (
+      parts & 1 != 0, parts & 2 != 0, parts & 4 != 0, parts & 8 != 0
+    )
+    for (ih, iw, inputs, channels) in [(5, 7, 9, 20), (4, 4, 9, 64), (1, 1, 9, 3), (9, 2, 700, 70)] {
+      let a = Case(n: 2, ih: ih, iw: iw, ic: inputs, oc: channels).descriptor
       let b = Case(n: 2, ih: ih, iw: iw, ic: 17, oc: channels, kh: 1, kw: 1, ph: 0, pw: 0).descriptor
       let low = ((ih + 1) / 2, (iw + 1) / 2)
       var random = TestRandom(seed: 3)
@@ -110,18 +115,23 @@ import Testing
         (random.floats($0.n * $0.ih * $0.iw * $0.ic), random.floats($0.oc * $0.ic * $0.kh * $0.kw))
       }
       let lowMap = random.floats(2 * low.0 * low.1 * channels)
-      let bias = random.floats(channels)
+      let (scale, bias) = (random.floats(channels), random.floats(channels))
+      let residual = random.floats(2 * ih * iw * channels)
       var expected = [Double](repeating: 0, count: 2 * ih * iw * channels)
       for (index, descriptor) in [a, b].enumerated() {
         var sum = expected
         var reference = descriptor.reference
-        ref_conv2d_forward(&reference, sources[index].0, sources[index].1, index == 0 ? bias : nil, &sum)
+        ref_conv2d_forward(&reference, sources[index].0, sources[index].1, nil, &sum)
         for i in sum.indices { expected[i] += sum[i] }
       }
       for i in expected.indices {
         let (pixel, c) = (i / channels, i % channels)
         let (x, y, n) = (pixel % iw, pixel / iw % ih, pixel / iw / ih)
         expected[i] += Double(lowMap[((n * low.0 + y / 2) * low.1 + x / 2) * channels + c])
+        if hasScale { expected[i] *= Double(scale[c]) }
+        if hasBias { expected[i] += Double(bias[c]) }
+        if hasResidual { expected[i] += Double(residual[i]) }
+        if relu { expected[i] = max(0, expected[i]) }
       }
       let dst = Guarded(count: expected.count, filledWith: random.floats(expected.count))
       var descriptors = [a, b]
@@ -137,9 +147,19 @@ import Testing
                   oct_conv2d_source(desc: first + 1, src: s1.baseAddress, weights: w1.baseAddress),
                 ]
                 let scratch = GuardedBytes(count: oct_conv2d_forward_sources_scratch_bytes(list, 2, 3))
-                #expect(
-                  oct_conv2d_forward_sources(
-                    list, 2, bias, lowMap, low.0, low.1, dst.pointer, scratch.pointer, 3) == OCT_OK)
+                scale.withUnsafeBufferPointer { scale in
+                  bias.withUnsafeBufferPointer { bias in
+                    residual.withUnsafeBufferPointer { residual in
+                      var epilogue = oct_conv2d_epilogue(
+                        scale: hasScale ? scale.baseAddress : nil, bias: hasBias ? bias.baseAddress : nil,
+                        residual: hasResidual ? residual.baseAddress : nil, relu: relu)
+                      #expect(
+                        oct_conv2d_forward_sources(
+                          list, 2, lowMap, low.0, low.1, &epilogue, dst.pointer, scratch.pointer, 3) == OCT_OK
+                      )
+                    }
+                  }
+                }
                 #expect(scratch.isIntact)
               }
             }

@@ -37,4 +37,59 @@ struct BenchTests {
       }
     }
   }
+
+  struct NetworkReport: Decodable {
+    struct Row: Decodable { let operation: String, part: String, calls: Int, ms: Double, share: Double }
+    let msMedian, msMinimum, imagesPerSecond, gflops, fractionOfPeak, peakGflops: Double
+    let peakRssBytes, repetitions, threads, batchSize: Int
+    let profile: [Row]?
+  }
+
+  @Test(arguments: ["train", "infer"])
+  func networksReportFiguresThatFitTogether(work: String) throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let network = [
+      "--model", "resnet20", "--alpha", "0.25", "--image-size", "32", "--classes", "10", "--json",
+    ]
+    let outcome = try runner.run(
+      ["bench", work] + network + ["--batch-size", "3", "--repetitions", "3", "--threads", "2", "--profile"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let report = try decoder.decode(NetworkReport.self, from: Data(outcome.output.utf8))
+    #expect(report.repetitions == 3 && report.threads == 2 && report.batchSize == 3)
+    #expect(report.msMinimum <= report.msMedian)
+    #expect(abs(report.imagesPerSecond * report.msMedian / 3000 - 1) < 1e-9)
+    #expect(abs(report.fractionOfPeak - report.gflops / report.peakGflops) < 1e-9)
+    #expect(report.peakRssBytes > 1 << 20)
+
+    // The multiplications are those of the summary, three times for training.
+    struct Summary: Decodable { let macs: Int }
+    let summary = try runner.run(["summary"] + network)
+    let macs = try JSONDecoder().decode(Summary.self, from: Data(summary.output.utf8)).macs
+    let operations = 2 * Double(macs) * 3 * (work == "train" ? 3 : 1)
+    #expect(abs(report.gflops * report.msMedian * 1e6 / operations - 1) < 1e-9)
+
+    let rows = try #require(report.profile)
+    #expect(abs(rows.map(\.share).reduce(0, +) - 1) < 1e-9)
+    #expect(rows.map(\.ms).reduce(0, +) <= 3 * report.msMedian * 1.5)
+    let parts = Set(rows.map(\.part))
+    #expect(
+      parts
+        == (work == "train"
+          ? ["forward", "backward", "backward-data", "backward-weights", "update"] : ["forward"]))
+    // Inference normalises in the convolutions: no norm is left on its own.
+    #expect(rows.contains { $0.operation.hasPrefix("batch_norm") } == (work == "train"))
+  }
+
+  @Test func refusesWrongFigures() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    for flags in [["--batch-size", "0"], ["--threads", "0"], ["--repetitions", "0"], ["--alpha", "2"]] {
+      for work in ["train", "infer"] {
+        #expect(try runner.run(["bench", work] + flags).status == 64, "\(work) \(flags)")
+      }
+    }
+  }
 }

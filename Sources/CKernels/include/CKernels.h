@@ -72,12 +72,21 @@ typedef struct oct_conv2d_source {
   const float *weights;
 } oct_conv2d_source;
 
+/// What happens to a sum while it is still in registers: relu?(scale · sum + bias + residual).
+typedef struct oct_conv2d_epilogue {
+  const float *scale;     // [oc], or NULL for 1
+  const float *bias;      // [oc], or NULL for 0
+  const float *residual;  // [n, oh, ow, oc], or NULL for 0; not dst
+  bool relu;
+} oct_conv2d_epilogue;
+
 ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sources, int count, int threads);
-/// dst = Σ_s conv(sources[s]) + bias + up2(low): one accumulation in registers. One to four sources, which share n,
+/// dst = epilogue(Σ_s conv(sources[s]) + up2(low)): one accumulation in registers. One to four sources, which share n,
 /// oh, ow, oc and g.
 /// `low` (NULL for none) is a map [n, low_h, low_w, oc] read at (oh / 2, ow / 2): nearest upsampling by 2, cropped.
-oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *bias,
-                                      const float *low, ptrdiff_t low_h, ptrdiff_t low_w, float *dst,
+/// `epilogue` may be NULL; depthwise convolutions take none.
+oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *low, ptrdiff_t low_h,
+                                      ptrdiff_t low_w, const oct_conv2d_epilogue *epilogue, float *dst,
                                       void *scratch, int threads);
 
 // MARK: Pooling
@@ -135,6 +144,9 @@ oct_status oct_batch_norm_forward_training(const oct_batch_norm_desc *desc, cons
 oct_status oct_batch_norm_forward_inference(const oct_batch_norm_desc *desc, const float *src,
                                             const float *gamma, const float *beta, const float *mean,
                                             const float *var, const float *residual, float *dst, int threads);
+/// The same as an epilogue of a convolution: scale = gamma / √(var + epsilon), bias = beta − mean · scale.
+void oct_batch_norm_fold(const oct_batch_norm_desc *desc, const float *gamma, const float *beta, const float *mean,
+                         const float *var, float *scale, float *bias);
 /// With relu, diff_dst is first masked by dst > 0 (`dst` may be NULL without relu). The masked gradient also goes
 /// to diff_residual (may be NULL). The two accumulate flags choose between assigning and adding.
 /// diff_gamma[c] and diff_beta[c] are assigned.

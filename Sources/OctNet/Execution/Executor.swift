@@ -13,6 +13,8 @@ final class Executor {
   private let outputGradients: [UnsafePointer<Float>?]
   private let sinks: [[GradientSink?]]
   private let saved: [UnsafeMutableRawPointer?]
+  /// Receives the time of every operation.
+  var profiler: Profiler?
 
   init(graph: Graph, memory: ParameterMemory, batch: Int, training: Bool, threads: Int) {
     let plan = ExecutionPlan(graph: graph, batch: batch, training: training, threads: threads)
@@ -56,11 +58,18 @@ final class Executor {
   func forward(images: UnsafePointer<Float>, count: Int, seed: UInt64 = 0) -> UnsafePointer<Float> {
     precondition(count > 0 && count <= plan.batch)
     for (index, node) in graph.nodes.enumerated() {
-      node.operation.forward(
-        ForwardContext(
-          batch: count, training: plan.training, threads: threads, seed: Self.nodeSeed(seed, index),
-          memory: memory, inputs: inputs[index].map { $0 ?? images }, output: outputs[index],
-          saved: saved[index], scratch: scratch))
+      let context = ForwardContext(
+        batch: count, training: plan.training, threads: threads, seed: Self.nodeSeed(seed, index),
+        memory: memory, inputs: inputs[index].map { $0 ?? images }, output: outputs[index],
+        saved: saved[index], scratch: scratch)
+      guard let profiler else {
+        node.operation.forward(context)
+        continue
+      }
+      profiler.measure(
+        node.operation.kind, .forward, operations: 2 * Double(count * node.operation.macs),
+        bytes: bytes(of: node, count: count)
+      ) { node.operation.forward(context) }
     }
     return outputMap
   }
@@ -70,12 +79,37 @@ final class Executor {
     precondition(plan.training)
     for (index, node) in graph.nodes.enumerated().reversed() {
       guard let gradient = outputGradients[index] else { continue }
-      node.operation.backward(
-        BackwardContext(
-          batch: count, threads: threads, seed: Self.nodeSeed(seed, index), memory: memory,
-          inputs: inputs[index].map { $0 ?? images }, output: outputs[index], outputGradient: gradient,
-          inputGradients: sinks[index], saved: saved[index], scratch: scratch))
+      let context = BackwardContext(
+        batch: count, threads: threads, seed: Self.nodeSeed(seed, index), memory: memory,
+        inputs: inputs[index].map { $0 ?? images }, output: outputs[index], outputGradient: gradient,
+        inputGradients: sinks[index], saved: saved[index], scratch: scratch, profiler: profiler)
+      guard let profiler, !node.operation.profilesBackward else {
+        node.operation.backward(context)
+        continue
+      }
+      profiler.measure(
+        node.operation.kind, .backward, bytes: backwardBytes(of: node, sinks: sinks[index], count: count)
+      ) { node.operation.backward(context) }
     }
+  }
+
+  /// Inputs, output and parameters, each counted once.
+  private func bytes(of node: Graph.Node, count: Int) -> Double {
+    let maps = (node.inputs + [node.output]).map { graph.shape(of: $0).count }.reduce(0, +)
+    let parameters = node.operation.parameters.map { graph.parameters[$0.index].count }.reduce(0, +)
+    return Double((count * maps + parameters) * MemoryLayout<Float>.stride)
+  }
+
+  /// The maps that backward reads, the gradient of the output and those of the inputs, twice where they are added to.
+  private func backwardBytes(of node: Graph.Node, sinks: [GradientSink?], count: Int) -> Double {
+    let reads = node.operation.backwardReads
+    var maps = graph.shape(of: node.output).count * (reads.contains(.output) ? 2 : 1)
+    for (input, sink) in zip(node.inputs, sinks) {
+      let shape = graph.shape(of: input)
+      if let sink { maps += shape.count * (sink.accumulate ? 2 : 1) }
+    }
+    if reads.contains(.inputs), let first = node.inputs.first { maps += graph.shape(of: first).count }
+    return Double(count * maps * MemoryLayout<Float>.stride)
   }
 
   private var outputMap: UnsafePointer<Float> {

@@ -2,6 +2,8 @@
 ///
 /// Call it from one thread only: the worker threads belong to the thread that started them.
 public final class InferenceSession {
+  /// The executor reads its parameters through plain pointers.
+  private let network: Network
   private let executor: Executor
   private let classes: Int
 
@@ -9,9 +11,16 @@ public final class InferenceSession {
   public init(network: Network, batchSize: Int, threads: Int, fused: Bool = true) throws {
     precondition(batchSize > 0 && threads > 0)
     classes = try network.requireLogits()
+    self.network = network
     executor = Executor(
       graph: fused ? network.graph.fused(for: .inference) : network.graph,
       memory: network.parameters.memory, batch: batchSize, training: false, threads: threads)
+  }
+
+  /// Receives the time of every operation from now on; nil measures nothing.
+  public var profiler: Profiler? {
+    get { executor.profiler }
+    set { executor.profiler = newValue }
   }
 
   /// Bytes of the arena that holds all maps and scratch memory.

@@ -35,6 +35,12 @@ public final class TrainingSession {
       memory: network.parameters.memory, batch: batchSize, training: true, threads: threads)
   }
 
+  /// Receives the time of every operation from now on; nil measures nothing.
+  public var profiler: Profiler? {
+    get { executor.profiler }
+    set { executor.profiler = newValue }
+  }
+
   /// Bytes of the arena that holds all maps, gradients and scratch memory.
   public var arenaBytes: Int { executor.arenaBytes }
 

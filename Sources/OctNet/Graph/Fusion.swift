@@ -3,7 +3,8 @@
 extension Graph {
   /// The fused graph for a pass.
   func fused(for pass: Pass) -> Graph {
-    joiningConvolutions().joiningNormalizations()
+    let joined = joiningConvolutions().joiningNormalizations()
+    return pass == .inference ? joined.foldingNormalizations() : joined
   }
 
   /// conv + conv and conv + up2(low) become one accumulation; neither the summands nor the upsampled map ever exist.
@@ -32,7 +33,7 @@ extension Graph {
       let low = upsamplings.first.map { shape(of: nodes[$0].inputs[0]) }
       joined[index] = Node(
         operation: ConvolutionSum(
-          sources: parts.map { .init(geometry: $0.geometry, weight: $0.weight) }, low: low),
+          sources: parts.map { .init(geometry: $0.geometry, weight: $0.weight) }, low: low, norm: nil),
         inputs: (convolutions + upsamplings).map { nodes[$0].inputs[0] }, output: node.output, path: node.path
       )
       replaced.formUnion(convolutions + upsamplings)
@@ -78,6 +79,28 @@ extension Graph {
     return replacing(replaced, with: joined)
   }
 
+  /// conv → norm becomes one operation that normalises its sums before it writes them. Only with running statistics:
+  /// those of a batch are not known before the sums are.
+  func foldingNormalizations() -> Graph {
+    let consumers = consumers()
+    let producers = producers()
+    var replaced = Set<Int>()
+    var joined: [Int: Node] = [:]
+
+    for (index, node) in nodes.enumerated() {
+      guard let norm = node.operation as? BatchNormalization, norm.shape.count > 0,
+        let source = producers[node.inputs[0].index], consumers[node.inputs[0].index].count == 1,
+        node.inputs[0] != output, var sum = nodes[source].operation.convolutionSum
+      else { continue }
+      sum.norm = norm
+      joined[index] = Node(
+        operation: sum, inputs: nodes[source].inputs + node.inputs.dropFirst(), output: node.output,
+        path: nodes[source].path)
+      replaced.insert(source)
+    }
+    return replacing(replaced, with: joined)
+  }
+
   private func replacing(_ removed: Set<Int>, with joined: [Int: Node]) -> Graph {
     var result = self
     result.nodes = nodes.indices.compactMap { index in
@@ -107,5 +130,18 @@ extension Graph {
     var table = [Int?](repeating: nil, count: values.count)
     for (index, node) in nodes.enumerated() { table[node.output.index] = index }
     return table
+  }
+}
+
+extension Operation {
+  /// This operation as a sum of convolutions that a norm may be folded into; nil where it is none.
+  fileprivate var convolutionSum: ConvolutionSum? {
+    switch self {
+    case let conv as Convolution where conv.bias == nil && !conv.geometry.isDepthwise:
+      return ConvolutionSum(
+        sources: [.init(geometry: conv.geometry, weight: conv.weight)], low: nil, norm: nil)
+    case let sum as ConvolutionSum where sum.norm == nil && !sum.sources[0].geometry.isDepthwise: return sum
+    default: return nil
+    }
   }
 }

@@ -20,11 +20,14 @@ public protocol Operation: Sendable {
 
   func forward(_ context: ForwardContext)
   func backward(_ context: BackwardContext)
+  /// Whether backward reports its parts to the profiler itself.
+  var profilesBackward: Bool { get }
 }
 
 extension Operation {
   public var macs: Int { 0 }
   public var parameters: [ParameterID] { [] }
+  public var profilesBackward: Bool { false }
   public func savedBytes(batch: Int) -> Int { 0 }
   public func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int { 0 }
 }
@@ -86,6 +89,7 @@ public struct BackwardContext {
   let inputGradients: [GradientSink?]
   let saved: UnsafeMutableRawPointer?
   let scratch: UnsafeMutableRawPointer?
+  let profiler: Profiler?
 }
 
 /// Kernels validate their descriptors; the graph has checked the same sizes, so a refusal is a programmer's mistake.

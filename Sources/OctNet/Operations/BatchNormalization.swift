@@ -49,6 +49,16 @@ struct BatchNormalization: Operation {
     }
   }
 
+  /// Scale and bias a channel that do what the norm does with its running statistics.
+  func fold(
+    _ memory: ParameterMemory, scale: UnsafeMutablePointer<Float>, bias: UnsafeMutablePointer<Float>
+  ) {
+    var descriptor = descriptor(batch: 1)
+    oct_batch_norm_fold(
+      &descriptor, memory.value(self.scale), memory.value(shift), memory.buffer(runningMean),
+      memory.buffer(runningVariance), scale, bias)
+  }
+
   func backward(_ c: BackwardContext) {
     guard let saved = c.saved?.assumingMemoryBound(to: Float.self), let sink = c.inputGradients[0] else {
       preconditionFailure("batch norm needs its saved statistics and an input with a gradient")

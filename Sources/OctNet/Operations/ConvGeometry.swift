@@ -38,6 +38,13 @@ public struct ConvGeometry: Hashable, Sendable {
     output.count * (input.channels / groups) * kernelHeight * kernelWidth
   }
 
+  var isDepthwise: Bool { groups > 1 && groups == input.channels && groups == output.channels }
+
+  /// Both maps and the weights, each counted once.
+  func bytes(batch: Int) -> Double {
+    Double((batch * (input.count + output.count) + weightShape.reduce(1, *)) * MemoryLayout<Float>.stride)
+  }
+
   func descriptor(batch: Int) -> oct_conv2d_desc {
     oct_conv2d_desc(
       n: batch, ih: input.height, iw: input.width, ic: input.channels, oh: output.height, ow: output.width,

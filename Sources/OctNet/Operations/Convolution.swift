@@ -10,6 +10,7 @@ struct Convolution: Operation {
   var macs: Int { geometry.macs }
   var parameters: [ParameterID] { [weight] + (bias.map { [$0] } ?? []) }
   var backwardReads: BackwardReads { .inputs }
+  var profilesBackward: Bool { true }
 
   func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int {
     var descriptor = geometry.descriptor(batch: batch)
@@ -34,9 +35,11 @@ struct Convolution: Operation {
   func backward(_ c: BackwardContext) {
     var descriptor = geometry.descriptor(batch: c.batch)
     let threads = Int32(c.threads)
-    check(
-      oct_conv2d_backward_weights(
-        &descriptor, c.inputs[0], c.outputGradient, c.memory.gradient(weight), false, c.scratch, threads))
+    c.profiled(kind, .backwardWeights, geometry) {
+      check(
+        oct_conv2d_backward_weights(
+          &descriptor, c.inputs[0], c.outputGradient, c.memory.gradient(weight), false, c.scratch, threads))
+    }
     if let bias {
       check(
         oct_bias_backward(
@@ -44,10 +47,22 @@ struct Convolution: Operation {
           c.memory.gradient(bias), c.scratch, threads))
     }
     if let sink = c.inputGradients[0] {
-      check(
-        oct_conv2d_backward_data(
-          &descriptor, c.outputGradient, c.memory.value(weight), sink.pointer, sink.accumulate, c.scratch,
-          threads))
+      c.profiled(kind, .backwardData, geometry) {
+        check(
+          oct_conv2d_backward_data(
+            &descriptor, c.outputGradient, c.memory.value(weight), sink.pointer, sink.accumulate, c.scratch,
+            threads))
+      }
     }
+  }
+}
+
+extension BackwardContext {
+  /// Runs one part of a convolution's backward pass, and reports it where somebody asks.
+  func profiled(_ kind: String, _ part: Profiler.Part, _ geometry: ConvGeometry, _ body: () -> Void) {
+    guard let profiler else { return body() }
+    profiler.measure(
+      kind, part, operations: 2 * Double(batch * geometry.macs),
+      bytes: geometry.bytes(batch: batch), body)
   }
 }

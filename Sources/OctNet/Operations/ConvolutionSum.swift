@@ -1,8 +1,8 @@
 import CKernels
 
-/// output = Σ conv(source, weight) + up2(low): the two sums of an octave convolution, each in one accumulation.
+/// output = norm?(Σ conv(source, weight) + up2(low)): the two sums of an octave convolution, each in one accumulation.
 ///
-/// Inputs: the map of each source and, where there is one, the low map.
+/// Inputs: the map of each source, the low map where there is one, and the map to add where the norm has one.
 struct ConvolutionSum: Operation {
   struct Source {
     let geometry: ConvGeometry
@@ -12,11 +12,17 @@ struct ConvolutionSum: Operation {
   let sources: [Source]
   /// Shape of the map that the output starts from, nearest-upsampled.
   let low: MapShape?
+  /// With running statistics, applied to the sum while it is in registers, with its addition and ReLU. Inference only.
+  var norm: BatchNormalization?
 
-  var kind: String { "conv" + (sources.count > 1 ? "+conv" : "") + (low == nil ? "" : "+up") }
+  var kind: String {
+    "conv" + (sources.count > 1 ? "+conv" : "") + (low == nil ? "" : "+up")
+      + (norm.map { "+" + $0.kind } ?? "")
+  }
   var macs: Int { sources.map(\.geometry.macs).reduce(0, +) }
-  var parameters: [ParameterID] { sources.map(\.weight) }
+  var parameters: [ParameterID] { sources.map(\.weight) + (norm?.parameters ?? []) }
   var backwardReads: BackwardReads { .inputs }
+  var profilesBackward: Bool { true }
 
   private var output: MapShape { sources[0].geometry.output }
 
@@ -31,9 +37,14 @@ struct ConvolutionSum: Operation {
     }
     return withDescriptors(batch: batch) { descriptors in
       let kernelSources = descriptors.map { oct_conv2d_source(desc: $0, src: nil, weights: nil) }
-      return oct_conv2d_forward_sources_scratch_bytes(
-        kernelSources, Int32(kernelSources.count), Int32(threads))
+      return foldedBytes
+        + oct_conv2d_forward_sources_scratch_bytes(kernelSources, Int32(kernelSources.count), Int32(threads))
     }
+  }
+
+  /// Scale and bias of the norm, a float a channel each, whole cache lines.
+  private var foldedBytes: Int {
+    norm.map { (2 * $0.shape.channels * MemoryLayout<Float>.stride + 63) / 64 * 64 } ?? 0
   }
 
   func forward(_ c: ForwardContext) {
@@ -43,26 +54,42 @@ struct ConvolutionSum: Operation {
           desc: descriptor, src: c.inputs[index],
           weights: UnsafePointer(c.memory.value(sources[index].weight)))
       }
+      let lowMap = low == nil ? nil : c.inputs[sources.count]
+      var epilogue = epilogue(c)
       check(
         oct_conv2d_forward_sources(
-          kernelSources, Int32(kernelSources.count), nil, low == nil ? nil : c.inputs[sources.count],
-          low?.height ?? 0, low?.width ?? 0, c.output, c.scratch, Int32(c.threads)))
+          kernelSources, Int32(kernelSources.count), lowMap, low?.height ?? 0, low?.width ?? 0, &epilogue,
+          c.output, c.scratch.map { $0 + foldedBytes }, Int32(c.threads)))
     }
   }
 
+  /// Derived from the current statistics in every pass: a few thousand numbers, and never out of date.
+  private func epilogue(_ c: ForwardContext) -> oct_conv2d_epilogue {
+    guard let norm, let folded = c.scratch?.assumingMemoryBound(to: Float.self) else { return .init() }
+    let bias = folded + norm.shape.channels
+    norm.fold(c.memory, scale: folded, bias: bias)
+    return oct_conv2d_epilogue(
+      scale: folded, bias: bias, residual: norm.addsResidual ? c.inputs.last : nil, relu: norm.appliesReLU)
+  }
+
   func backward(_ c: BackwardContext) {
+    precondition(norm == nil, "a folded norm has no backward pass")
     let threads = Int32(c.threads)
     for (index, source) in sources.enumerated() {
       var descriptor = source.geometry.descriptor(batch: c.batch)
-      check(
-        oct_conv2d_backward_weights(
-          &descriptor, c.inputs[index], c.outputGradient, c.memory.gradient(source.weight), false, c.scratch,
-          threads))
-      if let sink = c.inputGradients[index] {
+      c.profiled(kind, .backwardWeights, source.geometry) {
         check(
-          oct_conv2d_backward_data(
-            &descriptor, c.outputGradient, c.memory.value(source.weight), sink.pointer, sink.accumulate,
+          oct_conv2d_backward_weights(
+            &descriptor, c.inputs[index], c.outputGradient, c.memory.gradient(source.weight), false,
             c.scratch, threads))
+      }
+      if let sink = c.inputGradients[index] {
+        c.profiled(kind, .backwardData, source.geometry) {
+          check(
+            oct_conv2d_backward_data(
+              &descriptor, c.outputGradient, c.memory.value(source.weight), sink.pointer, sink.accumulate,
+              c.scratch, threads))
+        }
       }
     }
     if let low, let sink = c.inputGradients[sources.count] {

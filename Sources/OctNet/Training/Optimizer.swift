@@ -18,6 +18,9 @@ public final class Optimizer {
   /// Updates so far.
   public internal(set) var step = 0
 
+  /// Receives the time of every update; nil measures nothing.
+  public var profiler: Profiler?
+
   private let parameters: ParameterStore
   private let threads: Int32
 
@@ -56,6 +59,15 @@ public final class Optimizer {
 
   /// One update of every group. `gradientScale` multiplies the gradients first (see `clippingScale`).
   public func update(learningRate: Double, gradientScale: Float = 1) {
+    guard let profiler else { return apply(learningRate: learningRate, gradientScale: gradientScale) }
+    // Reads gradient, weights and state, writes weights and state.
+    let bytes = Double(parameters.count * (3 + 2 * state.count) * MemoryLayout<Float>.stride)
+    profiler.measure(configuration.name, .update, bytes: bytes) {
+      apply(learningRate: learningRate, gradientScale: gradientScale)
+    }
+  }
+
+  private func apply(learningRate: Double, gradientScale: Float) {
     step += 1
     for group in groups {
       let start = group.range.lowerBound

@@ -213,7 +213,3 @@ public final class Trainer {
     onEvent(.checkpointWritten(path: directory.statePath))
   }
 }
-
-extension Duration {
-  var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}

@@ -1,0 +1,145 @@
+"""OctNet beside PyTorch, ONNX Runtime and OpenVINO: the same networks, in one sitting, each in turn.
+
+    pip install torch onnx onnxruntime openvino
+    swift build -c release
+    python Benchmarks/compare.py
+
+Writes docs/benchmarks.json (every figure), docs/benchmarks.md (the tables) and docs/benchmarks.svg (the ratios).
+Every figure is the median of its process's repetitions; with --rounds the median of the rounds' medians, the runtimes
+taking turns in each round. Takes about twenty minutes a round on two cores, most of it torch.compile's compiling.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+
+from report import write_report
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+ALPHAS = [0.0, 0.125, 0.5]
+WORKS = [
+    {"name": "train-32-imagenet", "title": "training step, 32×32, ImageNet stem, batch 100, Adam", "work": "train",
+     "stem": "imagenet", "size": 32, "batch": 100, "classes": 10, "optimizer": "adam"},
+    {"name": "train-32-cifar", "title": "training step, 32×32, CIFAR stem, batch 64, Adam", "work": "train",
+     "stem": "cifar", "size": 32, "batch": 64, "classes": 10, "optimizer": "adam"},
+    {"name": "train-224", "title": "training step, 224×224, batch 8, SGD", "work": "train",
+     "stem": "imagenet", "size": 224, "batch": 8, "classes": 1000, "optimizer": "sgd"},
+    {"name": "infer-16", "title": "inference, 224×224, batch 16", "work": "infer",
+     "stem": "imagenet", "size": 224, "batch": 16, "classes": 1000},
+    {"name": "infer-1", "title": "inference, 224×224, batch 1", "work": "infer",
+     "stem": "imagenet", "size": 224, "batch": 1, "classes": 1000},
+]
+TRAINERS = ["torch-eager", "torch-channels-last", "torch-compile"]
+SERVERS = ["onnxruntime", "openvino"]
+
+
+def run(command):
+    """The last line of what the command prints, as JSON; None, with the reason on stderr, where it fails."""
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode != 0:
+        print(f"failed: {' '.join(command)}\n{result.stderr[-2000:]}", file=sys.stderr)
+        return None
+    text = result.stdout[result.stdout.index("{"):]
+    return json.loads(text)
+
+
+def common(work, alpha, threads):
+    return ["--alpha", str(alpha), "--stem", work["stem"], "--image-size", str(work["size"]), "--batch-size",
+            str(work["batch"]), "--classes", str(work["classes"]), "--threads", str(threads)]
+
+
+def time_one(runtime, work, alpha, options, onnx):
+    arguments = common(work, alpha, options.threads)
+    if work["work"] == "train":
+        arguments += ["--optimizer", work["optimizer"]]
+    if runtime == "octnet":
+        return run([options.octcli, "bench", work["work"], *arguments, "--json"])
+    if runtime in SERVERS:
+        arguments += ["--onnx", onnx]
+    return run([sys.executable, os.path.join(HERE, "peer.py"), work["work"], "--runtime", runtime, *arguments,
+                "--seconds", str(options.seconds)])
+
+
+def compare(work, alpha, options, folder):
+    """{runtime: {ms, rss}} of one row and column of the table."""
+    runtimes = ["octnet"] + (TRAINERS if work["work"] == "train" else SERVERS)
+    runtimes = [r for r in runtimes if r == "octnet" or r in options.runtimes]
+    onnx = os.path.join(folder, f"{work['name']}-{alpha}.onnx")
+    if work["work"] == "infer":
+        subprocess.run([sys.executable, os.path.join(HERE, "peer.py"), "export", *common(work, alpha, options.threads),
+                        "--onnx", onnx], check=True, capture_output=True)
+    rounds = {}
+    for _ in range(options.rounds):
+        for runtime in runtimes:
+            result = time_one(runtime, work, alpha, options, onnx)
+            if result:
+                rounds.setdefault(runtime, []).append(result)
+                print(f"{work['name']} alpha={alpha} {runtime}: {result['ms_median']:.1f} ms", flush=True)
+    return {
+        runtime: {"ms": statistics.median(r["ms_median"] for r in results),
+                  "rss": max(r["peak_rss_bytes"] for r in results)}
+        for runtime, results in rounds.items()
+    }
+
+
+def processor():
+    with open("/proc/cpuinfo") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def versions():
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("torch", "onnxruntime", "openvino"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            pass
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--octcli", default=os.path.join(ROOT, ".build", "release", "octcli"))
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=4, help="of repetitions for each figure")
+    parser.add_argument("--works", nargs="*", default=[w["name"] for w in WORKS])
+    parser.add_argument("--runtimes", nargs="*", default=TRAINERS + SERVERS)
+    parser.add_argument("--out", default=os.path.join(ROOT, "docs"))
+    options = parser.parse_args()
+    path = os.path.join(options.out, "benchmarks.json")
+    report = {"works": {}}
+    if os.path.exists(path):
+        # Works that are not measured now keep the figures of the sitting they come from.
+        with open(path) as file:
+            report = json.load(file)
+    with tempfile.TemporaryDirectory() as folder:
+        for work in WORKS:
+            if work["name"] not in options.works:
+                continue
+            report["works"][work["name"]] = {
+                "title": work["title"], "kind": work["work"], "date": datetime.date.today().isoformat(),
+                "processor": processor(), "threads": options.threads, "rounds": options.rounds,
+                "versions": versions(),
+                "results": {str(alpha): compare(work, alpha, options, folder) for alpha in ALPHAS},
+            }
+            with open(path, "w") as file:
+                json.dump(report, file, indent=1, sort_keys=True)
+                file.write("\n")
+    write_report(report, [w["name"] for w in WORKS], options.out)
+
+
+if __name__ == "__main__":
+    main()

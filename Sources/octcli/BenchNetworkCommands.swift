@@ -1,0 +1,156 @@
+import ArgumentParser
+import Foundation
+import OctNet
+
+/// What `bench train` and `bench infer` share.
+struct BenchNetworkOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Network.", valueName: "name"))
+  var model: ResNetDepth = .resnet50
+
+  @Option(help: ArgumentHelp("Share of the channels at half resolution, 0 to 1.", valueName: "ratio"))
+  var alpha = 0.0
+
+  @OptionGroup(title: "Architecture")
+  var architecture: ArchitectureOptions
+
+  @Option(help: ArgumentHelp("Height and width of the images.", valueName: "n"))
+  var imageSize: Int?
+
+  @Option(help: ArgumentHelp("Classes.", valueName: "n"))
+  var classes: Int?
+
+  @Option(help: ArgumentHelp("Threads (default: the processors).", valueName: "n"))
+  var threads: Int?
+
+  @Option(
+    help: ArgumentHelp("Timed repetitions (default: five seconds' worth, at least five).", valueName: "n"))
+  var repetitions: Int?
+
+  @Flag(help: "Print where the time goes: each kind of operation with time, share, GFLOP/s and GB/s.")
+  var profile = false
+
+  @Flag(
+    help:
+      "Print JSON: ms_median, ms_minimum, images_per_second, peak_rss_bytes, gflops, fraction_of_peak and more."
+  )
+  var json = false
+
+  func validate() throws {
+    try ArchitectureOptions.validate(alpha: alpha)
+    for (flag, value) in [
+      ("--threads", threads), ("--classes", classes), ("--image-size", imageSize),
+      ("--repetitions", repetitions),
+    ] {
+      if let value, value < 1 { throw ValidationError("\(flag) is 1 or more, found \(value)") }
+    }
+  }
+
+  func run(_ work: NetworkBenchmark.Work, batchSize: Int, imageSize: Int, classes: Int) throws {
+    guard batchSize >= 1 else { throw ValidationError("--batch-size is 1 or more, found \(batchSize)") }
+    let size = self.imageSize ?? imageSize
+    let configuration = architecture.configuration(
+      changing: ModelConfiguration(name: model.rawValue), model: model, alpha: alpha,
+      classes: self.classes ?? classes, height: size, width: size, channels: 3)
+    let benchmark = NetworkBenchmark(
+      model: configuration, work: work, batchSize: batchSize,
+      threads: threads ?? ProcessInfo.processInfo.activeProcessorCount, repetitions: repetitions)
+    let profiler = profile ? Profiler() : nil
+    let result = try benchmark.run(profiler: profiler)
+    let rows = profiler.map { ProfileReport(profiler: $0, repetitions: result.repetitions) }
+    if json {
+      print(try JSONOutput.text(Report(benchmark: benchmark, result: result, profile: rows?.rows)))
+    } else {
+      print(Self.text(benchmark, result))
+      if let rows { print("\n" + rows.table) }
+    }
+  }
+
+  private static func text(_ benchmark: NetworkBenchmark, _ result: NetworkBenchmark.Result) -> String {
+    let model = benchmark.model
+    let network =
+      "\(model.name), α = \(model.alpha), \(model.stem) stem, \(model.variant) variant, \(model.downsampling) "
+      + "downsampling, \(model.inputHeight)×\(model.inputWidth)×\(model.inputChannels) → \(model.classes)"
+    return [
+      "\(network), batch \(benchmark.batchSize), \(benchmark.threads) threads, \(KernelBenchmark.instructionSet)",
+      String(
+        format: "median  %.2f ms of %d, minimum %.2f ms", result.medianMilliseconds, result.repetitions,
+        result.minimumMilliseconds),
+      String(
+        format: "speed   %.1f images/s, %.1f GFLOP/s, %.0f%% of the peak of %.1f", result.imagesPerSecond,
+        result.gflops, 100 * result.fractionOfPeak, result.peakGFLOPS),
+      String(format: "memory  %.1f MiB at most", Double(result.peakResidentBytes) / 1_048_576),
+    ].joined(separator: "\n")
+  }
+
+  private struct Report: Encodable {
+    let benchmark: NetworkBenchmark
+    let result: NetworkBenchmark.Result
+    let profile: [ProfileReport.Row]?
+
+    enum CodingKeys: String, CodingKey {
+      case model, threads, profile
+      case batchSize = "batch_size"
+      case instructionSet = "instruction_set"
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      try result.encode(to: encoder)
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(benchmark.model, forKey: .model)
+      try container.encode(benchmark.threads, forKey: .threads)
+      try container.encode(benchmark.batchSize, forKey: .batchSize)
+      try container.encode(KernelBenchmark.instructionSet, forKey: .instructionSet)
+      try container.encodeIfPresent(profile, forKey: .profile)
+    }
+  }
+}
+
+struct BenchTrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Time training steps of a network.",
+    discussion: """
+      A step is forward, backward and the optimizer's update, on random images. Multiplications are counted as in \
+      `octcli summary`, three times those of a forward pass; taps outside the map count although they are skipped, \
+      so networks with small maps can exceed the peak.
+
+      Examples:
+        octcli bench train --alpha 0.125 --image-size 32 --batch-size 100
+        octcli bench train --model resnet50 --stem cifar --alpha 0.5 --batch-size 64 --profile
+        octcli bench train --image-size 224 --classes 1000 --batch-size 8 --optimizer sgd --json
+      """)
+
+  @OptionGroup var network: BenchNetworkOptions
+
+  @Option(help: ArgumentHelp("Images a step.", valueName: "n"))
+  var batchSize = 100
+
+  @Option(help: "Update rule.")
+  var optimizer: OptimizerName = .adam
+
+  func run() throws {
+    try network.run(.training(optimizer.rule), batchSize: batchSize, imageSize: 32, classes: 10)
+  }
+}
+
+struct BenchInferCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "infer",
+    abstract: "Time forward passes of a network.",
+    discussion: """
+      The network as `octcli eval` runs it, on random images. Multiplications are counted as in `octcli summary`.
+
+      Examples:
+        octcli bench infer --alpha 0.5 --batch-size 16
+        octcli bench infer --model resnet18 --batch-size 1 --threads 1 --profile
+      """)
+
+  @OptionGroup var network: BenchNetworkOptions
+
+  @Option(help: ArgumentHelp("Images a pass.", valueName: "n"))
+  var batchSize = 16
+
+  func run() throws {
+    try network.run(.inference, batchSize: batchSize, imageSize: 224, classes: 1000)
+  }
+}

@@ -1,0 +1,48 @@
+import Foundation
+import OctNet
+
+/// Where the time of a step went, the slowest kind of operation first; everything by one step.
+struct ProfileReport {
+  struct Row: Encodable {
+    let operation: String
+    let part: Profiler.Part
+    let calls: Int
+    let milliseconds: Double
+    /// Of all operations.
+    let share: Double
+    let gflops, gigabytesPerSecond: Double
+
+    enum CodingKeys: String, CodingKey {
+      case operation, part, calls, share, gflops
+      case milliseconds = "ms"
+      case gigabytesPerSecond = "gb_per_second"
+    }
+  }
+
+  let rows: [Row]
+
+  init(profiler: Profiler, repetitions: Int) {
+    let total = profiler.entries.values.map(\.seconds).reduce(0, +)
+    rows = profiler.entries.map { key, entry in
+      Row(
+        operation: key.kind, part: key.part, calls: entry.calls / repetitions,
+        milliseconds: entry.seconds * 1e3 / Double(repetitions), share: entry.seconds / total,
+        gflops: entry.operations / entry.seconds * 1e-9,
+        gigabytesPerSecond: entry.bytes / entry.seconds * 1e-9)
+    }.sorted { $0.milliseconds > $1.milliseconds }
+  }
+
+  var table: String {
+    var table = TextTable(header: ["operation", "calls", "ms", "share", "GFLOP/s", "GB/s"])
+    for row in rows {
+      table.add([
+        "\(row.operation) \(row.part.rawValue)", String(row.calls),
+        String(format: "%.2f", row.milliseconds), String(format: "%.1f%%", 100 * row.share),
+        row.gflops > 0 ? String(format: "%.1f", row.gflops) : "–",
+        String(format: "%.1f", row.gigabytesPerSecond),
+      ])
+    }
+    return table.description
+      + "\nGB/s counts every operand once; what a cache holds makes it larger than the memory's."
+  }
+}
