@@ -71,6 +71,27 @@ import Testing
     for (a, b) in zip(fused.state, plain.state) { #expect(error(a, b) < 1e-4) }
   }
 
+  /// Large images leave room for few in a pass; the logits are those of each image alone.
+  @Test func aBatchMayTakeSeveralPasses() throws {
+    let model = ModelConfiguration(
+      name: "resnet18", alpha: 0.5, stem: .cifar, classes: 7, inputHeight: 97, inputWidth: 96)
+    let network = try model.makeNetwork(seed: 3)
+    let pass = InferenceSession.imagesOfAPass(network.graph.fused(for: .inference), of: 11)
+    #expect(pass > 1 && pass < 11)
+    var stream = RandomStream(seed: 9, "images")
+    let size = network.inputShape.count
+    let images = (0..<11 * size).map { _ in stream.normal() }
+    let session = try InferenceSession(network: network, batchSize: 11, threads: 2)
+    let logits = Array(session.logits(images: images, count: 11))
+    let single = try InferenceSession(network: network, batchSize: 1, threads: 2)
+    for image in 0..<11 {
+      let alone = images.withUnsafeBufferPointer { buffer in
+        buffer.baseAddress.map { Array(single.logits(images: $0 + image * size, count: 1)) }
+      }
+      #expect(alone == Array(logits[image * 7..<(image + 1) * 7]))
+    }
+  }
+
   @Test func aPartialBatchIsAsGoodAsASessionOfItsSize() throws {
     let exact = try run(model(alpha: 0.25), threads: 2, fused: true, capacity: 3, count: 3)
     let partial = try run(model(alpha: 0.25), threads: 2, fused: true, capacity: 8, count: 3)

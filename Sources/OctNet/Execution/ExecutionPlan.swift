@@ -10,6 +10,8 @@ struct ExecutionPlan {
   private(set) var saved: [Int?]
   private(set) var scratch: Int
   private(set) var arenaBytes: Int
+  /// The part of the arena that holds maps, gradients and statistics; scratch memory follows it.
+  var mapBytes: Int { scratch }
   /// Whether a node's contribution to an input's gradient adds to earlier ones.
   private(set) var accumulates: [[Bool]]
 

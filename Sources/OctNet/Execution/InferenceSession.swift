@@ -1,20 +1,40 @@
 /// Forward passes of a network with its running statistics, for batches up to a fixed size.
 ///
+/// A large batch goes through the network a few images at a time, so that the maps between two operations are still
+/// in the cache when the next one reads them. No result depends on it: every image is computed on its own.
+///
 /// Call it from one thread only: the worker threads belong to the thread that started them.
 public final class InferenceSession {
+  /// Bytes of maps that may be alive in one pass. Measured on a processor with 32 MiB of shared cache: ResNet-50 at
+  /// 224×224 takes 4 images at a time, which is 4 % (α = 0) to 17 % (α = 0.5) faster than 16.
+  static let mapBytesOfAPass = 40 << 20
+
   /// The executor reads its parameters through plain pointers.
   private let network: Network
   private let executor: Executor
+  private let batchSize: Int
   private let classes: Int
+  private let results: AlignedBuffer
 
   /// - Throws: `OctNetError.graph` where the output is not a vector of logits.
   public init(network: Network, batchSize: Int, threads: Int, fused: Bool = true) throws {
     precondition(batchSize > 0 && threads > 0)
     classes = try network.requireLogits()
     self.network = network
+    self.batchSize = batchSize
+    let graph = fused ? network.graph.fused(for: .inference) : network.graph
     executor = Executor(
-      graph: fused ? network.graph.fused(for: .inference) : network.graph,
-      memory: network.parameters.memory, batch: batchSize, training: false, threads: threads)
+      graph: graph, memory: network.parameters.memory, batch: Self.imagesOfAPass(graph, of: batchSize),
+      training: false, threads: threads)
+    results = AlignedBuffer(byteCount: batchSize * classes * MemoryLayout<Float>.stride)
+  }
+
+  /// Passes of equal size, as few as the cache allows.
+  static func imagesOfAPass(_ graph: Graph, of batchSize: Int) -> Int {
+    let image = ExecutionPlan(graph: graph, batch: 1, training: false, threads: 1).mapBytes
+    let most = max(1, mapBytesOfAPass / max(1, image))
+    let passes = (batchSize + most - 1) / most
+    return (batchSize + passes - 1) / passes
   }
 
   /// Receives the time of every operation from now on; nil measures nothing.
@@ -29,6 +49,12 @@ public final class InferenceSession {
   /// - Parameter images: [count, height, width, channels], count up to the session's batch size.
   /// - Returns: [count, classes], valid until the next call.
   public func logits(images: UnsafePointer<Float>, count: Int) -> UnsafeBufferPointer<Float> {
-    UnsafeBufferPointer(start: executor.forward(images: images, count: count), count: count * classes)
+    precondition(count > 0 && count <= batchSize)
+    for first in stride(from: 0, to: count, by: executor.batch) {
+      let part = min(executor.batch, count - first)
+      let logits = executor.forward(images: images + first * network.inputShape.count, count: part)
+      (results.floats + first * classes).update(from: logits, count: part * classes)
+    }
+    return UnsafeBufferPointer(start: results.floats, count: count * classes)
   }
 }

@@ -1,0 +1,97 @@
+"""What α saves: multiplications in theory, time by the clock. Writes docs/alpha.md and docs/alpha.svg.
+
+    swift build -c release
+    python Benchmarks/alpha.py
+
+Each round times every α in turn; figures are medians over the rounds, as ratios to α = 0. Needs Python alone.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import statistics
+import subprocess
+
+from compare import ROOT, processor
+
+ALPHAS = ["0", "0.125", "0.25", "0.5", "0.75"]
+WORKS = [
+    ("training step, 32×32, ImageNet stem, batch 100, Adam", "train",
+     ["--image-size", "32", "--batch-size", "100", "--classes", "10", "--optimizer", "adam"]),
+    ("training step, 224×224, batch 8, SGD", "train",
+     ["--image-size", "224", "--batch-size", "8", "--classes", "1000", "--optimizer", "sgd"]),
+    ("inference, 224×224, batch 16", "infer", ["--image-size", "224", "--batch-size", "16", "--classes", "1000"]),
+    ("inference, 224×224, batch 1", "infer", ["--image-size", "224", "--batch-size", "1", "--classes", "1000"]),
+]
+COLORS = ["#1d4e89", "#4c86c6", "#2a9d8f", "#e9a23b"]
+
+
+def output(command):
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def theory(octcli):
+    """Multiplications at each α ÷ those at α = 0."""
+    macs = [output([octcli, "summary", "--alpha", a, "--stem", "imagenet", "--json"])["macs"] for a in ALPHAS]
+    return [m / macs[0] for m in macs]
+
+
+def clock(octcli, kind, flags, threads, rounds):
+    """Milliseconds at each α."""
+    times = {a: [] for a in ALPHAS}
+    for _ in range(rounds):
+        for a in ALPHAS:
+            command = [octcli, "bench", kind, "--alpha", a, "--stem", "imagenet", "--threads", str(threads), *flags]
+            times[a].append(output([*command, "--json"])["ms_median"])
+            print(kind, *flags[:4], "alpha", a, f"{times[a][-1]:.1f} ms", flush=True)
+    return [statistics.median(times[a]) for a in ALPHAS]
+
+
+def chart(ideal, rows):
+    width, height, left, top = 560, 300, 56, 30
+    x = lambda a: left + float(a) / 0.75 * (width - left - 20)
+    y = lambda v: top + (1.05 - v) / 0.75 * (height - top - 40)
+    parts = []
+    for v in (0.4, 0.6, 0.8, 1.0):
+        parts.append(f'<line x1="{left}" x2="{width - 20}" y1="{y(v):.0f}" y2="{y(v):.0f}" stroke="#ddd"/>'
+                     f'<text x="{left - 8}" y="{y(v) + 4:.0f}" text-anchor="end">{v:.1f}</text>')
+    for a in ALPHAS:
+        parts.append(f'<text x="{x(a):.0f}" y="{height - 22}" text-anchor="middle">{a}</text>')
+    curves = [("multiplications", ideal, "#888", "5 4")]
+    curves += [(title, ratios, color, "none") for (title, ratios), color in zip(rows, COLORS)]
+    for i, (title, values, color, dash) in enumerate(curves):
+        points = " ".join(f"{x(a):.1f},{y(v):.1f}" for a, v in zip(ALPHAS, values))
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2" stroke-dasharray="{dash}"/>')
+        parts.append(f'<line x1="{left}" x2="{left + 24}" y1="{height + 14 + 18 * i}" y2="{height + 14 + 18 * i}" '
+                     f'stroke="{color}" stroke-width="2" stroke-dasharray="{dash}"/>'
+                     f'<text x="{left + 32}" y="{height + 18 + 18 * i}">{title}</text>')
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height + 24 + 18 * len(curves)}" '
+            'font-family="sans-serif" font-size="12" fill="#222"><rect width="100%" height="100%" fill="#fff"/>'
+            f'<text x="12" y="18" font-weight="bold">ResNet-50: time at α ÷ time at α = 0</text>'
+            f'<text x="{width / 2:.0f}" y="{height - 6}" text-anchor="middle">α</text>' + "".join(parts) + "</svg>\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--octcli", default=os.path.join(ROOT, ".build", "release", "octcli"))
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", default=os.path.join(ROOT, "docs"))
+    options = parser.parse_args()
+    ideal, rows, lines = theory(options.octcli), [], []
+    for title, kind, flags in WORKS:
+        times = clock(options.octcli, kind, flags, options.threads, options.rounds)
+        rows.append((title, [t / times[0] for t in times]))
+        lines.append(f"| {title} | " + " | ".join(f"{t / times[0]:.2f} ({t:.1f} ms)" for t in times) + " |")
+    with open(os.path.join(options.out, "alpha.md"), "w") as file:
+        file.write("| ResNet-50 | " + " | ".join(f"α = {a}" for a in ALPHAS) + " |\n|---|" + "---|" * len(ALPHAS) + "\n"
+                   + "| multiplications, 224×224 | " + " | ".join(f"{v:.2f}" for v in ideal) + " |\n"
+                   + "\n".join(lines) + f"\n\n`python Benchmarks/alpha.py`, {options.rounds} rounds; {processor()}, "
+                   f"{options.threads} threads, {datetime.date.today().isoformat()}.\n")
+    with open(os.path.join(options.out, "alpha.svg"), "w") as file:
+        file.write(chart(ideal, rows))
+
+
+if __name__ == "__main__":
+    main()
