@@ -1,9 +1,10 @@
-"""What α saves: multiplications in theory, time by the clock. Writes docs/alpha.md and docs/alpha.svg.
+"""What α saves: multiplications in theory, time by the clock. Writes docs/alpha.json, alpha.md and alpha.svg.
 
     swift build -c release
     python Benchmarks/alpha.py
 
-Each round times every α in turn; figures are medians over the rounds, as ratios to α = 0. Needs Python alone.
+Each round times every α in turn; figures are medians over the rounds, as ratios to α = 0. `--add` keeps the rounds of
+the last sitting. Needs Python alone.
 """
 
 import argparse
@@ -22,9 +23,8 @@ WORKS = [
     ("training step, 224×224, batch 8, SGD", "train",
      ["--image-size", "224", "--batch-size", "8", "--classes", "1000", "--optimizer", "sgd"]),
     ("inference, 224×224, batch 16", "infer", ["--image-size", "224", "--batch-size", "16", "--classes", "1000"]),
-    ("inference, 224×224, batch 1", "infer", ["--image-size", "224", "--batch-size", "1", "--classes", "1000"]),
 ]
-COLORS = ["#1d4e89", "#4c86c6", "#2a9d8f", "#e9a23b"]
+COLORS = ["#1d4e89", "#2a9d8f", "#e9a23b"]
 
 
 def output(command):
@@ -37,15 +37,13 @@ def theory(octcli):
     return [m / macs[0] for m in macs]
 
 
-def clock(octcli, kind, flags, threads, rounds):
-    """Milliseconds at each α."""
-    times = {a: [] for a in ALPHAS}
+def clock(octcli, kind, flags, threads, rounds, times):
+    """Adds a list of milliseconds for each α to `times`."""
     for _ in range(rounds):
         for a in ALPHAS:
             command = [octcli, "bench", kind, "--alpha", a, "--stem", "imagenet", "--threads", str(threads), *flags]
-            times[a].append(output([*command, "--json"])["ms_median"])
+            times.setdefault(a, []).append(output([*command, "--json"])["ms_median"])
             print(kind, *flags[:4], "alpha", a, f"{times[a][-1]:.1f} ms", flush=True)
-    return [statistics.median(times[a]) for a in ALPHAS]
 
 
 def chart(ideal, rows):
@@ -77,17 +75,29 @@ def main():
     parser.add_argument("--octcli", default=os.path.join(ROOT, ".build", "release", "octcli"))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--add", action="store_true", help="to the rounds in alpha.json")
     parser.add_argument("--out", default=os.path.join(ROOT, "docs"))
     options = parser.parse_args()
-    ideal, rows, lines = theory(options.octcli), [], []
+    path = os.path.join(options.out, "alpha.json")
+    measured = {}
+    if options.add:
+        with open(path) as file:
+            measured = json.load(file)
     for title, kind, flags in WORKS:
-        times = clock(options.octcli, kind, flags, options.threads, options.rounds)
+        clock(options.octcli, kind, flags, options.threads, options.rounds, measured.setdefault(title, {}))
+    with open(path, "w") as file:
+        json.dump(measured, file, indent=1, ensure_ascii=False)
+        file.write("\n")
+    ideal, rows, lines = theory(options.octcli), [], []
+    for title, _, _ in WORKS:
+        times = [statistics.median(measured[title][a]) for a in ALPHAS]
+        rounds = len(measured[title][ALPHAS[0]])
         rows.append((title, [t / times[0] for t in times]))
         lines.append(f"| {title} | " + " | ".join(f"{t / times[0]:.2f} ({t:.1f} ms)" for t in times) + " |")
     with open(os.path.join(options.out, "alpha.md"), "w") as file:
         file.write("| ResNet-50 | " + " | ".join(f"α = {a}" for a in ALPHAS) + " |\n|---|" + "---|" * len(ALPHAS) + "\n"
                    + "| multiplications, 224×224 | " + " | ".join(f"{v:.2f}" for v in ideal) + " |\n"
-                   + "\n".join(lines) + f"\n\n`python Benchmarks/alpha.py`, {options.rounds} rounds; {processor()}, "
+                   + "\n".join(lines) + f"\n\n`python Benchmarks/alpha.py`, {rounds} rounds; {processor()}, "
                    f"{options.threads} threads, {datetime.date.today().isoformat()}.\n")
     with open(os.path.join(options.out, "alpha.svg"), "w") as file:
         file.write(chart(ideal, rows))
