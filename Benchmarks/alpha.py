@@ -3,8 +3,9 @@
     swift build -c release
     python Benchmarks/alpha.py
 
-Each round times every α in turn; figures are medians over the rounds, as ratios to α = 0. `--add` keeps the rounds of
-the last sitting. Needs Python alone.
+Each round times every α in turn. A figure is the median over the rounds of a round's own ratio to its α = 0, so that a
+slow moment of the machine does not meet a fast one; beside it stand the smallest and the largest. `--add` keeps the
+rounds of earlier sittings, and `--add --rounds 0` only draws them again. Needs Python alone.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import os
 import statistics
 import subprocess
 
-from compare import ROOT, processor
+from compare import ROOT, processor, require_program
 
 ALPHAS = ["0", "0.125", "0.25", "0.5", "0.75"]
 WORKS = [
@@ -78,6 +79,7 @@ def main():
     parser.add_argument("--add", action="store_true", help="to the rounds in alpha.json")
     parser.add_argument("--out", default=os.path.join(ROOT, "docs"))
     options = parser.parse_args()
+    require_program(parser, options.octcli)
     path = os.path.join(options.out, "alpha.json")
     measured = {}
     if options.add:
@@ -90,14 +92,16 @@ def main():
         file.write("\n")
     ideal, rows, lines = theory(options.octcli), [], []
     for title, _, _ in WORKS:
-        times = [statistics.median(measured[title][a]) for a in ALPHAS]
-        rounds = len(measured[title][ALPHAS[0]])
-        rows.append((title, [t / times[0] for t in times]))
-        lines.append(f"| {title} | " + " | ".join(f"{t / times[0]:.2f} ({t:.1f} ms)" for t in times) + " |")
+        base = measured[title][ALPHAS[0]]
+        ratios = [[t / b for t, b in zip(measured[title][a], base)] for a in ALPHAS]
+        rows.append((title, [statistics.median(r) for r in ratios]))
+        cells = [f"1 ({statistics.median(base):.0f} ms)"]
+        cells += [f"{statistics.median(r):.2f} ({min(r):.2f}–{max(r):.2f})" for r in ratios[1:]]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
     with open(os.path.join(options.out, "alpha.md"), "w") as file:
         file.write("| ResNet-50 | " + " | ".join(f"α = {a}" for a in ALPHAS) + " |\n|---|" + "---|" * len(ALPHAS) + "\n"
                    + "| multiplications, 224×224 | " + " | ".join(f"{v:.2f}" for v in ideal) + " |\n"
-                   + "\n".join(lines) + f"\n\n`python Benchmarks/alpha.py`, {rounds} rounds; {processor()}, "
+                   + "\n".join(lines) + f"\n\n`python Benchmarks/alpha.py`, {len(base)} rounds, median (smallest–largest); {processor()}, "
                    f"{options.threads} threads, {datetime.date.today().isoformat()}.\n")
     with open(os.path.join(options.out, "alpha.svg"), "w") as file:
         file.write(chart(ideal, rows))

@@ -73,8 +73,10 @@ def compare(work, alpha, options, folder):
     runtimes = [r for r in runtimes if r == "octnet" or r in options.runtimes]
     onnx = os.path.join(folder, f"{work['name']}-{alpha}.onnx")
     if work["work"] == "infer":
-        subprocess.run([sys.executable, os.path.join(HERE, "peer.py"), "export", *common(work, alpha, options.threads),
-                        "--onnx", onnx], check=True, capture_output=True)
+        exported = subprocess.run([sys.executable, os.path.join(HERE, "peer.py"), "export",
+                                   *common(work, alpha, options.threads), "--onnx", onnx], capture_output=True, text=True)
+        if exported.returncode != 0:
+            sys.exit(f"the export to ONNX failed: {exported.stderr.strip().splitlines()[-1]}")
     rounds = {}
     for _ in range(options.rounds):
         for runtime in runtimes:
@@ -87,6 +89,12 @@ def compare(work, alpha, options, folder):
                   "rss": max(r["peak_rss_bytes"] for r in results)}
         for runtime, results in rounds.items()
     }
+
+
+def require_program(parser, path):
+    """Ends with a usage error where octcli is not built."""
+    if not os.access(path, os.X_OK):
+        parser.error(f"--octcli: found no program at {path}; build it with: swift build -c release")
 
 
 def processor():
@@ -119,6 +127,8 @@ def main():
     parser.add_argument("--runtimes", nargs="*", default=TRAINERS + SERVERS)
     parser.add_argument("--out", default=os.path.join(ROOT, "docs"))
     options = parser.parse_args()
+    require_program(parser, options.octcli)
+    os.makedirs(options.out, exist_ok=True)
     path = os.path.join(options.out, "benchmarks.json")
     report = {"works": {}}
     if os.path.exists(path):

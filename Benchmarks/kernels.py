@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 
+from compare import require_program
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PASSES = ["forward", "backward-data", "backward-weights"]
 
@@ -68,6 +70,7 @@ def main():
     if options.torch_only:
         return print(json.dumps(time_torch(options.torch_only, options.threads, options.repetitions)))
 
+    require_program(parser, options.octcli)
     ours, theirs, peaks = {}, {}, []
     for number in range(options.rounds):
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)

@@ -43,7 +43,7 @@ def table(work):
 
 def chart(works):
     """Bars of best peer ÷ OctNet; the line at 1 is equality."""
-    bar, gap, left, width = 18, 26, 330, 420
+    bar, gap, left, width = 18, 26, 400, 420
     groups = [(w["title"], [(a, ratio(w["results"][a])) for a in w["results"]]) for w in works]
     groups = [(title, [(a, v) for a, v in bars if v]) for title, bars in groups]
     largest = max((v for _, bars in groups for _, v in bars), default=1)

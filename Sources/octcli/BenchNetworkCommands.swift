@@ -4,20 +4,10 @@ import OctNet
 
 /// What `bench train` and `bench infer` share.
 struct BenchNetworkOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Network.", valueName: "name"))
-  var model: ResNetDepth = .resnet50
+  @OptionGroup var network: NetworkOptions
 
-  @Option(help: ArgumentHelp("Share of the channels at half resolution, 0 to 1.", valueName: "ratio"))
-  var alpha = 0.0
-
-  @OptionGroup(title: "Architecture")
-  var architecture: ArchitectureOptions
-
-  @Option(help: ArgumentHelp("Height and width of the images.", valueName: "n"))
-  var imageSize: Int?
-
-  @Option(help: ArgumentHelp("Classes.", valueName: "n"))
-  var classes: Int?
+  @Option(help: ArgumentHelp("Images a step or pass (default: 100 in train, 16 in infer).", valueName: "n"))
+  var batchSize: Int?
 
   @Option(help: ArgumentHelp("Threads (default: the processors).", valueName: "n"))
   var threads: Int?
@@ -36,23 +26,17 @@ struct BenchNetworkOptions: ParsableArguments {
   var json = false
 
   func validate() throws {
-    try ArchitectureOptions.validate(alpha: alpha)
     for (flag, value) in [
-      ("--threads", threads), ("--classes", classes), ("--image-size", imageSize),
-      ("--repetitions", repetitions),
+      ("--batch-size", batchSize), ("--threads", threads), ("--repetitions", repetitions),
     ] {
       if let value, value < 1 { throw ValidationError("\(flag) is 1 or more, found \(value)") }
     }
   }
 
-  func run(_ work: NetworkBenchmark.Work, batchSize: Int, imageSize: Int, classes: Int) throws {
-    guard batchSize >= 1 else { throw ValidationError("--batch-size is 1 or more, found \(batchSize)") }
-    let size = self.imageSize ?? imageSize
-    let configuration = architecture.configuration(
-      changing: ModelConfiguration(name: model.rawValue), model: model, alpha: alpha,
-      classes: self.classes ?? classes, height: size, width: size, channels: 3)
+  func run(_ work: NetworkBenchmark.Work, batchSize: Int, smallImages: Bool) throws {
     let benchmark = NetworkBenchmark(
-      model: configuration, work: work, batchSize: batchSize,
+      model: network.configuration(smallImages: smallImages), work: work,
+      batchSize: self.batchSize ?? batchSize,
       threads: threads ?? ProcessInfo.processInfo.activeProcessorCount, repetitions: repetitions)
     let profiler = profile ? Profiler() : nil
     let result = try benchmark.run(profiler: profiler)
@@ -66,12 +50,9 @@ struct BenchNetworkOptions: ParsableArguments {
   }
 
   private static func text(_ benchmark: NetworkBenchmark, _ result: NetworkBenchmark.Result) -> String {
-    let model = benchmark.model
-    let network =
-      "\(model.name), α = \(model.alpha), \(model.stem) stem, \(model.variant) variant, \(model.downsampling) "
-      + "downsampling, \(model.inputHeight)×\(model.inputWidth)×\(model.inputChannels) → \(model.classes)"
-    return [
-      "\(network), batch \(benchmark.batchSize), \(benchmark.threads) threads, \(KernelBenchmark.instructionSet)",
+    [
+      "\(benchmark.model.heading), batch \(benchmark.batchSize), \(benchmark.threads) threads, "
+        + KernelBenchmark.instructionSet,
       String(
         format: "median  %.2f ms of %d, minimum %.2f ms", result.medianMilliseconds, result.repetitions,
         result.minimumMilliseconds),
@@ -120,16 +101,13 @@ struct BenchTrainCommand: ParsableCommand {
         octcli bench train --image-size 224 --classes 1000 --batch-size 8 --optimizer sgd --json
       """)
 
-  @OptionGroup var network: BenchNetworkOptions
-
-  @Option(help: ArgumentHelp("Images a step.", valueName: "n"))
-  var batchSize = 100
+  @OptionGroup var options: BenchNetworkOptions
 
   @Option(help: "Update rule.")
   var optimizer: OptimizerName = .adam
 
   func run() throws {
-    try network.run(.training(optimizer.rule), batchSize: batchSize, imageSize: 32, classes: 10)
+    try options.run(.training(optimizer.rule), batchSize: 100, smallImages: true)
   }
 }
 
@@ -145,12 +123,9 @@ struct BenchInferCommand: ParsableCommand {
         octcli bench infer --model resnet18 --batch-size 1 --threads 1 --profile
       """)
 
-  @OptionGroup var network: BenchNetworkOptions
-
-  @Option(help: ArgumentHelp("Images a pass.", valueName: "n"))
-  var batchSize = 16
+  @OptionGroup var options: BenchNetworkOptions
 
   func run() throws {
-    try network.run(.inference, batchSize: batchSize, imageSize: 224, classes: 1000)
+    try options.run(.inference, batchSize: 16, smallImages: false)
   }
 }

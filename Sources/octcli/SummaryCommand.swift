@@ -18,37 +18,13 @@ struct SummaryCommand: ParsableCommand {
         octcli summary --model resnet50 --stem imagenet --image-size 32 --classes 10
       """)
 
-  @Option(help: ArgumentHelp("Network.", valueName: "name"))
-  var model: ResNetDepth = .resnet50
-
-  @Option(help: ArgumentHelp("Share of the channels at half resolution, 0 to 1.", valueName: "ratio"))
-  var alpha = 0.25
-
-  @OptionGroup(title: "Architecture")
-  var architecture: ArchitectureOptions
-
-  @Option(
-    help: ArgumentHelp(
-      "Classes (default: 1000 with the imagenet stem, 10 with cifar).", valueName: "n"))
-  var classes: Int?
-
-  @Option(
-    help: ArgumentHelp(
-      "Height and width of the image (default: 224 with the imagenet stem, 32 with cifar).", valueName: "n"))
-  var imageSize: Int?
+  @OptionGroup var network: NetworkOptions
 
   @Flag(help: "Print JSON: parameters and macs as integers, total and for each stage.")
   var json = false
 
-  func validate() throws {
-    try ArchitectureOptions.validate(alpha: alpha)
-    for (flag, value) in [("--classes", classes), ("--image-size", imageSize)] {
-      if let value, value < 1 { throw ValidationError("\(flag) is 1 or more, found \(value)") }
-    }
-  }
-
   func run() throws {
-    let configuration = configured()
+    let configuration = network.configuration()
     var ordinary = configuration
     ordinary.alpha = 0
     ordinary.downsampling = .strided
@@ -57,25 +33,9 @@ struct SummaryCommand: ParsableCommand {
     if json {
       print(try JSONOutput.text(CostReport(configuration: configuration, cost: cost, reference: reference)))
     } else {
-      print(Self.heading(configuration))
+      print(configuration.heading + "\n")
       print(Self.table(cost, reference: reference))
     }
-  }
-
-  private func configured() -> ModelConfiguration {
-    var configuration = architecture.configuration(
-      changing: ModelConfiguration(name: model.rawValue), model: model, alpha: alpha, classes: 1, height: 1,
-      width: 1, channels: 3)
-    let isLarge = configuration.stem == .imagenet
-    configuration.classes = classes ?? (isLarge ? 1000 : 10)
-    configuration.inputHeight = imageSize ?? (isLarge ? 224 : 32)
-    configuration.inputWidth = configuration.inputHeight
-    return configuration
-  }
-
-  private static func heading(_ model: ModelConfiguration) -> String {
-    "\(model.name), α = \(model.alpha), \(model.stem) stem, \(model.variant) variant, \(model.downsampling) "
-      + "downsampling, \(model.inputHeight)×\(model.inputWidth)×\(model.inputChannels) → \(model.classes)\n"
   }
 
   private static func table(_ cost: CostSummary, reference: CostSummary) -> String {

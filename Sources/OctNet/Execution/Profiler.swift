@@ -9,7 +9,7 @@ public final class Profiler {
   }
 
   public struct Key: Hashable, Sendable {
-    /// `Operation.kind`, or `loss` and the optimizer's name.
+    /// `Operation.kind`, `loss`, or the optimizer's name.
     public let kind: String
     public let part: Part
   }
@@ -27,8 +27,6 @@ public final class Profiler {
   private let clock = ContinuousClock()
 
   public init() {}
-
-  public func reset() { entries = [:] }
 
   func measure<Result>(
     _ kind: String, _ part: Part, operations: Double = 0, bytes: Double = 0, _ body: () throws -> Result

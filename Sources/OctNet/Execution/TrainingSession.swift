@@ -55,10 +55,7 @@ public final class TrainingSession {
     images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, count: Int, dropoutSeed: UInt64 = 0
   ) -> StepResult {
     let logits = executor.forward(images: images, count: count, seed: dropoutSeed)
-    check(
-      oct_softmax_cross_entropy(
-        count, classes, logits, labels, labelSmoothing, 1 / Float(count), &losses, executor.outputGradient,
-        Int32(threads)))
+    computeLoss(logits, labels, count: count)
     var correct = 0
     for image in 0..<count where logits.argmax(row: image, of: classes) == Int(labels[image]) {
       correct += 1
@@ -68,6 +65,22 @@ public final class TrainingSession {
     executor.backward(images: images, count: count, seed: dropoutSeed)
     for index in network.counters.indices { network.counters[index] += 1 }
     return StepResult(loss: Float(total / Double(count)), correct: correct)
+  }
+
+  /// Fills `losses` and the gradient of the logits.
+  private func computeLoss(
+    _ logits: UnsafePointer<Float>, _ labels: UnsafePointer<Int32>, count: Int
+  ) {
+    func compute() {
+      check(
+        oct_softmax_cross_entropy(
+          count, classes, logits, labels, labelSmoothing, 1 / Float(count), &losses,
+          executor.outputGradient, Int32(threads)))
+    }
+    guard let profiler else { return compute() }
+    // Logits in, their gradient out.
+    profiler.measure(
+      "loss", .forward, bytes: Double(2 * count * classes * MemoryLayout<Float>.stride), compute)
   }
 
   /// count × classes logits of the last step (training mode); tests compare them.

@@ -33,7 +33,7 @@ extension Graph {
       let low = upsamplings.first.map { shape(of: nodes[$0].inputs[0]) }
       joined[index] = Node(
         operation: ConvolutionSum(
-          sources: parts.map { .init(geometry: $0.geometry, weight: $0.weight) }, low: low, norm: nil),
+          sources: parts.map { .init(geometry: $0.geometry, weight: $0.weight) }, low: low),
         inputs: (convolutions + upsamplings).map { nodes[$0].inputs[0] }, output: node.output, path: node.path
       )
       replaced.formUnion(convolutions + upsamplings)
@@ -139,7 +139,7 @@ extension Operation {
     switch self {
     case let conv as Convolution where conv.bias == nil && !conv.geometry.isDepthwise:
       return ConvolutionSum(
-        sources: [.init(geometry: conv.geometry, weight: conv.weight)], low: nil, norm: nil)
+        sources: [.init(geometry: conv.geometry, weight: conv.weight)], low: nil)
     case let sum as ConvolutionSum where sum.norm == nil && !sum.sources[0].geometry.isDepthwise: return sum
     default: return nil
     }

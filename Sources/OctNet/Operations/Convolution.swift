@@ -39,12 +39,12 @@ struct Convolution: Operation {
       check(
         oct_conv2d_backward_weights(
           &descriptor, c.inputs[0], c.outputGradient, c.memory.gradient(weight), false, c.scratch, threads))
-    }
-    if let bias {
-      check(
-        oct_bias_backward(
-          c.batch * geometry.output.pixels, geometry.output.channels, c.outputGradient,
-          c.memory.gradient(bias), c.scratch, threads))
+      if let bias {
+        check(
+          oct_bias_backward(
+            c.batch * geometry.output.pixels, geometry.output.channels, c.outputGradient,
+            c.memory.gradient(bias), c.scratch, threads))
+      }
     }
     if let sink = c.inputGradients[0] {
       c.profiled(kind, .backwardData, geometry) {

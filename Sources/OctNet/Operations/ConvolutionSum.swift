@@ -44,7 +44,9 @@ struct ConvolutionSum: Operation {
 
   /// Scale and bias of the norm, a float a channel each, whole cache lines.
   private var foldedBytes: Int {
-    norm.map { (2 * $0.shape.channels * MemoryLayout<Float>.stride + 63) / 64 * 64 } ?? 0
+    guard let norm else { return 0 }
+    let line = MemoryPlanner.alignment
+    return (2 * norm.shape.channels * MemoryLayout<Float>.stride + line - 1) / line * line
   }
 
   func forward(_ c: ForwardContext) {
