@@ -21,7 +21,7 @@ static bool tap_is_used(ptrdiff_t count, ptrdiff_t size, ptrdiff_t stride, ptrdi
 }
 
 /// One (group, ic block, tap) of the transposed weights.
-static void transpose_tap(const oct_conv2d_desc *d, const float *restrict weights, float *restrict transposed,
+static void transpose_tap(const oct_conv2d_desc *d, const oct_conv_leaf *leaf, const float *restrict weights, float *restrict transposed,
                           ptrdiff_t group, ptrdiff_t block, ptrdiff_t tap) {
   const ptrdiff_t icg = d->ic / d->g, ocg = d->oc / d->g, taps = d->kh * d->kw;
   const ptrdiff_t width = oct_block_width(icg, block), channels = oct_min(OCT_BLOCK, icg - block * OCT_BLOCK);
@@ -30,11 +30,10 @@ static void transpose_tap(const oct_conv2d_desc *d, const float *restrict weight
   for (ptrdiff_t ob = 0; ob * OCT_BLOCK < ocg; ob++) {
     const ptrdiff_t out_width = oct_block_width(ocg, ob), out_channels = oct_min(OCT_BLOCK, ocg - ob * OCT_BLOCK);
     const float *in = weights + (group * oct_padded(ocg) + ob * OCT_BLOCK) * icg * taps + (tap * icg + block * OCT_BLOCK) * out_width;
-    for (ptrdiff_t o = 0; o < out_channels; o++) {
-      float *row = out + (ob * OCT_BLOCK + o) * width;
-      for (ptrdiff_t i = 0; i < channels; i++) row[i] = in[i * out_width + o];
-      for (ptrdiff_t i = channels; i < width; i++) row[i] = 0;
-    }
+    float *rows = out + ob * OCT_BLOCK * width;
+    leaf->transpose(channels, out_channels, in, out_width, rows, width);
+    for (ptrdiff_t o = 0; o < out_channels; o++)
+      for (ptrdiff_t i = channels; i < width; i++) rows[o * width + i] = 0;
   }
 }
 
@@ -85,7 +84,7 @@ oct_status oct_conv2d_backward_data(const oct_conv2d_desc *d, const float *diff_
     for (ptrdiff_t item = 0; item < d->g * blocks * taps; item++) {
       const ptrdiff_t tap = item % taps;
       if (tap_is_used(d->oh, d->ih, d->sh, d->ph, tap / d->kw) && tap_is_used(d->ow, d->iw, d->sw, d->pw, tap % d->kw))
-        transpose_tap(d, weights, transposed, item / (blocks * taps), item / taps % blocks, tap);
+        transpose_tap(d, oct_conv_leaf_active(), weights, transposed, item / (blocks * taps), item / taps % blocks, tap);
     }
     for (ptrdiff_t ry = 0; ry < d->sh; ry++)
       for (ptrdiff_t rx = 0; rx < d->sw; rx++) {

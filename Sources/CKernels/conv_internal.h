@@ -40,6 +40,8 @@ typedef struct oct_conv_tile {
   const float *bias;
   uintptr_t residual;         // bytes from a row of dst to the row that is added, 0 for none
   bool relu;
+  /// dst goes past the caches. Its rows are aligned to a vector and have whole ones.
+  bool streams;
   ptrdiff_t columns;          // channels of dst in this block; the last vector may be partial
   ptrdiff_t width;            // of the weights block
 } oct_conv_tile;
@@ -55,6 +57,9 @@ typedef struct oct_conv_leaf {
   /// weights[i][0 ..< width] (+)= Σ_segments Σ_p src[p][offset + i] · panel[p][0 ..< width], i < rows ≤ max_outer_rows(width).
   void (*outer)(const float *const *src, ptrdiff_t offset, const float *panel, ptrdiff_t width,
                 const ptrdiff_t *segments, ptrdiff_t count, ptrdiff_t rows, float *weights, bool accumulate);
+  /// dst[x][y] = src[y][x] for y < height, x < width; strides in floats.
+  void (*transpose)(ptrdiff_t height, ptrdiff_t width, const float *src, ptrdiff_t src_stride, float *dst,
+                    ptrdiff_t dst_stride);
   /// Depthwise: dst[0 ..< c] += src[0 ..< c] · weights[0 ..< c].
   void (*multiply_add)(ptrdiff_t c, const float *src, const float *weights, float *dst);
   /// `iterations` rounds of independent multiply–adds in registers; returns the floating-point operations done.

@@ -11,6 +11,7 @@
 enum {
   CHUNK_ROWS = 2048,
   CHUNK_BYTES = 384 * 1024,  // of src, a part of the smallest L2 caches of interest (1 MiB)
+  STREAM_BYTES = 32 << 20,
   GROUP_K = 1024,            // reduction length whose weights take 256 KiB
 };
 
@@ -152,6 +153,13 @@ static void add_epilogue(const oct_sweep *s, ptrdiff_t channel, oct_conv_tile *t
   tile->relu = e->relu;
 }
 
+/// A map that no cache holds is written past them: lines need not be read before they are overwritten, and the source
+/// stays where it is.
+static bool streams(const oct_sweep *s) {
+  const ptrdiff_t bytes = s->n * s->dst_h * s->dst_w * s->dst_channels * (ptrdiff_t)sizeof(float);
+  return bytes > STREAM_BYTES && !s->accumulate && s->dst_channels % OCT_LANE == 0 && s->g == 1 && (uintptr_t)s->dst % 64 == 0;
+}
+
 /// All channel blocks [block0, block1) of rows [first, last) of a rectangle.
 static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const rectangle *r, ptrdiff_t group,
                       ptrdiff_t first, ptrdiff_t last, ptrdiff_t block0, ptrdiff_t block1,
@@ -178,6 +186,7 @@ static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const recta
       ptrdiff_t taken = 0, k = 0;
       while (entry + taken < entries && (taken == 0 || k + scratch->entries[entry + taken].k <= GROUP_K))
         k += scratch->entries[entry + taken++].k;
+      tile.streams = streams(s) && entry == 0 && taken == entries;
       if (entry + taken >= entries) add_epilogue(s, group * ocg + channel, &tile);
       for (ptrdiff_t t = 0; t < tiles; t++) {
         ptrdiff_t begin, end;
@@ -267,4 +276,6 @@ void oct_sweep_run(const oct_sweep *s, void *scratch_memory, int thread, int thr
       }
     }
   }
+  // Streamed lines must have arrived before another thread reads them.
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }

@@ -19,6 +19,9 @@ struct BenchNetworkOptions: ParsableArguments {
   @Flag(help: "Print where the time goes: each kind of operation with time, share, GFLOP/s and GB/s.")
   var profile = false
 
+  @Flag(help: "Print it for each shape of each kind.")
+  var profileShapes = false
+
   @Flag(
     help:
       "Print JSON: ms_median, ms_minimum, images_per_second, peak_rss_bytes, gflops, fraction_of_peak and more."
@@ -38,9 +41,11 @@ struct BenchNetworkOptions: ParsableArguments {
       model: network.configuration(smallImages: smallImages), work: work,
       batchSize: self.batchSize ?? batchSize,
       threads: threads ?? ProcessInfo.processInfo.activeProcessorCount, repetitions: repetitions)
-    let profiler = profile ? Profiler() : nil
+    let profiler = profile || profileShapes ? Profiler() : nil
     let result = try benchmark.run(profiler: profiler)
-    let rows = profiler.map { ProfileReport(profiler: $0, repetitions: result.repetitions) }
+    let rows = profiler.map {
+      ProfileReport(profiler: $0, repetitions: result.repetitions, byShape: profileShapes)
+    }
     if json {
       print(try JSONOutput.text(Report(benchmark: benchmark, result: result, profile: rows?.rows)))
     } else {

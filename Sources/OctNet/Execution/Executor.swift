@@ -67,8 +67,8 @@ final class Executor {
         continue
       }
       profiler.measure(
-        node.operation.kind, .forward, operations: 2 * Double(count * node.operation.macs),
-        bytes: bytes(of: node, count: count)
+        node.operation.kind, .forward, shapes: shapes(of: node),
+        operations: 2 * Double(count * node.operation.computedMacs), bytes: bytes(of: node, count: count)
       ) { node.operation.forward(context) }
     }
     return outputMap
@@ -88,9 +88,15 @@ final class Executor {
         continue
       }
       profiler.measure(
-        node.operation.kind, .backward, bytes: backwardBytes(of: node, sinks: sinks[index], count: count)
+        node.operation.kind, .backward, shapes: shapes(of: node),
+        bytes: backwardBytes(of: node, sinks: sinks[index], count: count)
       ) { node.operation.backward(context) }
     }
+  }
+
+  private func shapes(of node: Graph.Node) -> String {
+    node.inputs.map { graph.shape(of: $0).description }.joined(separator: " + ")
+      + "→\(graph.shape(of: node.output))"
   }
 
   /// Inputs, output and parameters, each counted once.

@@ -9,6 +9,8 @@ public protocol Operation: Sendable {
   var kind: String { get }
   /// Multiply–accumulates of convolutions and linear layers for one image; 0 for everything else.
   var macs: Int { get }
+  /// Those of `macs` that the kernels compute; taps outside the map are skipped.
+  var computedMacs: Int { get }
   var parameters: [ParameterID] { get }
   /// Which forward values must stay in memory until backward has run.
   var backwardReads: BackwardReads { get }
@@ -26,6 +28,7 @@ public protocol Operation: Sendable {
 
 extension Operation {
   public var macs: Int { 0 }
+  public var computedMacs: Int { macs }
   public var parameters: [ParameterID] { [] }
   public var profilesBackward: Bool { false }
   public func savedBytes(batch: Int) -> Int { 0 }

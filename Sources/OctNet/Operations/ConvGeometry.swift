@@ -38,6 +38,18 @@ public struct ConvGeometry: Hashable, Sendable {
     output.count * (input.channels / groups) * kernelHeight * kernelWidth
   }
 
+  /// Those of `macs` whose tap lies inside the map. The kernels skip the others.
+  var computedMacs: Int {
+    func taps(_ size: Int, _ count: Int, _ kernel: Int) -> Int {
+      (0..<count).map { index in
+        let first = index * stride - padding
+        return max(0, min(kernel, size - first) - max(0, -first))
+      }.reduce(0, +)
+    }
+    return taps(input.height, output.height, kernelHeight) * taps(input.width, output.width, kernelWidth)
+      * output.channels * (input.channels / groups)
+  }
+
   var isDepthwise: Bool { groups > 1 && groups == input.channels && groups == output.channels }
 
   /// Both maps and the weights, each counted once.

@@ -8,6 +8,7 @@ struct Convolution: Operation {
   var kind = "conv"
 
   var macs: Int { geometry.macs }
+  var computedMacs: Int { geometry.computedMacs }
   var parameters: [ParameterID] { [weight] + (bias.map { [$0] } ?? []) }
   var backwardReads: BackwardReads { .inputs }
   var profilesBackward: Bool { true }
@@ -62,7 +63,8 @@ extension BackwardContext {
   func profiled(_ kind: String, _ part: Profiler.Part, _ geometry: ConvGeometry, _ body: () -> Void) {
     guard let profiler else { return body() }
     profiler.measure(
-      kind, part, operations: 2 * Double(batch * geometry.macs),
+      kind, part, shapes: "\(geometry.input)→\(geometry.output) \(geometry.kernelHeight)×\(geometry.kernelWidth)",
+      operations: 2 * Double(batch * geometry.computedMacs),
       bytes: geometry.bytes(batch: batch), body)
   }
 }

@@ -20,6 +20,7 @@ struct ConvolutionSum: Operation {
       + (norm.map { "+" + $0.kind } ?? "")
   }
   var macs: Int { sources.map(\.geometry.macs).reduce(0, +) }
+  var computedMacs: Int { sources.map(\.geometry.computedMacs).reduce(0, +) }
   var parameters: [ParameterID] { sources.map(\.weight) + (norm?.parameters ?? []) }
   var backwardReads: BackwardReads { .inputs }
   var profilesBackward: Bool { true }
