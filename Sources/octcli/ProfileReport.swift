@@ -44,7 +44,8 @@ struct ProfileReport {
     var table = TextTable(header: ["operation", "calls", "ms", "share", "GFLOP/s", "GB/s"])
     for row in rows {
       table.add([
-        "\(row.operation) \(row.part.rawValue)" + (row.shapes.isEmpty ? "" : " \(row.shapes)"), String(row.calls),
+        "\(row.operation) \(row.part.rawValue)" + (row.shapes.isEmpty ? "" : " \(row.shapes)"),
+        String(row.calls),
         String(format: "%.2f", row.milliseconds), String(format: "%.1f%%", 100 * row.share),
         row.gflops > 0 ? String(format: "%.1f", row.gflops) : "–",
         String(format: "%.1f", row.gigabytesPerSecond),

@@ -100,6 +100,32 @@ import Testing
     #expect(abs(forward - dot(p.diffWeights.values, p.blockedWeights)) < 1e-5 * scale)
   }
 
+  /// A map larger than any cache is written past them where its lines are aligned. Elsewhere it is not, so the two
+  /// differ only in the way of their stores.
+  @Test func streamedMapsHaveTheBitsOfOthers() throws {
+    var wide = Case(n: 1, ih: 383, iw: 381, ic: 5, oc: 64, ph: 1, pw: 1).descriptor
+    var narrow = Case(n: 1, ih: 383, iw: 381, ic: 64, oc: 5, kh: 1, kw: 1, ph: 0, pw: 0).descriptor
+    let count = 383 * 381 * 64
+    var random = TestRandom(seed: 5)
+    let src = random.floats(383 * 381 * 5)
+    let weights = wide.pack(random.floats(64 * 5 * 9))
+    let transposed = narrow.pack(random.floats(64 * 5))
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: (count + 16) * 4, alignment: 64)
+    defer { memory.deallocate() }
+    var results: [[[Float]]] = []
+    for offset in [0, 3] {
+      let map = memory.assumingMemoryBound(to: Float.self) + offset
+      let scratch = GuardedBytes(count: oct_conv2d_forward_scratch_bytes(&wide, 2))
+      #expect(oct_conv2d_forward(&wide, src, weights, nil, map, false, scratch.pointer, 2) == OCT_OK)
+      let forward = Array(UnsafeBufferPointer(start: map, count: count))
+      let data = GuardedBytes(count: oct_conv2d_backward_data_scratch_bytes(&narrow, 2))
+      #expect(oct_conv2d_backward_data(&narrow, src, transposed, map, false, data.pointer, 2) == OCT_OK)
+      results.append([forward, Array(UnsafeBufferPointer(start: map, count: count))])
+    }
+    #expect(results[0] == results[1])
+    #expect(results[0][0] != results[0][1])
+  }
+
   /// Every combination of the epilogue's parts, on sums of one group and of several (700 channels).
   @Test(arguments: 0..<16)
   func severalSourcesAnUpsampledMapAndAnEpilogueAreOneSum(parts: Int) throws {

@@ -35,4 +35,23 @@ import Testing
     }
     #expect(Set(counts).count == 1)
   }
+
+  /// Taps counted one by one.
+  @Test(arguments: [(1, 3, 1, 1), (2, 3, 1, 1), (7, 3, 2, 1), (8, 7, 2, 3), (5, 2, 1, 0), (9, 5, 3, 4)])
+  func computedMacsLeaveOutTapsOutsideTheMap(size: Int, kernel: Int, stride: Int, padding: Int) {
+    let geometry = ConvGeometry(
+      input: MapShape(height: size, width: size + 2, channels: 6), outputChannels: 4, kernelHeight: kernel,
+      kernelWidth: kernel, stride: stride, padding: padding, groups: 2)
+    var inside = 0
+    for y in 0..<geometry.output.height {
+      for x in 0..<geometry.output.width {
+        for tap in 0..<kernel * kernel {
+          let (row, column) = (y * stride - padding + tap / kernel, x * stride - padding + tap % kernel)
+          if row >= 0 && row < size && column >= 0 && column < size + 2 { inside += 1 }
+        }
+      }
+    }
+    #expect(geometry.computedMacs == inside * 4 * 3)
+    #expect(padding > 0 || geometry.computedMacs == geometry.macs)
+  }
 }

@@ -92,6 +92,59 @@ import Testing
     }
   }
 
+  /// Updating each parameter as soon as its gradient is known gives the bits of an update after the backward pass.
+  @Test(arguments: [OptimizerConfiguration.adam, .sgd])
+  func updatesDuringTheBackwardPassAreThoseAfterIt(rule: OptimizerConfiguration) throws {
+    func train(during: Bool) throws -> (losses: [Float], state: [Float], step: Int) {
+      let network = try model(alpha: 0.25).makeNetwork(seed: 3)
+      let session = try TrainingSession(network: network, batchSize: 4, threads: 2)
+      let optimizer = Optimizer(
+        parameters: network.parameters, configuration: rule, weightDecay: 0.1, excludeNormsAndBiases: true,
+        threads: 2)
+      var stream = RandomStream(seed: 2, "updates")
+      var losses: [Float] = []
+      for _ in 0..<3 {
+        let images = (0..<4 * network.inputShape.count).map { _ in stream.normal() }
+        let labels: [Int32] = [0, 5, 6, 2]
+        if during {
+          let result = session.step(
+            images: images, labels: labels, count: 4, updating: optimizer, learningRate: 0.01)
+          losses.append(result.loss)
+        } else {
+          losses.append(session.step(images: images, labels: labels, count: 4).loss)
+          optimizer.update(learningRate: 0.01)
+        }
+      }
+      let gradients = UnsafeBufferPointer(
+        start: network.parameters.gradients, count: network.parameters.count)
+      #expect(gradients.allSatisfy { $0 == 0 } == during)
+      let values = UnsafeBufferPointer(start: network.parameters.values, count: network.parameters.count)
+      let state = optimizer.state.flatMap {
+        UnsafeBufferPointer(start: $0.floats, count: network.parameters.count)
+      }
+      return (losses, Array(values) + state, optimizer.step)
+    }
+    let (after, during) = try (train(during: false), train(during: true))
+    #expect(after.losses == during.losses)
+    #expect(after.state == during.state)
+    #expect(during.step == 3)
+  }
+
+  /// A loss that is not a number leaves the parameters as they are.
+  @Test func aDivergedStepUpdatesNothing() throws {
+    let network = try model(alpha: 0.25).makeNetwork(seed: 3)
+    let session = try TrainingSession(network: network, batchSize: 1, threads: 2)
+    let optimizer = Optimizer(parameters: network.parameters, configuration: .adam, threads: 2)
+    let before = Array(
+      UnsafeBufferPointer(start: network.parameters.values, count: network.parameters.count))
+    let images = [Float](repeating: .nan, count: network.inputShape.count)
+    let result = session.step(images: images, labels: [0], count: 1, updating: optimizer, learningRate: 0.1)
+    #expect(result.loss.isNaN)
+    #expect(optimizer.step == 0)
+    let values = UnsafeBufferPointer(start: network.parameters.values, count: network.parameters.count)
+    #expect(before == Array(values))
+  }
+
   @Test func aPartialBatchIsAsGoodAsASessionOfItsSize() throws {
     let exact = try run(model(alpha: 0.25), threads: 2, fused: true, capacity: 3, count: 3)
     let partial = try run(model(alpha: 0.25), threads: 2, fused: true, capacity: 8, count: 3)

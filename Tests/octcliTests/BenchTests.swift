@@ -39,7 +39,9 @@ struct BenchTests {
   }
 
   struct NetworkReport: Decodable {
-    struct Row: Decodable { let operation: String, part: String, calls: Int, ms: Double, share: Double }
+    struct Row: Decodable {
+      let operation, part, shapes: String, calls: Int, ms: Double, share: Double
+    }
     let msMedian, msMinimum, imagesPerSecond, gflops, fractionOfPeak, peakGflops: Double
     let peakRssBytes, repetitions, threads, batchSize: Int
     let profile: [Row]?
@@ -79,6 +81,15 @@ struct BenchTests {
       parts
         == (work == "train"
           ? ["forward", "backward", "backward-data", "backward-weights", "update"] : ["forward"]))
+    #expect(rows.allSatisfy { $0.shapes.isEmpty })
+    let byShape = try runner.run(
+      ["bench", work] + network + ["--batch-size", "1", "--repetitions", "1", "--profile-shapes"])
+    #expect(byShape.status == 0)
+    let shapes = try #require(
+      try decoder.decode(NetworkReport.self, from: Data(byShape.output.utf8)).profile)
+    #expect(shapes.count > rows.count)
+    // An image of 32×32×3 becomes 16 channels, all at full resolution in the stem.
+    #expect(shapes.contains { $0.part == "forward" && $0.shapes == "32×32×3→32×32×16" })
     // Inference normalises in the convolutions: no norm is left on its own.
     #expect(rows.contains { $0.operation.hasPrefix("batch_norm") } == (work == "train"))
   }

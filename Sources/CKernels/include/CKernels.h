@@ -149,7 +149,7 @@ void oct_batch_norm_fold(const oct_batch_norm_desc *desc, const float *gamma, co
                          const float *var, float *scale, float *bias);
 /// With relu, diff_dst is first masked by dst > 0 (`dst` may be NULL without relu). The masked gradient also goes
 /// to diff_residual (may be NULL). The two accumulate flags choose between assigning and adding.
-/// diff_gamma[c] and diff_beta[c] are assigned.
+/// diff_gamma[c] and diff_beta[c] are assigned. diff_src or diff_residual, not both, may be diff_dst itself.
 oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float *src, const float *dst,
                                    const float *diff_dst, const float *gamma, const float *save_mean,
                                    const float *save_inv_std, float *diff_src, bool accumulate_src,

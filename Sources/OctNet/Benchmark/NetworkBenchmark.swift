@@ -85,8 +85,8 @@ public struct NetworkBenchmark {
         session.profiler = profiler
         optimizer.profiler = profiler
       }) {
-        _ = session.step(images: images.floats, labels: labels, count: batchSize)
-        optimizer.update(learningRate: 1e-3)
+        _ = session.step(
+          images: images.floats, labels: labels, count: batchSize, updating: optimizer, learningRate: 1e-3)
       }
     }
     times.sort()

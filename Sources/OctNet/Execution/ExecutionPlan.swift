@@ -53,16 +53,32 @@ struct ExecutionPlan {
       if training {
         let bytes = node.operation.savedBytes(batch: batch)
         if bytes > 0 { savedRequests[index] = request(bytes, index, backwardStep(index)) }
-        if needsGradient[node.output.index] {
+      }
+    }
+    if training {
+      let producers = graph.producers()
+      for (index, node) in nodes.enumerated().reversed() where needsGradient[node.output.index] {
+        let gradient: Int
+        if let shared = gradientRequests[node.output.index] {
+          gradient = shared
+        } else {
           // The last consumer runs backward first and so assigns.
           let writer = consumers[node.output.index].last
           let first = writer.map(backwardStep) ?? lossStep
           let whole = node.output == graph.output ? lossStep : first
-          gradientRequests[node.output.index] = request(mapBytes(node.output), whole, backwardStep(index))
+          gradient = request(mapBytes(node.output), whole, backwardStep(index))
+          gradientRequests[node.output.index] = gradient
+        }
+        // Where the operation can, the gradient of an input takes the place of the output's.
+        let input = node.operation.inPlaceGradients.map { node.inputs[$0] }.first {
+          needsGradient[$0.index] && consumers[$0.index].last == index && $0 != graph.output
+            && Set(node.inputs).count == node.inputs.count
+        }
+        if let input, let producer = producers[input.index] {
+          gradientRequests[input.index] = gradient
+          requests[gradient].last = backwardStep(producer)
         }
       }
-    }
-    if training {
       var written = Set<ValueID>()
       for (index, node) in nodes.enumerated().reversed() {
         for (position, input) in node.inputs.enumerated() where needsGradient[input.index] {

@@ -7,6 +7,9 @@ final class Executor {
   private let threads: Int
   private let arena: AlignedBuffer
   private let memory: ParameterMemory
+  /// The same with the gradients of one node at a time, for updates as soon as they are known.
+  private let transientMemory: ParameterMemory
+  private let transientGradients: AlignedBuffer
   /// Input and output maps of each node; nil stands for the network's input.
   private let inputs: [[UnsafePointer<Float>?]]
   private let outputs: [UnsafeMutablePointer<Float>]
@@ -27,6 +30,12 @@ final class Executor {
     self.threads = threads
     self.arena = arena
     self.memory = memory
+    let (offsets, count) = Self.transientOffsets(graph)
+    transientGradients = AlignedBuffer(byteCount: (training ? count : 0) * MemoryLayout<Float>.stride)
+    transientMemory = ParameterMemory(
+      values: memory.values, gradients: transientGradients.floats, buffers: memory.buffers,
+      parameterOffsets: memory.parameterOffsets, gradientOffsets: offsets, bufferOffsets: memory.bufferOffsets
+    )
     inputs = graph.nodes.map { node in
       node.inputs.map { input in plan.values[input.index].map { UnsafePointer(floats($0)) } }
     }
@@ -75,23 +84,48 @@ final class Executor {
   }
 
   /// Gradients of all parameters, after `outputGradient` has been filled. Same images, count and seed as in forward.
-  func backward(images: UnsafePointer<Float>, count: Int, seed: UInt64 = 0) {
+  ///
+  /// - Parameter update: called with each parameter and its gradient once nothing reads the parameter any more; the
+  ///   gradient is gone afterwards. Without it all gradients are kept.
+  func backward(
+    images: UnsafePointer<Float>, count: Int, seed: UInt64 = 0,
+    update: ((ParameterID, UnsafePointer<Float>) -> Void)? = nil
+  ) {
     precondition(plan.training)
+    let memory = update == nil ? self.memory : transientMemory
     for (index, node) in graph.nodes.enumerated().reversed() {
       guard let gradient = outputGradients[index] else { continue }
       let context = BackwardContext(
         batch: count, threads: threads, seed: Self.nodeSeed(seed, index), memory: memory,
         inputs: inputs[index].map { $0 ?? images }, output: outputs[index], outputGradient: gradient,
         inputGradients: sinks[index], saved: saved[index], scratch: scratch, profiler: profiler)
-      guard let profiler, !node.operation.profilesBackward else {
+      if let profiler, !node.operation.profilesBackward {
+        profiler.measure(
+          node.operation.kind, .backward, shapes: shapes(of: node),
+          bytes: backwardBytes(of: node, sinks: sinks[index], count: count)
+        ) { node.operation.backward(context) }
+      } else {
         node.operation.backward(context)
-        continue
       }
-      profiler.measure(
-        node.operation.kind, .backward, shapes: shapes(of: node),
-        bytes: backwardBytes(of: node, sinks: sinks[index], count: count)
-      ) { node.operation.backward(context) }
+      guard let update else { continue }
+      for parameter in node.operation.parameters { update(parameter, memory.gradient(parameter)) }
     }
+  }
+
+  /// Each node's gradients from 0 on, and the floats that the largest of them take.
+  private static func transientOffsets(_ graph: Graph) -> (offsets: [Int], count: Int) {
+    let lane = MemoryPlanner.alignment / MemoryLayout<Float>.stride
+    var offsets = Array(repeating: 0, count: graph.parameters.count)
+    var count = 0
+    for node in graph.nodes {
+      var end = 0
+      for parameter in node.operation.parameters {
+        offsets[parameter.index] = end
+        end += (graph.parameters[parameter.index].storedCount + lane - 1) / lane * lane
+      }
+      count = max(count, end)
+    }
+    return (offsets, count)
   }
 
   private func shapes(of node: Graph.Node) -> String {

@@ -45,8 +45,9 @@ public final class ParameterStore {
   func buffer(_ id: BufferID) -> UnsafeMutablePointer<Float> { stateBuffer.floats + bufferOffsets[id.index] }
 
   var memory: ParameterMemory {
-    ParameterMemory(
-      values: values, gradients: gradients, buffers: stateBuffer.floats,
-      parameterOffsets: entries.map(\.range.lowerBound), bufferOffsets: bufferOffsets)
+    let offsets = entries.map(\.range.lowerBound)
+    return ParameterMemory(
+      values: values, gradients: gradients, buffers: stateBuffer.floats, parameterOffsets: offsets,
+      gradientOffsets: offsets, bufferOffsets: bufferOffsets)
   }
 }

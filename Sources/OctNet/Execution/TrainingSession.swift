@@ -54,7 +54,28 @@ public final class TrainingSession {
   public func step(
     images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, count: Int, dropoutSeed: UInt64 = 0
   ) -> StepResult {
-    let logits = executor.forward(images: images, count: count, seed: dropoutSeed)
+    let result = forward(images, labels, count, dropoutSeed)
+    executor.backward(images: images, count: count, seed: dropoutSeed)
+    return result
+  }
+
+  /// A step that hands out each parameter with its gradient once nothing reads the parameter any more. The gradient is
+  /// gone afterwards. Where the loss is not a number, there are no gradients.
+  func step(
+    images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, count: Int, dropoutSeed: UInt64,
+    update: @escaping (ParameterID, UnsafePointer<Float>) -> Void
+  ) -> StepResult {
+    let result = forward(images, labels, count, dropoutSeed)
+    guard result.loss.isFinite else { return result }
+    executor.backward(images: images, count: count, seed: dropoutSeed, update: update)
+    return result
+  }
+
+  /// The forward pass, the loss and its gradient.
+  private func forward(
+    _ images: UnsafePointer<Float>, _ labels: UnsafePointer<Int32>, _ count: Int, _ seed: UInt64
+  ) -> StepResult {
+    let logits = executor.forward(images: images, count: count, seed: seed)
     computeLoss(logits, labels, count: count)
     var correct = 0
     for image in 0..<count where logits.argmax(row: image, of: classes) == Int(labels[image]) {
@@ -62,7 +83,6 @@ public final class TrainingSession {
     }
     // Double, in order: the same bits for any number of threads.
     let total = losses[..<count].reduce(0.0) { $0 + Double($1) }
-    executor.backward(images: images, count: count, seed: dropoutSeed)
     for index in network.counters.indices { network.counters[index] += 1 }
     return StepResult(loss: Float(total / Double(count)), correct: correct)
   }

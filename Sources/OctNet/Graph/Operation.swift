@@ -14,6 +14,9 @@ public protocol Operation: Sendable {
   var parameters: [ParameterID] { get }
   /// Which forward values must stay in memory until backward has run.
   var backwardReads: BackwardReads { get }
+  /// Inputs whose gradient may overwrite the output's, the best one first: backward has read an element of the one
+  /// when it writes that of the other, and they are of equal shape.
+  var inPlaceGradients: [Int] { get }
 
   /// Bytes that forward leaves for backward, such as saved statistics.
   func savedBytes(batch: Int) -> Int
@@ -31,6 +34,7 @@ extension Operation {
   public var computedMacs: Int { macs }
   public var parameters: [ParameterID] { [] }
   public var profilesBackward: Bool { false }
+  public var inPlaceGradients: [Int] { [] }
   public func savedBytes(batch: Int) -> Int { 0 }
   public func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int { 0 }
 }
@@ -54,10 +58,11 @@ public struct ParameterMemory {
   let gradients: UnsafeMutablePointer<Float>
   let buffers: UnsafeMutablePointer<Float>
   let parameterOffsets: [Int]
+  let gradientOffsets: [Int]
   let bufferOffsets: [Int]
 
   func value(_ id: ParameterID) -> UnsafeMutablePointer<Float> { values + parameterOffsets[id.index] }
-  func gradient(_ id: ParameterID) -> UnsafeMutablePointer<Float> { gradients + parameterOffsets[id.index] }
+  func gradient(_ id: ParameterID) -> UnsafeMutablePointer<Float> { gradients + gradientOffsets[id.index] }
   func buffer(_ id: BufferID) -> UnsafeMutablePointer<Float> { buffers + bufferOffsets[id.index] }
 }
 

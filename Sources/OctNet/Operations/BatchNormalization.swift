@@ -17,6 +17,9 @@ struct BatchNormalization: Operation {
   var parameters: [ParameterID] { [scale, shift] }
   var backwardReads: BackwardReads { appliesReLU ? [.inputs, .output] : .inputs }
 
+  /// The residual's gradient is the output's, masked: mostly it stays as it is.
+  var inPlaceGradients: [Int] { addsResidual ? [1, 0] : [0] }
+
   private func descriptor(batch: Int) -> oct_batch_norm_desc {
     oct_batch_norm_desc(
       rows: batch * shape.pixels, c: shape.channels, epsilon: epsilon, momentum: momentum, relu: appliesReLU)

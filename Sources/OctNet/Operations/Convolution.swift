@@ -63,7 +63,8 @@ extension BackwardContext {
   func profiled(_ kind: String, _ part: Profiler.Part, _ geometry: ConvGeometry, _ body: () -> Void) {
     guard let profiler else { return body() }
     profiler.measure(
-      kind, part, shapes: "\(geometry.input)→\(geometry.output) \(geometry.kernelHeight)×\(geometry.kernelWidth)",
+      kind, part,
+      shapes: "\(geometry.input)→\(geometry.output) \(geometry.kernelHeight)×\(geometry.kernelWidth)",
       operations: 2 * Double(batch * geometry.computedMacs),
       bytes: geometry.bytes(batch: batch), body)
   }

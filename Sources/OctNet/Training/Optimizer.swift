@@ -13,6 +13,8 @@ public final class Optimizer {
 
   public let configuration: OptimizerConfiguration
   let groups: [Group]
+  /// Of each parameter.
+  private let weightDecays: [Float]
   /// One buffer for each of `configuration.stateNames`.
   let state: [AlignedBuffer]
   /// Updates so far.
@@ -32,22 +34,22 @@ public final class Optimizer {
     self.parameters = parameters
     self.configuration = configuration
     self.threads = Int32(threads)
-    groups = Self.groups(
-      of: parameters, weightDecay: weightDecay, excludeNormsAndBiases: excludeNormsAndBiases)
+    weightDecays = parameters.entries.map {
+      excludeNormsAndBiases && $0.kind != .weight ? 0 : weightDecay
+    }
+    groups = Self.groups(of: parameters, weightDecays: weightDecays)
     state = configuration.stateNames.map { _ in
       AlignedBuffer(byteCount: parameters.count * MemoryLayout<Float>.stride)
     }
   }
 
   /// Neighbours of equal settings as one, gaps included: few, long kernel calls.
-  private static func groups(
-    of parameters: ParameterStore, weightDecay: Float, excludeNormsAndBiases: Bool
-  ) -> [Group] {
+  private static func groups(of parameters: ParameterStore, weightDecays: [Float]) -> [Group] {
     var groups: [Group] = []
     for (index, entry) in parameters.entries.enumerated() {
       let isLast = index == parameters.entries.count - 1
       let end = isLast ? parameters.count : parameters.entries[index + 1].range.lowerBound
-      let decay = excludeNormsAndBiases && entry.kind != .weight ? 0 : weightDecay
+      let decay = weightDecays[index]
       if let last = groups.last, last.weightDecay == decay {
         groups[groups.count - 1].range = last.range.lowerBound..<end
       } else {
@@ -57,41 +59,62 @@ public final class Optimizer {
     return groups
   }
 
-  /// One update of every group. `gradientScale` multiplies the gradients first (see `clippingScale`).
+  /// One update of every parameter from `ParameterStore.gradients`. `gradientScale` multiplies the gradients first (see
+  /// `clippingScale`).
   public func update(learningRate: Double, gradientScale: Float = 1) {
-    guard let profiler else { return apply(learningRate: learningRate, gradientScale: gradientScale) }
-    // Reads gradient, weights and state, writes weights and state.
-    let bytes = Double(parameters.count * (3 + 2 * state.count) * MemoryLayout<Float>.stride)
-    profiler.measure(configuration.name, .update, bytes: bytes) {
-      apply(learningRate: learningRate, gradientScale: gradientScale)
+    beginStep()
+    for group in groups {
+      update(
+        group, gradient: parameters.gradients + group.range.lowerBound, learningRate: learningRate,
+        gradientScale: gradientScale)
     }
   }
 
-  private func apply(learningRate: Double, gradientScale: Float) {
-    step += 1
-    for group in groups {
-      let start = group.range.lowerBound
-      let gradients = parameters.gradients + start
-      let values = parameters.values + start
-      let status: oct_status
-      switch configuration {
-      case .sgd(let momentum, let nesterov):
-        var rule = oct_sgd(
-          learning_rate: Float(learningRate), momentum: momentum, weight_decay: group.weightDecay,
-          gradient_scale: gradientScale, nesterov: nesterov, first_step: step == 1)
-        status = oct_sgd_update(
-          &rule, group.range.count, gradients, values, state.first.map { $0.floats + start }, threads)
-      case .adam(let beta1, let beta2, let epsilon), .adamW(let beta1, let beta2, let epsilon):
-        var rule = oct_adam(
-          learning_rate: Float(learningRate), beta1: beta1, beta2: beta2, epsilon: epsilon,
-          weight_decay: group.weightDecay, gradient_scale: gradientScale,
-          decoupled: configuration.name == "adamw", step: Int64(step))
-        status = oct_adam_update(
-          &rule, group.range.count, gradients, values, state[0].floats + start, state[1].floats + start,
-          threads)
-      }
-      precondition(status == OCT_OK, "optimizer settings the kernel refuses")
+  /// Counts a step whose parameters are updated one by one.
+  func beginStep() { step += 1 }
+
+  /// One parameter's share of the step.
+  func update(_ id: ParameterID, gradient: UnsafePointer<Float>, learningRate: Double) {
+    let range = parameters.entries[id.index].range
+    update(
+      Group(range: range, weightDecay: weightDecays[id.index]), gradient: gradient,
+      learningRate: learningRate, gradientScale: 1)
+  }
+
+  private func update(
+    _ group: Group, gradient: UnsafePointer<Float>, learningRate: Double, gradientScale: Float
+  ) {
+    guard let profiler else { return apply(group, gradient, learningRate, gradientScale) }
+    // Reads gradient, weights and state, writes weights and state.
+    let bytes = Double(group.range.count * (3 + 2 * state.count) * MemoryLayout<Float>.stride)
+    profiler.measure(configuration.name, .update, bytes: bytes) {
+      apply(group, gradient, learningRate, gradientScale)
     }
+  }
+
+  private func apply(
+    _ group: Group, _ gradient: UnsafePointer<Float>, _ learningRate: Double, _ gradientScale: Float
+  ) {
+    let start = group.range.lowerBound
+    let values = parameters.values + start
+    let status: oct_status
+    switch configuration {
+    case .sgd(let momentum, let nesterov):
+      var rule = oct_sgd(
+        learning_rate: Float(learningRate), momentum: momentum, weight_decay: group.weightDecay,
+        gradient_scale: gradientScale, nesterov: nesterov, first_step: step == 1)
+      status = oct_sgd_update(
+        &rule, group.range.count, gradient, values, state.first.map { $0.floats + start }, threads)
+    case .adam(let beta1, let beta2, let epsilon), .adamW(let beta1, let beta2, let epsilon):
+      var rule = oct_adam(
+        learning_rate: Float(learningRate), beta1: beta1, beta2: beta2, epsilon: epsilon,
+        weight_decay: group.weightDecay, gradient_scale: gradientScale,
+        decoupled: configuration.name == "adamw", step: Int64(step))
+      status = oct_adam_update(
+        &rule, group.range.count, gradient, values, state[0].floats + start, state[1].floats + start,
+        threads)
+    }
+    precondition(status == OCT_OK, "optimizer settings the kernel refuses")
   }
 
   /// √Σg² over all gradients.

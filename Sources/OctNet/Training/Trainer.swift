@@ -128,15 +128,22 @@ public final class Trainer {
   /// One step and the position after it.
   private func step(_ batch: Batch, learningRate: Double) throws -> Double {
     var random = RandomStream(seed: configuration.seed, "dropout", position.step)
-    let result = session.step(
-      images: batch.images, labels: batch.labels, count: batch.count, dropoutSeed: random.next())
-    guard result.loss.isFinite else { throw diverged("the loss is \(result.loss)") }
-    var scale: Float = 1
+    let seed = random.next()
+    let result: StepResult
     if let maximum = configuration.clipGradientNorm {
-      scale = optimizer.clippingScale(maximum: maximum)
+      // The norm of all gradients comes before the first update.
+      result = session.step(
+        images: batch.images, labels: batch.labels, count: batch.count, dropoutSeed: seed)
+      guard result.loss.isFinite else { throw diverged("the loss is \(result.loss)") }
+      let scale = optimizer.clippingScale(maximum: maximum)
       guard scale.isFinite else { throw diverged("the norm of the gradients is not a number") }
+      optimizer.update(learningRate: learningRate, gradientScale: scale)
+    } else {
+      result = session.step(
+        images: batch.images, labels: batch.labels, count: batch.count, dropoutSeed: seed,
+        updating: optimizer, learningRate: learningRate)
+      guard result.loss.isFinite else { throw diverged("the loss is \(result.loss)") }
     }
-    optimizer.update(learningRate: learningRate, gradientScale: scale)
 
     position.step += 1
     position.batch += 1
