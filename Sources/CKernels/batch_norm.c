@@ -15,7 +15,7 @@ enum { GROUP = 64 };
 /// Scratch: two sets of partial results, then per-channel coefficients repeated for every fold.
 typedef struct norm_scratch {
   double *first, *second;
-  float *a, *b, *d, *mean;
+  float *a, *b, *d, *mean, *shift;
 } norm_scratch;
 
 static norm_scratch carve(const column_plan *plan, void *scratch) {
@@ -26,6 +26,7 @@ static norm_scratch carve(const column_plan *plan, void *scratch) {
   s.b = s.a + plan->width;
   s.d = s.b + plan->width;
   s.mean = s.d + plan->width;
+  s.shift = s.mean + plan->width;
   return s;
 }
 
@@ -37,7 +38,7 @@ ptrdiff_t oct_batch_norm_scratch_bytes(const oct_batch_norm_desc *desc) {
   ptrdiff_t count;
   if (!valid(desc, &count) || count == 0) return 0;
   const column_plan plan = plan_columns(desc->rows, desc->c);
-  return 2 * partial_count(&plan) * (ptrdiff_t)sizeof(double) + 4 * plan.width * (ptrdiff_t)sizeof(float) +
+  return 2 * partial_count(&plan) * (ptrdiff_t)sizeof(double) + 5 * plan.width * (ptrdiff_t)sizeof(float) +
          64;
 }
 
@@ -72,8 +73,8 @@ static void repeat(const column_plan *plan, ptrdiff_t begin, ptrdiff_t end, floa
 oct_status oct_batch_norm_forward_training(const oct_batch_norm_desc *desc, const float *src,
                                            const float *gamma, const float *beta, const float *residual,
                                            float *running_mean, float *running_var, float *dst,
-                                           float *save_mean, float *save_inv_std, void *scratch,
-                                           int threads) {
+                                           float *save_mean, float *save_inv_std, float *save_shift,
+                                           void *scratch, int threads) {
   ptrdiff_t count;
   if (!valid(desc, &count)) return OCT_INVALID_DESCRIPTOR;
   if (count == 0) return OCT_OK;
@@ -99,15 +100,16 @@ oct_status oct_batch_norm_forward_training(const oct_batch_norm_desc *desc, cons
       for (ptrdiff_t i = begin; i < end; i++) {
         const double m = mean[i - begin], var = m2[i - begin] / rows;
         const double unbiased = desc->rows > 1 ? m2[i - begin] / (rows - 1.0) : var;
-        const double inv_std = 1.0 / sqrt(var + (double)desc->epsilon), scale = inv_std * (double)gamma[i];
         save_mean[i] = (float)m;
-        save_inv_std[i] = (float)inv_std;
+        save_inv_std[i] = (float)(1.0 / sqrt(var + (double)desc->epsilon));
+        // From the rounded value, so that backward finds the same bits.
+        const double scale = (double)save_inv_std[i] * (double)gamma[i];
         running_mean[i] = (float)((double)running_mean[i] + fraction * (m - (double)running_mean[i]));
         running_var[i] = (float)((double)running_var[i] + fraction * (unbiased - (double)running_var[i]));
         s.mean[i] = (float)m;
         s.a[i] = (float)scale;
         // What rounding the mean to float took away is given back here: it matters where |mean| ≫ deviation.
-        s.b[i] = (float)((double)beta[i] + ((double)s.mean[i] - m) * scale);
+        s.b[i] = save_shift[i] = (float)((double)beta[i] + ((double)s.mean[i] - m) * scale);
       }
       repeat(&plan, begin, end, s.mean);
       repeat(&plan, begin, end, s.a);
@@ -168,11 +170,11 @@ void oct_batch_norm_fold(const oct_batch_norm_desc *desc, const float *gamma, co
 /// diff_src = gamma · inv_std · (g − diff_beta / N − x̂ · diff_gamma / N).
 oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float *src, const float *dst,
                                    const float *diff_dst, const float *gamma, const float *save_mean,
-                                   const float *save_inv_std, float *diff_src, bool accumulate_src,
-                                   float *diff_residual, bool accumulate_residual, float *diff_gamma,
+                                   const float *save_inv_std, const float *save_shift, float *diff_src,
+                                   bool accumulate_src, float *diff_residual, bool accumulate_residual, float *diff_gamma,
                                    float *diff_beta, void *scratch, int threads) {
   ptrdiff_t count;
-  if (!valid(desc, &count) || (desc->relu && dst == NULL)) return OCT_INVALID_DESCRIPTOR;
+  if (!valid(desc, &count) || (desc->relu && dst == NULL && save_shift == NULL)) return OCT_INVALID_DESCRIPTOR;
   if (count == 0) {
     for (ptrdiff_t i = 0; i < desc->c; i++) diff_gamma[i] = diff_beta[i] = 0.0f;
     return OCT_OK;
@@ -182,18 +184,24 @@ oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float 
   const norm_scratch s = carve(&plan, scratch);
   const double rows = (double)desc->rows;
   const float *mask = desc->relu ? dst : NULL;
+  const bool recomputes = desc->relu && dst == NULL;
 #pragma omp parallel num_threads(oct_team(threads, count))
   {
 #pragma omp for schedule(static)
-    for (ptrdiff_t f = 0; f < plan.fold; f++)
+    for (ptrdiff_t f = 0; f < plan.fold; f++) {
       memcpy(s.mean + f * plan.c, save_mean, (size_t)plan.c * sizeof(float));
+      if (recomputes) memcpy(s.shift + f * plan.c, save_shift, (size_t)plan.c * sizeof(float));
+      for (ptrdiff_t i = 0; i < plan.c; i++)
+        s.a[f * plan.c + i] = (float)((double)save_inv_std[i] * (double)gamma[i]);
+    }
     ptrdiff_t first, last;
     oct_share(plan.tasks, omp_get_thread_num(), omp_get_num_threads(), &first, &last);
     for (ptrdiff_t t = first; t < last; t++) {
       const column_task task = task_at(&plan, t);
       leaves->norm_gradient_sums(task.rows, task.stride, task.width, src + task.offset,
                                  mask == NULL ? NULL : mask + task.offset, diff_dst + task.offset,
-                                 s.mean + task.column, s.first + task.partial, s.second + task.partial);
+                                 s.mean + task.column, s.a + task.column, recomputes ? s.shift + task.column : NULL,
+                                 s.first + task.partial, s.second + task.partial);
     }
 #pragma omp barrier
 #pragma omp for schedule(static)
@@ -204,11 +212,9 @@ oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float 
         const double sum_gx = joined_sum(&plan, s.second, i) * inv_std, by_g = (double)gamma[i] * inv_std;
         diff_gamma[i] = (float)sum_gx;
         diff_beta[i] = (float)sum_g;
-        s.a[i] = (float)by_g;
         s.b[i] = (float)(-by_g * inv_std * sum_gx / rows);
         s.d[i] = (float)(-by_g * sum_g / rows);
       }
-      repeat(&plan, begin, end, s.a);
       repeat(&plan, begin, end, s.b);
       repeat(&plan, begin, end, s.d);
     }
@@ -216,8 +222,8 @@ oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float 
       const column_task task = task_at(&plan, t);
       leaves->norm_gradient_apply(
           task.rows, task.stride, task.width, src + task.offset, mask == NULL ? NULL : mask + task.offset,
-          diff_dst + task.offset, s.mean + task.column, s.a + task.column, s.b + task.column,
-          s.d + task.column, diff_src + task.offset, accumulate_src,
+          diff_dst + task.offset, s.mean + task.column, s.a + task.column,
+          recomputes ? s.shift + task.column : NULL, s.b + task.column, s.d + task.column, diff_src + task.offset, accumulate_src,
           diff_residual == NULL ? NULL : diff_residual + task.offset, accumulate_residual);
     }
   }

@@ -34,15 +34,16 @@ typedef struct oct_maps_leaves {
   /// dst = relu?((src − mean) · scale + shift + residual?).
   void (*norm_apply)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src, const float *residual,
                      const float *mean, const float *scale, const float *shift, bool relu, float *dst);
-  /// sum_g[c] = Σ g and sum_gx[c] = Σ g · (src − mean), g masked by dst > 0 where dst is not NULL; assigned.
+  /// sum_g[c] = Σ g and sum_gx[c] = Σ g · (src − mean), assigned. g is masked by dst > 0 where dst is not NULL, and by
+  /// (src − mean) · scale + shift > 0 where shift is not.
   void (*norm_gradient_sums)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src,
-                             const float *dst, const float *diff_dst, const float *mean, double *sum_g,
-                             double *sum_gx);
-  /// diff_src (+)= by_g · g + by_x · (src − mean) + constant; diff_residual (+)= g unless NULL.
+                             const float *dst, const float *diff_dst, const float *mean, const float *scale,
+                             const float *shift, double *sum_g, double *sum_gx);
+  /// diff_src (+)= scale · g + by_x · (src − mean) + constant; diff_residual (+)= g unless NULL.
   void (*norm_gradient_apply)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src,
-                              const float *dst, const float *diff_dst, const float *mean, const float *by_g,
-                              const float *by_x, const float *constant, float *diff_src, bool accumulate_src,
-                              float *diff_residual, bool accumulate_residual);
+                              const float *dst, const float *diff_dst, const float *mean, const float *scale,
+                              const float *shift, const float *by_x, const float *constant, float *diff_src,
+                              bool accumulate_src, float *diff_residual, bool accumulate_residual);
 
   // Maps: one row of pixels of one image, `lanes` channels; pointers are already moved to the first channel.
   void (*avg_pool_row)(const oct_pool2d_desc *d, ptrdiff_t oy, ptrdiff_t channels, const float *image,

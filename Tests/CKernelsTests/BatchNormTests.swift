@@ -35,13 +35,13 @@ import Testing
   /// What every pass reads and writes for one case.
   struct Passes {
     let src, gamma, beta, residual, diffDst: [Float]
-    let dst, mean, invStd, runningMean, runningVar, diffSrc, diffResidual, diffGamma, diffBeta: Guarded
+    let dst, mean, invStd, shift, runningMean, runningVar, diffSrc, diffResidual, diffGamma, diffBeta: Guarded
     let scratch: GuardedBytes
 
     init(_ k: Case, accumulateSrc: Bool = false, accumulateResidual: Bool = false, threads: Int32 = 2) {
       var random = TestRandom(seed: 1)
-      let shift = k.mean
-      src = random.floats(k.count).map { $0 + shift }
+      let offset = k.mean
+      src = random.floats(k.count).map { $0 + offset }
       gamma = random.floats(k.c).map { $0 + 1.5 }
       beta = random.floats(k.c)
       residual = random.floats(k.count)
@@ -50,6 +50,7 @@ import Testing
         random.guarded(k.count), random.guarded(k.count), random.guarded(k.count)
       )
       (mean, invStd, diffGamma) = (random.guarded(k.c), random.guarded(k.c), random.guarded(k.c))
+      shift = random.guarded(k.c)
       (diffBeta, runningMean, runningVar) = (random.guarded(k.c), random.guarded(k.c), random.guarded(k.c))
       var d = k.descriptor
       scratch = GuardedBytes(count: oct_batch_norm_scratch_bytes(&d))
@@ -57,11 +58,12 @@ import Testing
         oct_batch_norm_forward_training(
           &d, src, gamma, beta, k.residual ? residual : nil, runningMean.pointer, runningVar.pointer,
           dst.pointer,
-          mean.pointer, invStd.pointer, scratch.pointer, threads) == OCT_OK)
+          mean.pointer, invStd.pointer, shift.pointer, scratch.pointer, threads) == OCT_OK)
       #expect(
         oct_batch_norm_backward(
-          &d, src, k.relu ? dst.pointer : nil, diffDst, gamma, mean.pointer, invStd.pointer, diffSrc.pointer,
-          accumulateSrc, k.residual ? diffResidual.pointer : nil, accumulateResidual, diffGamma.pointer,
+          &d, src, k.relu ? dst.pointer : nil, diffDst, gamma, mean.pointer, invStd.pointer, shift.pointer,
+          diffSrc.pointer, accumulateSrc, k.residual ? diffResidual.pointer : nil, accumulateResidual,
+          diffGamma.pointer,
           diffBeta.pointer, scratch.pointer, threads) == OCT_OK)
     }
   }
@@ -162,8 +164,36 @@ import Testing
     #expect(
       oct_batch_norm_forward_training(
         &d, src, ones, ones, nil, runningMean.pointer, runningVar.pointer, dst.pointer, saved.pointer,
-        inverse.pointer, scratch.pointer, 2) == OCT_OK)
+        inverse.pointer, random.guarded(c).pointer, scratch.pointer, 2) == OCT_OK)
     expectAgreement(inverse, biased.map { 1 / ($0 + 1e-5).squareRoot() }, tolerance: 2e-5)
+  }
+
+  /// Without a residual the mask follows from src; and either gradient may overwrite diff_dst. Same bits in every form.
+  @Test(arguments: cases.filter(\.relu))
+  func backwardHasTheSameBitsInPlaceAndWithoutTheOutput(testCase k: Case) {
+    let p = Passes(k)
+    func gradients(withOutput: Bool, inPlaceOf place: Int?) -> [[Float]] {
+      var random = TestRandom(seed: 9)
+      let diffDst = Guarded(count: k.count, filledWith: p.diffDst)
+      let diffSrc = place == 0 ? diffDst : random.guarded(k.count)
+      let diffResidual = place == 1 ? diffDst : random.guarded(k.count)
+      let diffGamma = random.guarded(k.c), diffBeta = random.guarded(k.c)
+      var d = k.descriptor
+      #expect(
+        oct_batch_norm_backward(
+          &d, p.src, withOutput ? p.dst.pointer : nil, diffDst.pointer, p.gamma, p.mean.pointer,
+          p.invStd.pointer, p.shift.pointer, diffSrc.pointer, false, k.residual ? diffResidual.pointer : nil,
+          false, diffGamma.pointer, diffBeta.pointer, p.scratch.pointer, 2) == OCT_OK)
+      return [diffSrc.values, diffGamma.values, diffBeta.values] + (k.residual ? [diffResidual.values] : [])
+    }
+    let plain = gradients(withOutput: true, inPlaceOf: nil)
+    #expect(gradients(withOutput: true, inPlaceOf: 0) == plain)
+    if k.residual {
+      #expect(gradients(withOutput: true, inPlaceOf: 1) == plain)
+    } else {
+      #expect(gradients(withOutput: false, inPlaceOf: nil) == plain)
+      #expect(gradients(withOutput: false, inPlaceOf: 0) == plain)
+    }
   }
 
   /// One value has no spread: the output is beta, the biased variance 0 goes into the running one.
@@ -178,12 +208,13 @@ import Testing
   @Test func constantChannelsStayFinite() {
     let c = 3, rows = 40
     let dst = Guarded(count: rows * c, filledWith: [Float](repeating: 9, count: rows * c))
-    var mean = [Float](repeating: 0, count: c), inverse = mean, runningMean = mean, runningVar = mean
+    var mean = [Float](repeating: 0, count: c), inverse = mean, shift = mean
+    var runningMean = mean, runningVar = mean
     var d = Case(rows: rows, c: c).descriptor
     let scratch = GuardedBytes(count: oct_batch_norm_scratch_bytes(&d))
     let status = oct_batch_norm_forward_training(
       &d, [Float](repeating: 0.1, count: rows * c), [1, 1, 1], [4, 5, 6], nil, &runningMean, &runningVar,
-      dst.pointer, &mean, &inverse, scratch.pointer, 1)
+      dst.pointer, &mean, &inverse, &shift, scratch.pointer, 1)
     #expect(status == OCT_OK && mean == [0.1, 0.1, 0.1])
     for (i, value) in dst.values.enumerated() { #expect(abs(value - Float(4 + i % c)) < 1e-4) }
   }
@@ -204,13 +235,14 @@ import Testing
         oct_batch_norm_forward_inference(&d, [0], [0], [0], [0], [0], nil, &memory, 1)
           == OCT_INVALID_DESCRIPTOR)
     }
-    // With ReLU, backward cannot do without the output.
+    // With ReLU, backward needs the output or what it follows from.
     var d = Case(rows: 1, c: 1, relu: true).descriptor
     let scratch = GuardedBytes(count: oct_batch_norm_scratch_bytes(&d))
     var gamma: [Float] = [7], beta: [Float] = [7]
     #expect(
       oct_batch_norm_backward(
-        &d, [0], nil, [0], [0], [0], [0], &memory, false, &other, false, &gamma, &beta, scratch.pointer, 1)
+        &d, [0], nil, [0], [0], [0], [0], nil, &memory, false, &other, false, &gamma, &beta, scratch.pointer,
+        1)
         == OCT_INVALID_DESCRIPTOR)
     #expect(memory + other + gamma + beta == [7, 7, 7, 7])
   }
@@ -220,7 +252,7 @@ import Testing
     var unused: [Float] = [7], gamma: [Float] = [7, 7], beta: [Float] = [7, 7]
     #expect(
       oct_batch_norm_backward(
-        &d, [0], nil, [0], [1, 1], [0, 0], [1, 1], &unused, false, nil, false, &gamma, &beta, nil, 1)
+        &d, [0], nil, [0], [1, 1], [0, 0], [1, 1], nil, &unused, false, nil, false, &gamma, &beta, nil, 1)
         == OCT_OK)
     #expect(unused == [7] && gamma == [0, 0] && beta == [0, 0])
   }

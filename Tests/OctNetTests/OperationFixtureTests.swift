@@ -189,11 +189,12 @@ import Testing
       var output = poisoned(src.count)
       var savedMean = poisoned(desc.c)
       var savedScale = poisoned(desc.c)
+      var savedShift = poisoned(desc.c)
       withScratch(oct_batch_norm_scratch_bytes(&desc)) {
         #expect(
           oct_batch_norm_forward_training(
-            &desc, src, gamma, beta, residual, &mean, &variance, &output, &savedMean, &savedScale, $0, threads
-          )
+            &desc, src, gamma, beta, residual, &mean, &variance, &output, &savedMean, &savedScale,
+            &savedShift, $0, threads)
             == OCT_OK)
       }
       try expectMap(output, name + "/dst")
@@ -208,8 +209,9 @@ import Testing
       withScratch(oct_batch_norm_scratch_bytes(&desc)) { scratch in
         diffResidual.withUnsafeMutableBufferPointer { residualGradient in
           let status = oct_batch_norm_backward(
-            &desc, src, output, diffDst, gamma, savedMean, savedScale, &diffSrc, false,
-            hasResidual ? residualGradient.baseAddress : nil, false, &diffGamma, &diffBeta, scratch, threads)
+            &desc, src, output, diffDst, gamma, savedMean, savedScale, savedShift, &diffSrc,
+            false, hasResidual ? residualGradient.baseAddress : nil, false, &diffGamma, &diffBeta, scratch,
+            threads)
           #expect(status == OCT_OK)
         }
       }

@@ -136,24 +136,26 @@ typedef struct oct_batch_norm_desc {
 ptrdiff_t oct_batch_norm_scratch_bytes(const oct_batch_norm_desc *desc);
 /// dst = relu?(gamma · (src − mean) · inv_std + beta + residual), mean and *biased* variance of this batch over
 /// the rows. running_var takes the *unbiased* one (rows / (rows − 1); biased where rows == 1).
-/// `residual` [rows, c] may be NULL. save_mean[c] and save_inv_std[c] are what backward reads.
+/// `residual` [rows, c] may be NULL. save_mean[c], save_inv_std[c] and save_shift[c] are what backward reads.
 oct_status oct_batch_norm_forward_training(const oct_batch_norm_desc *desc, const float *src,
                                            const float *gamma, const float *beta, const float *residual,
                                            float *running_mean, float *running_var, float *dst,
-                                           float *save_mean, float *save_inv_std, void *scratch, int threads);
+                                           float *save_mean, float *save_inv_std, float *save_shift,
+                                           void *scratch, int threads);
 oct_status oct_batch_norm_forward_inference(const oct_batch_norm_desc *desc, const float *src,
                                             const float *gamma, const float *beta, const float *mean,
                                             const float *var, const float *residual, float *dst, int threads);
 /// The same as an epilogue of a convolution: scale = gamma / √(var + epsilon), bias = beta − mean · scale.
 void oct_batch_norm_fold(const oct_batch_norm_desc *desc, const float *gamma, const float *beta, const float *mean,
                          const float *var, float *scale, float *bias);
-/// With relu, diff_dst is first masked by dst > 0 (`dst` may be NULL without relu). The masked gradient also goes
+/// With relu, diff_dst is first masked by dst > 0. Where there was no residual `dst` may be NULL: its sign then follows
+/// from src, bit for bit, and one map less is read. Without relu neither dst nor save_shift is read. The masked gradient also goes
 /// to diff_residual (may be NULL). The two accumulate flags choose between assigning and adding.
 /// diff_gamma[c] and diff_beta[c] are assigned. diff_src or diff_residual, not both, may be diff_dst itself.
 oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float *src, const float *dst,
                                    const float *diff_dst, const float *gamma, const float *save_mean,
-                                   const float *save_inv_std, float *diff_src, bool accumulate_src,
-                                   float *diff_residual, bool accumulate_residual, float *diff_gamma,
+                                   const float *save_inv_std, const float *save_shift, float *diff_src,
+                                   bool accumulate_src, float *diff_residual, bool accumulate_residual, float *diff_gamma,
                                    float *diff_beta, void *scratch, int threads);
 
 // MARK: Element-wise

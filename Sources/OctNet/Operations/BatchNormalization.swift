@@ -15,7 +15,7 @@ struct BatchNormalization: Operation {
 
   var kind: String { "batch_norm" + (addsResidual ? "+add" : "") + (appliesReLU ? "+relu" : "") }
   var parameters: [ParameterID] { [scale, shift] }
-  var backwardReads: BackwardReads { appliesReLU ? [.inputs, .output] : .inputs }
+  var backwardReads: BackwardReads { appliesReLU && addsResidual ? [.inputs, .output] : .inputs }
 
   /// The residual's gradient is the output's, masked: mostly it stays as it is.
   var inPlaceGradients: [Int] { addsResidual ? [1, 0] : [0] }
@@ -25,8 +25,8 @@ struct BatchNormalization: Operation {
       rows: batch * shape.pixels, c: shape.channels, epsilon: epsilon, momentum: momentum, relu: appliesReLU)
   }
 
-  /// Mean and inverse deviation, a float a channel each.
-  func savedBytes(batch: Int) -> Int { 2 * shape.channels * MemoryLayout<Float>.stride }
+  /// Mean, inverse deviation and shift, a float a channel each.
+  func savedBytes(batch: Int) -> Int { 3 * shape.channels * MemoryLayout<Float>.stride }
 
   func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int {
     var descriptor = descriptor(batch: batch)
@@ -44,7 +44,7 @@ struct BatchNormalization: Operation {
       check(
         oct_batch_norm_forward_training(
           &descriptor, c.inputs[0], gamma, beta, residual, mean, variance, c.output, saved,
-          saved + shape.channels, c.scratch, Int32(c.threads)))
+          saved + shape.channels, saved + 2 * shape.channels, c.scratch, Int32(c.threads)))
     } else {
       check(
         oct_batch_norm_forward_inference(
@@ -70,9 +70,11 @@ struct BatchNormalization: Operation {
     let residual = addsResidual ? c.inputGradients[1] : nil
     check(
       oct_batch_norm_backward(
-        &descriptor, c.inputs[0], c.output, c.outputGradient, c.memory.value(scale), saved,
-        saved + shape.channels, sink.pointer, sink.accumulate, residual?.pointer,
-        residual?.accumulate ?? false, c.memory.gradient(scale), c.memory.gradient(shift), c.scratch,
+        &descriptor, c.inputs[0], addsResidual ? c.output : nil, c.outputGradient, c.memory.value(scale),
+        saved,
+        saved + shape.channels, saved + 2 * shape.channels, sink.pointer, sink.accumulate,
+        residual?.pointer, residual?.accumulate ?? false, c.memory.gradient(scale), c.memory.gradient(shift),
+        c.scratch,
         Int32(c.threads)))
   }
 }
