@@ -66,8 +66,33 @@ static ptrdiff_t transposed_bytes(const oct_conv2d_desc *d) {
   return oct_ceil_div(transposed_count(d) * (ptrdiff_t)sizeof(float), 64) * 64;
 }
 
+/// diff_dst as the source of the pixels of one residue in y and x.
+static oct_sweep_source make_source(const oct_conv2d_desc *d, const float *diff_dst, const float *transposed,
+                                    ptrdiff_t ry, ptrdiff_t rx) {
+  return (oct_sweep_source){
+      .y = residue_axis(d->ih, d->oh, d->kh, d->sh, d->ph, ry, false),
+      .x = residue_axis(d->iw, d->ow, d->kw, d->sw, d->pw, rx, true),
+      .src = diff_dst,
+      .channels = d->oc,
+      .weights = transposed,
+      .k = d->oc / d->g,
+      .tap_row = d->kw,
+      .taps = d->kh * d->kw,
+  };
+}
+
+static oct_sweep make_sweep(const oct_conv2d_desc *d, const oct_sweep_source *source, float *diff_src, bool accumulate) {
+  return (oct_sweep){.sources = source, .count = 1, .n = d->n, .g = d->g, .dst = diff_src, .dst_h = d->ih,
+                     .dst_w = d->iw, .dst_channels = d->ic, .accumulate = accumulate, .direct = d->direct};
+}
+
 ptrdiff_t oct_conv2d_backward_data_scratch_bytes(const oct_conv2d_desc *d, int threads) {
-  return oct_conv_is_depthwise(d) ? 0 : transposed_bytes(d) + thread_bytes(d) * threads;
+  if (oct_conv_is_depthwise(d)) return 0;
+  const oct_sweep_source source = make_source(d, NULL, NULL, 0, 0);
+  const oct_sweep sweep = make_sweep(d, &source, NULL, false);
+  // Fewer images may take the direct sum.
+  return transposed_bytes(d) + oct_max(thread_bytes(d) * threads,
+                                       oct_winograd_applies(&sweep) ? oct_winograd_scratch_bytes(&sweep, threads) : 0);
 }
 
 oct_status oct_conv2d_backward_data(const oct_conv2d_desc *d, const float *diff_dst, const float *weights,
@@ -88,20 +113,13 @@ oct_status oct_conv2d_backward_data(const oct_conv2d_desc *d, const float *diff_
     }
     for (ptrdiff_t ry = 0; ry < d->sh; ry++)
       for (ptrdiff_t rx = 0; rx < d->sw; rx++) {
-        const oct_sweep_source source = {
-            .y = residue_axis(d->ih, d->oh, d->kh, d->sh, d->ph, ry, false),
-            .x = residue_axis(d->iw, d->ow, d->kw, d->sw, d->pw, rx, true),
-            .src = diff_dst,
-            .channels = d->oc,
-            .weights = transposed,
-            .k = d->oc / d->g,
-            .tap_row = d->kw,
-            .taps = taps,
-        };
+        const oct_sweep_source source = make_source(d, diff_dst, transposed, ry, rx);
         if (source.y.count == 0 || source.x.count == 0) continue;
-        const oct_sweep sweep = {.sources = &source, .count = 1, .n = d->n, .g = d->g, .dst = diff_src,
-                                 .dst_h = d->ih, .dst_w = d->iw, .dst_channels = d->ic, .accumulate = accumulate};
-        oct_sweep_run(&sweep, rest + thread * thread_bytes(d), thread, omp_get_num_threads());
+        const oct_sweep sweep = make_sweep(d, &source, diff_src, accumulate);
+        if (oct_winograd_applies(&sweep))
+          oct_winograd_run(&sweep, rest, thread, omp_get_num_threads());
+        else
+          oct_sweep_run(&sweep, rest + thread * thread_bytes(d), thread, omp_get_num_threads());
       }
   }
   return OCT_OK;

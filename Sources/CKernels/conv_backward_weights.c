@@ -215,7 +215,9 @@ ptrdiff_t oct_conv2d_backward_weights_scratch_bytes(const oct_conv2d_desc *d, in
   if (oct_conv_is_depthwise(d)) return oct_depthwise_backward_weights_scratch_bytes(d);
   const plan p = make_plan(d);
   const ptrdiff_t partial = p.parts > 1 ? p.parts * oct_conv2d_weights_count(d) * (ptrdiff_t)sizeof(float) : 0;
-  return thread_bytes(&p) * threads + partial;
+  // Fewer images may take the direct sum.
+  return oct_max(thread_bytes(&p) * threads + partial,
+                 oct_winograd_applies_to_weights(d) ? oct_winograd_backward_weights_scratch_bytes(d, threads) : 0);
 }
 
 oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst,
@@ -223,6 +225,10 @@ oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *sr
   if (oct_conv2d_check(d) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
   if (oct_conv_is_depthwise(d))
     return oct_depthwise_backward_weights(d, src, diff_dst, diff_weights, accumulate, scratch, threads);
+  if (oct_winograd_applies_to_weights(d)) {
+    oct_winograd_backward_weights(d, src, diff_dst, diff_weights, accumulate, scratch, threads);
+    return OCT_OK;
+  }
   const plan p = make_plan(d);
   const ptrdiff_t weights = oct_conv2d_weights_count(d), runs = p.block_runs * p.ic_runs, units = d->g * runs;
   float *partial = (float *)((char *)scratch + thread_bytes(&p) * threads);

@@ -20,35 +20,76 @@ static oct_sweep_source make_source(const oct_conv2d_desc *d, const float *src, 
   };
 }
 
-enum { MAX_SOURCES = 4 };
+/// Sizes and sources, no maps. `sources` has room for OCT_MAX_SOURCES.
+static oct_sweep make_sweep(const oct_conv2d_source *from, int count, oct_sweep_source *sources) {
+  const oct_conv2d_desc *d = from[0].desc;
+  oct_sweep sweep = {.sources = sources, .count = count, .n = d->n, .g = d->g, .dst_h = d->oh, .dst_w = d->ow,
+                     .dst_channels = d->oc};
+  for (int i = 0; i < count; i++) {
+    sources[i] = make_source(from[i].desc, from[i].src, from[i].weights);
+    sources[i].transformed = from[i].transformed;
+    sweep.direct |= from[i].desc->direct;
+  }
+  return sweep;
+}
+
+static ptrdiff_t thread_bytes(const oct_conv2d_source *sources, int count) {
+  ptrdiff_t entries = 0;
+  for (int i = 0; i < count; i++) entries += entry_count(sources[i].desc);
+  return oct_sweep_scratch_bytes(count, entries);
+}
 
 static oct_status run(const oct_sweep *sweep, ptrdiff_t thread_bytes, void *scratch, int threads) {
+  const bool winograd = oct_winograd_applies(sweep);
 #pragma omp parallel num_threads(threads)
   {
-    const int thread = omp_get_thread_num();
-    oct_sweep_run(sweep, (char *)scratch + thread * thread_bytes, thread, omp_get_num_threads());
+    const int thread = omp_get_thread_num(), team = omp_get_num_threads();
+    if (winograd)
+      oct_winograd_run(sweep, scratch, thread, team);
+    else
+      oct_sweep_run(sweep, (char *)scratch + thread * thread_bytes, thread, team);
   }
   return OCT_OK;
 }
 
+/// Its address stands for weights that will come transformed, where only sizes are asked for.
+static const float any_transformed = 0;
+
+ptrdiff_t oct_conv2d_transformed_count(const oct_conv2d_desc *d) {
+  const oct_conv2d_source from = {.desc = d, .transformed = &any_transformed};
+  oct_sweep_source source;
+  const oct_sweep sweep = make_sweep(&from, 1, &source);
+  return oct_winograd_applies(&sweep) ? oct_winograd_weights_count(&source, d->oc) : 0;
+}
+
+void oct_conv2d_transform_weights(const oct_conv2d_desc *d, const float *weights, float *transformed, int threads) {
+  const oct_sweep_source source = make_source(d, NULL, weights);
+#pragma omp parallel num_threads(threads)
+  oct_winograd_transform_weights(&source, d->oc, transformed);
+}
+
 ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sources, int count, int threads) {
-  ptrdiff_t entries = 0;
-  for (int i = 0; i < count; i++) entries += entry_count(sources[i].desc);
-  return oct_sweep_scratch_bytes(count, entries) * threads;
+  oct_sweep_source sweep_sources[OCT_MAX_SOURCES];
+  if (count < 1 || count > OCT_MAX_SOURCES) return 0;
+  oct_sweep sweep = make_sweep(sources, count, sweep_sources);
+  // Fewer images may take the direct sum, and weights that come transformed Winograd's algorithm.
+  ptrdiff_t bytes = thread_bytes(sources, count) * threads;
+  if (oct_winograd_applies(&sweep)) bytes = oct_max(bytes, oct_winograd_scratch_bytes(&sweep, threads));
+  for (int i = 0; i < count; i++) sweep_sources[i].transformed = &any_transformed;
+  if (oct_winograd_applies(&sweep)) bytes = oct_max(bytes, oct_winograd_scratch_bytes(&sweep, threads));
+  return bytes;
 }
 
 oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *low, ptrdiff_t low_h,
                                       ptrdiff_t low_w, const oct_conv2d_epilogue *epilogue, float *dst, void *scratch,
                                       int threads) {
-  if (count < 1 || count > MAX_SOURCES || threads < 1) return OCT_INVALID_DESCRIPTOR;
+  if (count < 1 || count > OCT_MAX_SOURCES || threads < 1) return OCT_INVALID_DESCRIPTOR;
   const oct_conv2d_desc *d = sources[0].desc;
-  oct_sweep_source sweep_sources[MAX_SOURCES];
   for (int i = 0; i < count; i++) {
     const oct_conv2d_desc *o = sources[i].desc;
     if (oct_conv2d_check(o) != OCT_OK || o->n != d->n || o->oh != d->oh || o->ow != d->ow || o->oc != d->oc ||
         o->g != d->g || oct_conv_is_depthwise(o) != oct_conv_is_depthwise(d))
       return OCT_INVALID_DESCRIPTOR;
-    sweep_sources[i] = make_source(o, sources[i].src, sources[i].weights);
   }
   if (low && (low_h < oct_ceil_div(d->oh, 2) || low_w < oct_ceil_div(d->ow, 2))) return OCT_INVALID_DESCRIPTOR;
   if (oct_conv_is_depthwise(d)) {
@@ -61,25 +102,30 @@ oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int coun
     const oct_upsample2x_desc up = {.n = d->n, .ih = low_h, .iw = low_w, .c = d->oc, .oh = d->oh, .ow = d->ow};
     return oct_upsample2x_forward(&up, low, dst, true, threads);
   }
-  const oct_sweep sweep = {.sources = sweep_sources, .count = count, .n = d->n, .g = d->g, .dst = dst,
-                           .dst_h = d->oh, .dst_w = d->ow, .dst_channels = d->oc, .low = low, .low_h = low_h,
-                           .low_w = low_w, .epilogue = epilogue ? *epilogue : (oct_conv2d_epilogue){0}};
-  ptrdiff_t entries = 0;
-  for (int i = 0; i < count; i++) entries += entry_count(sources[i].desc);
-  return run(&sweep, oct_sweep_scratch_bytes(count, entries), scratch, threads);
+  oct_sweep_source sweep_sources[OCT_MAX_SOURCES];
+  oct_sweep sweep = make_sweep(sources, count, sweep_sources);
+  sweep.dst = dst;
+  sweep.low = low;
+  sweep.low_h = low_h;
+  sweep.low_w = low_w;
+  if (epilogue) sweep.epilogue = *epilogue;
+  return run(&sweep, thread_bytes(sources, count), scratch, threads);
 }
 
 ptrdiff_t oct_conv2d_forward_scratch_bytes(const oct_conv2d_desc *d, int threads) {
-  return oct_sweep_scratch_bytes(1, entry_count(d)) * threads;
+  const oct_conv2d_source source = {.desc = d};
+  return oct_conv2d_forward_sources_scratch_bytes(&source, 1, threads);
 }
 
 oct_status oct_conv2d_forward(const oct_conv2d_desc *d, const float *src, const float *weights, const float *bias,
                               float *dst, bool accumulate, void *scratch, int threads) {
   if (oct_conv2d_check(d) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
   if (oct_conv_is_depthwise(d)) return oct_depthwise_forward(d, src, weights, bias, dst, accumulate, threads);
-  const oct_sweep_source source = make_source(d, src, weights);
-  const oct_sweep sweep = {.sources = &source, .count = 1, .n = d->n, .g = d->g, .dst = dst, .dst_h = d->oh,
-                           .dst_w = d->ow, .dst_channels = d->oc, .epilogue = {.bias = bias},
-                           .accumulate = accumulate};
-  return run(&sweep, oct_sweep_scratch_bytes(1, entry_count(d)), scratch, threads);
+  const oct_conv2d_source from = {.desc = d, .src = src, .weights = weights};
+  oct_sweep_source source;
+  oct_sweep sweep = make_sweep(&from, 1, &source);
+  sweep.dst = dst;
+  sweep.epilogue.bias = bias;
+  sweep.accumulate = accumulate;
+  return run(&sweep, thread_bytes(&from, 1), scratch, threads);
 }

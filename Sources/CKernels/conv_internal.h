@@ -46,6 +46,16 @@ typedef struct oct_conv_tile {
   ptrdiff_t width;            // of the weights block
 } oct_conv_tile;
 
+/// The 2 × 2 pixels of dst that a tile of Winograd's algorithm computes, and their epilogue; as in oct_conv_tile.
+typedef struct oct_winograd_tile {
+  float *dst[4];      // NULL outside the map
+  const float *low;   // the row that all four start from, or NULL for zero
+  bool accumulate;    // they start from dst
+  const float *scale, *bias;
+  uintptr_t residual;
+  bool relu, streams;
+} oct_winograd_tile;
+
 /// Row counts of the tiles of one block width, and how to run one.
 typedef struct oct_conv_leaf {
   /// dst[m][0 ..< columns] = epilogue(start + Σ_entries), for `rows` ≤ max_rows(width) rows from `first` on.
@@ -62,6 +72,18 @@ typedef struct oct_conv_leaf {
                     ptrdiff_t dst_stride);
   /// Depthwise: dst[0 ..< c] += src[0 ..< c] · weights[0 ..< c].
   void (*multiply_add)(ptrdiff_t c, const float *src, const float *weights, float *dst);
+  /// dst[ξ·stride + c] = (Bᵀ d B)[ξ], d[4][4] = pixels[…][c], for c < channels. dst has whole vectors.
+  void (*winograd_source)(const float *const *pixels, ptrdiff_t channels, float *dst, ptrdiff_t stride);
+  /// dst[ξ·stride + i] = (G g Gᵀ)[ξ], g[3][3] = taps[…][i], for i < count, which is whole vectors.
+  void (*winograd_weights)(const float *const *taps, ptrdiff_t count, float *dst, ptrdiff_t stride);
+  /// tile->dst[2][2] = epilogue(start + Aᵀ m A), m[4][4] = sums[ξ·stride + c], for c < columns. sums has whole vectors.
+  void (*winograd_output)(const oct_winograd_tile *tile, ptrdiff_t columns, const float *sums, ptrdiff_t stride);
+  /// dst[ξ·stride + c] = (A y Aᵀ)[ξ], y[2][2] = pixels[…][channel + c], for c < width; zero for c ≥ columns.
+  void (*winograd_diff)(const float *const *pixels, ptrdiff_t channel, ptrdiff_t columns, ptrdiff_t width, float *dst,
+                        ptrdiff_t stride);
+  /// taps[3][3][i] (+)= (Gᵀ m G)[…], m[4][4] = sums[ξ·stride + i], for i < count, which is whole vectors.
+  void (*winograd_diff_weights)(const float *sums, ptrdiff_t stride, ptrdiff_t count, float *const *taps,
+                                bool accumulate);
   /// `iterations` rounds of independent multiply–adds in registers; returns the floating-point operations done.
   double (*burn)(int64_t iterations);
 } oct_conv_leaf;
@@ -102,6 +124,7 @@ typedef struct oct_sweep_source {
   ptrdiff_t k;                // reduced channels of one group
   ptrdiff_t tap_row;          // kernel taps in a row of y
   ptrdiff_t taps;             // all kernel taps
+  const float *transformed;   // weights as Winograd's algorithm takes them, or NULL
 } oct_sweep_source;
 
 typedef struct oct_sweep {
@@ -114,12 +137,37 @@ typedef struct oct_sweep {
   const float *low;
   ptrdiff_t low_h, low_w;
   bool accumulate;
+  bool direct;                // never Winograd's algorithm
 } oct_sweep;
+
+enum { OCT_MAX_SOURCES = 4 };
 
 /// Bytes of scratch for each thread.
 ptrdiff_t oct_sweep_scratch_bytes(ptrdiff_t sources, ptrdiff_t taps);
 /// The share of thread `thread` of `threads`.
 void oct_sweep_run(const oct_sweep *sweep, void *scratch, int thread, int threads);
+/// Whether dst is written past the caches.
+bool oct_sweep_streams(const oct_sweep *sweep);
+
+// MARK: Winograd: the same sums with fewer multiplications
+
+/// A rule on the shape alone: 3×3 taps, stride 1, one group, and enough of map and channels that the transforms pay.
+/// Where the weights come transformed the number of images plays no part, so that an image's result does not depend on the
+/// others of its batch; elsewhere there have to be enough of them for the weights' transform.
+bool oct_winograd_applies(const oct_sweep *sweep);
+/// Bytes of scratch for all threads.
+ptrdiff_t oct_winograd_scratch_bytes(const oct_sweep *sweep, int threads);
+/// The share of thread `thread` of `threads`, all of which call it in one parallel region.
+void oct_winograd_run(const oct_sweep *sweep, void *scratch, int thread, int threads);
+/// Floats of a source's transformed weights, for so many channels of dst.
+ptrdiff_t oct_winograd_weights_count(const oct_sweep_source *source, ptrdiff_t channels);
+/// All threads of a parallel region call it, and return when the weights are complete.
+void oct_winograd_transform_weights(const oct_sweep_source *source, ptrdiff_t channels, float *transformed);
+
+bool oct_winograd_applies_to_weights(const oct_conv2d_desc *d);
+ptrdiff_t oct_winograd_backward_weights_scratch_bytes(const oct_conv2d_desc *d, int threads);
+void oct_winograd_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst, float *diff_weights,
+                                   bool accumulate, void *scratch, int threads);
 
 // MARK: Depthwise
 

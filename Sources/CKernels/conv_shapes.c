@@ -3,7 +3,7 @@
 #include "CKernels.h"
 
 // n images of hw × hw, ic → oc channels, k × k taps, stride 1, padded to the same size.
-#define SHAPE(n, hw, ic, oc, k) {n, hw, hw, ic, hw, hw, oc, k, k, 1, 1, (k) / 2, (k) / 2, 1}
+#define SHAPE(n, hw, ic, oc, k) {n, hw, hw, ic, hw, hw, oc, k, k, 1, 1, (k) / 2, (k) / 2, 1, false}
 
 static const oct_conv2d_desc shapes[] = {
     SHAPE(16, 56, 64, 64, 3),    SHAPE(16, 56, 64, 256, 1),   SHAPE(16, 56, 256, 64, 1),

@@ -155,7 +155,7 @@ static void add_epilogue(const oct_sweep *s, ptrdiff_t channel, oct_conv_tile *t
 
 /// A map that no cache holds is written past them: lines need not be read before they are overwritten, and the source
 /// stays where it is.
-static bool streams(const oct_sweep *s) {
+bool oct_sweep_streams(const oct_sweep *s) {
   const ptrdiff_t bytes = s->n * s->dst_h * s->dst_w * s->dst_channels * (ptrdiff_t)sizeof(float);
   return bytes > STREAM_BYTES && !s->accumulate && s->dst_channels % OCT_LANE == 0 && s->g == 1 && (uintptr_t)s->dst % 64 == 0;
 }
@@ -186,7 +186,7 @@ static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const recta
       ptrdiff_t taken = 0, k = 0;
       while (entry + taken < entries && (taken == 0 || k + scratch->entries[entry + taken].k <= GROUP_K))
         k += scratch->entries[entry + taken++].k;
-      tile.streams = streams(s) && entry == 0 && taken == entries;
+      tile.streams = oct_sweep_streams(s) && entry == 0 && taken == entries;
       if (entry + taken >= entries) add_epilogue(s, group * ocg + channel, &tile);
       for (ptrdiff_t t = 0; t < tiles; t++) {
         ptrdiff_t begin, end;

@@ -7,12 +7,13 @@ import Testing
 @Suite struct ConvolutionTests {
   struct Case: CustomStringConvertible, Sendable {
     var n = 2, ih = 5, iw = 6, ic = 3, oc = 4, kh = 3, kw = 3, stride = 1, ph = 1, pw = 1, groups = 1
+    var direct = false
 
     var descriptor: oct_conv2d_desc {
       oct_conv2d_desc(
         n: n, ih: ih, iw: iw, ic: ic, oh: (ih + 2 * ph - kh) / stride + 1,
         ow: (iw + 2 * pw - kw) / stride + 1,
-        oc: oc, kh: kh, kw: kw, sh: stride, sw: stride, ph: ph, pw: pw, g: groups)
+        oc: oc, kh: kh, kw: kw, sh: stride, sw: stride, ph: ph, pw: pw, g: groups, direct: direct)
     }
     var description: String {
       "n\(n) \(ih)×\(iw)×\(ic) → \(oc), \(kh)×\(kw) stride \(stride) padding \(ph),\(pw) groups \(groups)"
@@ -53,8 +54,64 @@ import Testing
       cases.append(Case(ih: 7, iw: 6, ic: channels, oc: channels, groups: channels))
       cases.append(Case(ih: 7, iw: 6, ic: channels, oc: channels, stride: 2, groups: channels))
     }
-    return cases
+    return cases + winogradCases
   }()
+
+  /// Shapes that Winograd's algorithm takes in every pass: odd maps whose last tiles reach past them, every padding,
+  /// channels beside the vector and block widths, and more tiles than a chunk and a part have.
+  static let winogradCases: [Case] = [
+    Case(n: 3, ih: 13, iw: 14, ic: 36, oc: 65),
+    Case(n: 4, ih: 12, iw: 11, ic: 65, oc: 36),
+    Case(n: 5, ih: 20, iw: 19, ic: 40, oc: 56),
+    Case(n: 2, ih: 11, iw: 12, ic: 130, oc: 200),
+    Case(n: 3, ih: 13, iw: 16, ic: 64, oc: 64, ph: 0, pw: 2),
+    Case(n: 3, ih: 28, iw: 29, ic: 48, oc: 64, ph: 3, pw: 2),
+    Case(n: 33, ih: 4, iw: 4, ic: 128, oc: 128),
+    Case(n: 1, ih: 21, iw: 40, ic: 33, oc: 96),
+  ]
+
+  @Test(arguments: winogradCases)
+  func winogradIsAnotherAlgorithmForTheSameSums(testCase: Case) throws {
+    var other = testCase
+    other.direct = true
+    let winograd = try Passes(testCase.descriptor, accumulate: true, threads: 2)
+    let direct = try Passes(other.descriptor, accumulate: true, threads: 2)
+    for (a, b) in [
+      (winograd.dst, direct.dst), (winograd.diffSrc, direct.diffSrc),
+      (winograd.diffWeights, direct.diffWeights),
+    ] {
+      let differs = a.values != b.values
+      #expect(differs)
+      #expect(normalizedError(a.values, b.values.map(Double.init)) < 2e-6)
+    }
+  }
+
+  /// Where the weights' transform is part of the pass, it has to pay for the images there are.
+  @Test func fewImagesTakeTheDirectSum() throws {
+    let testCase = Case(n: 1, ih: 4, iw: 4, ic: 128, oc: 128)
+    var other = testCase
+    other.direct = true
+    let automatic = try Passes(testCase.descriptor, accumulate: false, threads: 2)
+    let direct = try Passes(other.descriptor, accumulate: false, threads: 2)
+    #expect(automatic.dst.values == direct.dst.values)
+    #expect(automatic.diffSrc.values == direct.diffSrc.values)
+    #expect(automatic.diffWeights.values == direct.diffWeights.values)
+    var one = testCase.descriptor
+    var many = Case(n: 33, ih: 4, iw: 4, ic: 128, oc: 128).descriptor
+    #expect(oct_conv2d_transformed_count(&one) == oct_conv2d_transformed_count(&many))
+    #expect(oct_conv2d_transformed_count(&one) > 0)
+    // A plan for many images is enough for few.
+    for threads in [1, 2, 5] as [Int32] {
+      #expect(
+        oct_conv2d_forward_scratch_bytes(&one, threads) <= oct_conv2d_forward_scratch_bytes(&many, threads))
+      #expect(
+        oct_conv2d_backward_data_scratch_bytes(&one, threads)
+          <= oct_conv2d_backward_data_scratch_bytes(&many, threads))
+      #expect(
+        oct_conv2d_backward_weights_scratch_bytes(&one, threads)
+          <= oct_conv2d_backward_weights_scratch_bytes(&many, threads))
+    }
+  }
 
   @Test(arguments: cases)
   func agreesWithPlainLoops(testCase: Case) throws {
@@ -104,10 +161,14 @@ import Testing
   /// differ only in the way of their stores.
   @Test func streamedMapsHaveTheBitsOfOthers() throws {
     var wide = Case(n: 1, ih: 383, iw: 381, ic: 5, oc: 64, ph: 1, pw: 1).descriptor
+    var winograd = Case(n: 1, ih: 383, iw: 381, ic: 40, oc: 64, ph: 1, pw: 1).descriptor
+    #expect(oct_conv2d_transformed_count(&winograd) > 0)
     var narrow = Case(n: 1, ih: 383, iw: 381, ic: 64, oc: 5, kh: 1, kw: 1, ph: 0, pw: 0).descriptor
     let count = 383 * 381 * 64
     var random = TestRandom(seed: 5)
     let src = random.floats(383 * 381 * 5)
+    let deepSrc = Array(repeatElement(src, count: 8).joined())
+    let deepWeights = winograd.pack(random.floats(64 * 40 * 9))
     let weights = wide.pack(random.floats(64 * 5 * 9))
     let transposed = narrow.pack(random.floats(64 * 5))
     let memory = UnsafeMutableRawPointer.allocate(byteCount: (count + 16) * 4, alignment: 64)
@@ -120,21 +181,33 @@ import Testing
       let forward = Array(UnsafeBufferPointer(start: map, count: count))
       let data = GuardedBytes(count: oct_conv2d_backward_data_scratch_bytes(&narrow, 2))
       #expect(oct_conv2d_backward_data(&narrow, src, transposed, map, false, data.pointer, 2) == OCT_OK)
-      results.append([forward, Array(UnsafeBufferPointer(start: map, count: count))])
+      let backward = Array(UnsafeBufferPointer(start: map, count: count))
+      let tiles = GuardedBytes(count: oct_conv2d_forward_scratch_bytes(&winograd, 2))
+      #expect(
+        oct_conv2d_forward(&winograd, deepSrc, deepWeights, nil, map, false, tiles.pointer, 2) == OCT_OK)
+      results.append([forward, backward, Array(UnsafeBufferPointer(start: map, count: count))])
     }
     #expect(results[0] == results[1])
     #expect(results[0][0] != results[0][1])
+    #expect(results[0][1] != results[0][2])
   }
 
-  /// Every combination of the epilogue's parts, on sums of one group and of several (700 channels).
+  /// Every combination of the epilogue's parts, on direct sums of one group and of several (700 channels), and on one of
+  /// Winograd's algorithm, with weights that come transformed and with weights that do not.
   @Test(arguments: 0..<16)
   func severalSourcesAnUpsampledMapAndAnEpilogueAreOneSum(parts: Int) throws {
     let (hasScale, hasBias, hasResidual, relu) = (
       parts & 1 != 0, parts & 2 != 0, parts & 4 != 0, parts & 8 != 0
     )
-    for (ih, iw, inputs, channels) in [(5, 7, 9, 20), (4, 4, 9, 64), (1, 1, 9, 3), (9, 2, 700, 70)] {
+    for (ih, iw, inputs, channels, winograd) in [
+      (5, 7, 9, 20, false), (4, 4, 9, 64, false), (1, 1, 9, 3, false), (9, 2, 700, 70, false),
+      (13, 14, 36, 65, true),
+    ] {
       let a = Case(n: 2, ih: ih, iw: iw, ic: inputs, oc: channels).descriptor
-      let b = Case(n: 2, ih: ih, iw: iw, ic: 17, oc: channels, kh: 1, kw: 1, ph: 0, pw: 0).descriptor
+      let b =
+        winograd
+        ? Case(n: 2, ih: ih, iw: iw, ic: 40, oc: channels).descriptor
+        : Case(n: 2, ih: ih, iw: iw, ic: 17, oc: channels, kh: 1, kw: 1, ph: 0, pw: 0).descriptor
       let low = ((ih + 1) / 2, (iw + 1) / 2)
       var random = TestRandom(seed: 3)
       let sources = [a, b].map {
@@ -168,9 +241,11 @@ import Testing
             sources[0].0.withUnsafeBufferPointer { s0 in
               sources[1].0.withUnsafeBufferPointer { s1 in
                 guard let first = d.baseAddress else { return }
-                let list = [
-                  oct_conv2d_source(desc: first, src: s0.baseAddress, weights: w0.baseAddress),
-                  oct_conv2d_source(desc: first + 1, src: s1.baseAddress, weights: w1.baseAddress),
+                var list = [
+                  oct_conv2d_source(
+                    desc: first, src: s0.baseAddress, weights: w0.baseAddress, transformed: nil),
+                  oct_conv2d_source(
+                    desc: first + 1, src: s1.baseAddress, weights: w1.baseAddress, transformed: nil),
                 ]
                 let scratch = GuardedBytes(count: oct_conv2d_forward_sources_scratch_bytes(list, 2, 3))
                 scale.withUnsafeBufferPointer { scale in
@@ -183,6 +258,25 @@ import Testing
                         oct_conv2d_forward_sources(
                           list, 2, lowMap, low.0, low.1, &epilogue, dst.pointer, scratch.pointer, 3) == OCT_OK
                       )
+                      #expect((oct_conv2d_transformed_count(first) > 0) == winograd)
+                      guard winograd else { return }
+                      let written = dst.values
+                      let transformed = (0..<2).map { index in
+                        let count = oct_conv2d_transformed_count(first + index)
+                        let weights = Guarded(count: count, filledWith: random.floats(count))
+                        oct_conv2d_transform_weights(first + index, list[index].weights, weights.pointer, 2)
+                        #expect(weights.isIntact)
+                        return weights
+                      }
+                      for index in 0..<2 {
+                        list[index].transformed = UnsafePointer(transformed[index].pointer)
+                      }
+                      #expect(
+                        oct_conv2d_forward_sources(
+                          list, 2, lowMap, low.0, low.1, &epilogue, dst.pointer, scratch.pointer, 3) == OCT_OK
+                      )
+                      #expect(dst.values == written)
+                      withExtendedLifetime(transformed) {}
                     }
                   }
                 }

@@ -40,7 +40,7 @@ import Testing
       let d = try fixture.integers(name + "/desc")
       let desc = oct_conv2d_desc(
         n: d[0], ih: d[1], iw: d[2], ic: d[3], oh: d[4], ow: d[5], oc: d[6], kh: d[7], kw: d[8], sh: d[9],
-        sw: d[10], ph: d[11], pw: d[12], g: d[13])
+        sw: d[10], ph: d[11], pw: d[12], g: d[13], direct: false)
       try convolution(
         name, desc, src: fixture.nhwc(name + "/src"), dst: fixture.nhwc(name + "/dst"),
         diffDst: fixture.nhwc(name + "/diff_dst"), diffSrc: fixture.nhwc(name + "/diff_src"))
@@ -51,7 +51,7 @@ import Testing
     let name = "linear/37_to_10"
     let d = try fixture.integers(name + "/desc")
     let desc = oct_conv2d_desc(
-      n: d[0], ih: 1, iw: 1, ic: d[1], oh: 1, ow: 1, oc: d[2], kh: 1, kw: 1, sh: 1, sw: 1, ph: 0, pw: 0, g: 1)
+      n: d[0], ih: 1, iw: 1, ic: d[1], oh: 1, ow: 1, oc: d[2], kh: 1, kw: 1, sh: 1, sw: 1, ph: 0, pw: 0, g: 1, direct: false)
     try convolution(
       name, desc, src: fixture.floats(name + "/src"), dst: fixture.floats(name + "/dst"),
       diffDst: fixture.floats(name + "/diff_dst"), diffSrc: fixture.floats(name + "/diff_src"))

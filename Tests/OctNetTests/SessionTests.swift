@@ -92,6 +92,24 @@ import Testing
     }
   }
 
+  /// A session's copies of weights follow the parameters when they are told to.
+  @Test func parametersMayChangeBetweenPasses() throws {
+    let model = ModelConfiguration(
+      name: "resnet18", alpha: 0.25, stem: .cifar, classes: 7, inputHeight: 20, inputWidth: 24)
+    let network = try model.makeNetwork(seed: 3)
+    var stream = RandomStream(seed: 9, "images")
+    let images = (0..<2 * network.inputShape.count).map { _ in stream.normal() }
+    let session = try InferenceSession(network: network, batchSize: 2, threads: 2)
+    let before = Array(session.logits(images: images, count: 2))
+    let values = network.parameters.values
+    for index in 0..<network.parameters.count { values[index] *= 0.9 }
+    session.parametersChanged()
+    let after = Array(session.logits(images: images, count: 2))
+    let fresh = try InferenceSession(network: network, batchSize: 2, threads: 2)
+    #expect(after != before)
+    #expect(after == Array(fresh.logits(images: images, count: 2)))
+  }
+
   /// Updating each parameter as soon as its gradient is known gives the bits of an update after the backward pass.
   @Test(arguments: [OptimizerConfiguration.adam, .sgd])
   func updatesDuringTheBackwardPassAreThoseAfterIt(rule: OptimizerConfiguration) throws {

@@ -39,6 +39,8 @@ int oct_processor_count(void);
 /// taps outside the map contribute nothing. `g` groups split ic and oc evenly; g == ic == oc is depthwise.
 typedef struct oct_conv2d_desc {
   ptrdiff_t n, ih, iw, ic, oh, ow, oc, kh, kw, sh, sw, ph, pw, g;
+  /// The sum as it is written, never Winograd's algorithm, which 3×3 taps with stride 1 otherwise take where it is faster.
+  bool direct;
 } oct_conv2d_desc;
 
 oct_status oct_conv2d_check(const oct_conv2d_desc *desc);
@@ -50,6 +52,7 @@ ptrdiff_t oct_conv2d_weights_count(const oct_conv2d_desc *desc);
 void oct_conv2d_pack_weights(const oct_conv2d_desc *desc, const float *oihw, float *weights);
 void oct_conv2d_unpack_weights(const oct_conv2d_desc *desc, const float *weights, float *oihw);
 
+/// The scratch of this and of the other passes is also enough for fewer images.
 ptrdiff_t oct_conv2d_forward_scratch_bytes(const oct_conv2d_desc *desc, int threads);
 /// dst = conv(src, weights) + bias; bias[oc] may be NULL. With `accumulate`, dst += … instead.
 oct_status oct_conv2d_forward(const oct_conv2d_desc *desc, const float *src, const float *weights,
@@ -70,7 +73,14 @@ typedef struct oct_conv2d_source {
   const oct_conv2d_desc *desc;
   const float *src;
   const float *weights;
+  const float *transformed;  // what oct_conv2d_transform_weights made of `weights`, or NULL: it is made in scratch
 } oct_conv2d_source;
+
+/// Floats of the transformed weights that oct_conv2d_forward_sources can take, 0 where the direct sum is faster. It does not
+/// depend on the number of images.
+ptrdiff_t oct_conv2d_transformed_count(const oct_conv2d_desc *desc);
+/// For passes that repeat with the same weights.
+void oct_conv2d_transform_weights(const oct_conv2d_desc *desc, const float *weights, float *transformed, int threads);
 
 /// What happens to a sum while it is still in registers: relu?(scale · sum + bias + residual).
 typedef struct oct_conv2d_epilogue {

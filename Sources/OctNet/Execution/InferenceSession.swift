@@ -3,6 +3,8 @@
 /// A large batch goes through the network a few images at a time, so that the maps between two operations are still
 /// in the cache when the next one reads them. No result depends on it: every image is computed on its own.
 ///
+/// A session is for the parameters that the network has when it is made; see `parametersChanged`.
+///
 /// Call it from one thread only: the worker threads belong to the thread that started them.
 public final class InferenceSession {
   /// Bytes of maps that may be alive in one pass. Measured on a processor with 32 MiB of shared cache: ResNet-50 at
@@ -12,6 +14,8 @@ public final class InferenceSession {
   /// The executor reads its parameters through plain pointers.
   private let network: Network
   private let executor: Executor
+  private let transformedWeights: TransformedWeights
+  private let threads: Int
   private let batchSize: Int
   private let classes: Int
   private let results: AlignedBuffer
@@ -22,11 +26,21 @@ public final class InferenceSession {
     classes = try network.requireLogits()
     self.network = network
     self.batchSize = batchSize
+    self.threads = threads
     let graph = fused ? network.graph.fused(for: .inference) : network.graph
+    transformedWeights = TransformedWeights(graph: graph)
+    var memory = network.parameters.memory
+    memory.transformed = transformedWeights.pointers
     executor = Executor(
-      graph: graph, memory: network.parameters.memory, batch: Self.imagesOfAPass(graph, of: batchSize),
+      graph: graph, memory: memory, batch: Self.imagesOfAPass(graph, of: batchSize),
       training: false, threads: threads)
     results = AlignedBuffer(byteCount: batchSize * classes * MemoryLayout<Float>.stride)
+    parametersChanged()
+  }
+
+  /// Call it after the network's parameters changed: a session keeps some of them in the form its kernels read.
+  public func parametersChanged() {
+    transformedWeights.update(from: network.parameters.memory, threads: threads)
   }
 
   /// Passes of equal size, as few as the cache allows.

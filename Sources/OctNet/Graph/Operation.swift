@@ -60,6 +60,8 @@ public struct ParameterMemory {
   let parameterOffsets: [Int]
   let gradientOffsets: [Int]
   let bufferOffsets: [Int]
+  /// Weights that were made ready for Winograd's algorithm.
+  var transformed: [ParameterID: UnsafePointer<Float>] = [:]
 
   func value(_ id: ParameterID) -> UnsafeMutablePointer<Float> { values + parameterOffsets[id.index] }
   func gradient(_ id: ParameterID) -> UnsafeMutablePointer<Float> { gradients + gradientOffsets[id.index] }

@@ -61,13 +61,25 @@ public struct ConvGeometry: Hashable, Sendable {
     oct_conv2d_desc(
       n: batch, ih: input.height, iw: input.width, ic: input.channels, oh: output.height, ow: output.width,
       oc: output.channels, kh: kernelHeight, kw: kernelWidth, sh: stride, sw: stride, ph: padding,
-      pw: padding, g: groups)
+      pw: padding, g: groups, direct: false)
   }
 
   /// Floats of the kernels' blocked weight layout.
   var weightsCount: Int {
     var descriptor = descriptor(batch: 1)
     return oct_conv2d_weights_count(&descriptor)
+  }
+
+  /// Floats of the weights as Winograd's algorithm takes them, 0 where the kernels do not use it.
+  var transformedCount: Int {
+    var descriptor = descriptor(batch: 1)
+    return oct_conv2d_transformed_count(&descriptor)
+  }
+
+  func transform(_ weights: UnsafePointer<Float>, into transformed: UnsafeMutablePointer<Float>, threads: Int)
+  {
+    var descriptor = descriptor(batch: 1)
+    oct_conv2d_transform_weights(&descriptor, weights, transformed, Int32(threads))
   }
 
   func pack(_ oihw: UnsafePointer<Float>, into weights: UnsafeMutablePointer<Float>) {

@@ -37,7 +37,9 @@ struct ConvolutionSum: Operation {
       }.max() ?? 0
     }
     return withDescriptors(batch: batch) { descriptors in
-      let kernelSources = descriptors.map { oct_conv2d_source(desc: $0, src: nil, weights: nil) }
+      let kernelSources = descriptors.map {
+        oct_conv2d_source(desc: $0, src: nil, weights: nil, transformed: nil)
+      }
       return foldedBytes
         + oct_conv2d_forward_sources_scratch_bytes(kernelSources, Int32(kernelSources.count), Int32(threads))
     }
@@ -55,7 +57,8 @@ struct ConvolutionSum: Operation {
       let kernelSources = zip(descriptors, sources.indices).map { descriptor, index in
         oct_conv2d_source(
           desc: descriptor, src: c.inputs[index],
-          weights: UnsafePointer(c.memory.value(sources[index].weight)))
+          weights: UnsafePointer(c.memory.value(sources[index].weight)),
+          transformed: c.memory.transformed[sources[index].weight])
       }
       let lowMap = low == nil ? nil : c.inputs[sources.count]
       var epilogue = epilogue(c)

@@ -1,0 +1,234 @@
+// Winograd's algorithm for the sweeps of forward and backward-data with 3×3 taps and stride 1.
+//
+// A thread takes its tiles a chunk at a time, and for each chunk: transforms the source (all channels), and then for each
+// block of 64 output channels computes 16 matrix products with the direct micro-kernel and transforms their sums back,
+// where the epilogue is. A chunk's transformed source and sums stay in the L2 cache as far as the channels allow.
+// Several sources are one longer reduction.
+#include <string.h>
+
+#include "conv_winograd.h"
+
+enum {
+  CHUNK_TILES = 48,
+  CHUNK_BYTES = 2 << 20,                             // of the transformed source
+  SUM_STRIDE = OCT_POINTS * OCT_BLOCK + OCT_LANE,    // of a tile's sums
+  WEIGHT_PARTS = 8,                                  // of a block's channels, to share the transform out
+};
+
+ptrdiff_t oct_direct_products(const oct_sweep_axis *y, const oct_sweep_axis *x) {
+  const oct_sweep_axis *axes[2] = {y, x};
+  ptrdiff_t product = 1;
+  for (int i = 0; i < 2; i++) {
+    ptrdiff_t taps = 0;
+    for (ptrdiff_t t = 0; t < axes[i]->count; t++) {
+      const ptrdiff_t position = axes[i]->src_base + axes[i]->src_step * t;
+      taps += oct_max(oct_min(axes[i]->taps, axes[i]->src_size - position) - oct_max(0, -position), 0);
+    }
+    product *= taps;
+  }
+  return product;
+}
+
+bool oct_winograd_applies(const oct_sweep *s) {
+  if (s->direct || s->g != 1) return false;
+  const oct_tile_grid grid = oct_tiles_of(s->dst_h, s->dst_w);
+  for (ptrdiff_t i = 0; i < s->count; i++) {
+    const oct_sweep_axis *y = &s->sources[i].y, *x = &s->sources[i].x;
+    if (y->taps != 3 || x->taps != 3 || s->sources[i].taps != 9) return false;
+    if (y->src_step != 1 || x->src_step != 1 || y->dst_step != 1 || x->dst_step != 1) return false;
+    const double once = s->sources[i].transformed ? 0 : 250;
+    if (!oct_winograd_pays(&grid, oct_direct_products(y, x), s->sources[i].k, s->dst_channels, s->n, once)) return false;
+  }
+  return true;
+}
+
+typedef struct plan {
+  oct_tile_grid grid;
+  ptrdiff_t tiles, chunk, blocks;
+  ptrdiff_t weights_bytes;  // of all sources whose weights are not transformed yet
+  ptrdiff_t thread_bytes;
+} plan;
+
+static plan make_plan(const oct_sweep *s) {
+  plan p = {.grid = oct_tiles_of(s->dst_h, s->dst_w), .blocks = oct_ceil_div(s->dst_channels, OCT_BLOCK)};
+  ptrdiff_t k = 0, longest = 0, weights = 0;
+  for (ptrdiff_t i = 0; i < s->count; i++) {
+    k += oct_padded(s->sources[i].k);
+    longest = oct_max(longest, oct_padded(s->sources[i].k));
+    if (!s->sources[i].transformed) weights += oct_point_count(s->sources[i].k, s->dst_channels);
+  }
+  p.tiles = s->n * p.grid.h * p.grid.w;
+  p.chunk = oct_max(12, oct_min(CHUNK_TILES, CHUNK_BYTES / (OCT_POINTS * k * (ptrdiff_t)sizeof(float))));
+  p.chunk = oct_min(p.chunk, p.tiles);
+  p.weights_bytes = oct_whole_lines(weights * (ptrdiff_t)sizeof(float));
+  const ptrdiff_t sources = OCT_POINTS * (p.chunk * k + OCT_LANE * s->count);
+  p.thread_bytes = oct_whole_lines((sources + p.chunk * SUM_STRIDE + longest) * (ptrdiff_t)sizeof(float) +
+                                   OCT_POINTS * p.chunk * (s->count + 1) * (ptrdiff_t)sizeof(void *));
+  return p;
+}
+
+ptrdiff_t oct_winograd_scratch_bytes(const oct_sweep *s, int threads) {
+  const plan p = make_plan(s);
+  return p.weights_bytes + p.thread_bytes * threads;
+}
+
+typedef struct workspace {
+  const float *weights[OCT_MAX_SOURCES];  // transformed
+  float *source[OCT_MAX_SOURCES];         // [ξ][chunk][padded k], ξ is source_stride apart
+  ptrdiff_t source_stride[OCT_MAX_SOURCES];
+  float *sums;                            // [chunk][ξ][OCT_BLOCK], a tile is SUM_STRIDE apart
+  float *zeros;                           // a pixel outside the map
+  const float **rows[OCT_MAX_SOURCES];    // [ξ][chunk], rows of source
+  float **sum_rows;                       // [ξ][chunk]
+} workspace;
+
+static workspace carve(const oct_sweep *s, const plan *p, void *scratch, int thread) {
+  workspace w;
+  const float *weights = scratch;
+  float *at = (float *)((char *)scratch + p->weights_bytes + thread * p->thread_bytes);
+  ptrdiff_t longest = 0;
+  for (ptrdiff_t i = 0; i < s->count; i++) {
+    const oct_sweep_source *source = &s->sources[i];
+    w.weights[i] = source->transformed ? source->transformed : weights;
+    if (!source->transformed) weights += oct_point_count(source->k, s->dst_channels);
+    longest = oct_max(longest, oct_padded(source->k));
+    w.source[i] = at;
+    w.source_stride[i] = p->chunk * oct_padded(source->k) + OCT_LANE;
+    at += OCT_POINTS * w.source_stride[i];
+  }
+  w.sums = at;
+  at += p->chunk * SUM_STRIDE;
+  w.zeros = at;
+  at += longest;
+  memset(w.zeros, 0, (size_t)longest * sizeof(float));
+  const float **rows = (const float **)at;
+  for (ptrdiff_t i = 0; i < s->count; i++) {
+    w.rows[i] = rows;
+    for (ptrdiff_t point = 0; point < OCT_POINTS; point++)
+      for (ptrdiff_t t = 0; t < p->chunk; t++)
+        *rows++ = w.source[i] + point * w.source_stride[i] + t * oct_padded(s->sources[i].k);
+  }
+  w.sum_rows = (float **)rows;
+  for (ptrdiff_t point = 0; point < OCT_POINTS; point++)
+    for (ptrdiff_t t = 0; t < p->chunk; t++)
+      w.sum_rows[point * p->chunk + t] = w.sums + t * SUM_STRIDE + point * OCT_BLOCK;
+  return w;
+}
+
+ptrdiff_t oct_winograd_weights_count(const oct_sweep_source *source, ptrdiff_t channels) {
+  return oct_point_count(source->k, channels);
+}
+
+void oct_winograd_transform_weights(const oct_sweep_source *source, ptrdiff_t channels, float *transformed) {
+  const oct_conv_leaf *leaf = oct_conv_leaf_active();
+  const ptrdiff_t k = source->k, blocks = oct_ceil_div(channels, OCT_BLOCK);
+#pragma omp for schedule(static)
+  for (ptrdiff_t item = 0; item < blocks * WEIGHT_PARTS; item++) {
+    const ptrdiff_t block = item / WEIGHT_PARTS, width = oct_block_width(channels, block);
+    ptrdiff_t k0, k1;
+    oct_share(k, item % WEIGHT_PARTS, WEIGHT_PARTS, &k0, &k1);
+    const float *taps[9];
+    for (ptrdiff_t y = 0; y < 3; y++)
+      for (ptrdiff_t x = 0; x < 3; x++) {
+        const ptrdiff_t tap = (source->y.weight_first + source->y.weight_step * y) * 3 + source->x.weight_first +
+                              source->x.weight_step * x;
+        taps[3 * y + x] = source->weights + block * OCT_BLOCK * k * 9 + (tap * k + k0) * width;
+      }
+    leaf->winograd_weights(taps, (k1 - k0) * width, transformed + oct_point_block(k, block) + k0 * width,
+                           oct_point_stride(k, width));
+  }
+}
+
+static void transform_sources(const oct_sweep *s, const plan *p, const oct_conv_leaf *leaf, ptrdiff_t first,
+                              ptrdiff_t last, const workspace *w) {
+  for (ptrdiff_t t = 0; t < last - first; t++) {
+    const oct_tile_place at = oct_tile_at(&p->grid, first + t);
+    for (ptrdiff_t i = 0; i < s->count; i++) {
+      const oct_sweep_source *source = &s->sources[i];
+      const float *pixels[16];
+      oct_tile_pixels(source->src, source->y.src_size, source->x.src_size, source->channels, at.image,
+                      2 * at.y + source->y.src_base, 2 * at.x + source->x.src_base, 4, w->zeros, pixels);
+      leaf->winograd_source(pixels, source->k, w->source[i] + t * oct_padded(source->k), w->source_stride[i]);
+    }
+  }
+}
+
+/// sums of `count` tiles and one block: a matrix product for each ξ.
+static void multiply(const oct_sweep *s, const plan *p, const oct_conv_leaf *leaf, ptrdiff_t count, ptrdiff_t block,
+                     const workspace *w) {
+  const ptrdiff_t width = oct_block_width(s->dst_channels, block);
+  const oct_conv_tile sum = {.dst = w->sum_rows, .columns = width, .width = width};
+  const ptrdiff_t tiles = oct_ceil_div(count, leaf->max_rows(width));
+  for (ptrdiff_t point = 0; point < OCT_POINTS; point++) {
+    oct_conv_entry entries[OCT_MAX_SOURCES];
+    for (ptrdiff_t i = 0; i < s->count; i++) {
+      const ptrdiff_t k = s->sources[i].k;
+      entries[i] = (oct_conv_entry){
+          .rows = w->rows[i],
+          .weights = w->weights[i] + oct_point_block(k, block) + point * oct_point_stride(k, width),
+          .k = k,
+      };
+    }
+    for (ptrdiff_t t = 0; t < tiles; t++) {
+      ptrdiff_t begin, end;
+      oct_share(count, t, tiles, &begin, &end);
+      leaf->accumulate(&sum, entries, s->count, point * p->chunk + begin, end - begin);
+    }
+  }
+}
+
+static void transform_sums(const oct_sweep *s, const plan *p, const oct_conv_leaf *leaf, ptrdiff_t first, ptrdiff_t last,
+                           ptrdiff_t block, const workspace *w) {
+  const oct_conv2d_epilogue *e = &s->epilogue;
+  const ptrdiff_t channel = block * OCT_BLOCK, columns = oct_min(OCT_BLOCK, s->dst_channels - channel);
+  oct_winograd_tile tile = {
+      .accumulate = s->accumulate,
+      .scale = e->scale ? e->scale + channel : NULL,
+      .bias = e->bias ? e->bias + channel : NULL,
+      .residual = e->residual ? (uintptr_t)e->residual - (uintptr_t)s->dst : 0,
+      .relu = e->relu,
+      .streams = oct_sweep_streams(s),
+  };
+  for (ptrdiff_t t = 0; t < last - first; t++) {
+    const oct_tile_place at = oct_tile_at(&p->grid, first + t);
+    for (ptrdiff_t i = 0; i < 4; i++) {
+      const ptrdiff_t y = 2 * at.y + i / 2, x = 2 * at.x + i % 2;
+      const bool inside = y < s->dst_h && x < s->dst_w;
+      tile.dst[i] = inside ? s->dst + ((at.image * s->dst_h + y) * s->dst_w + x) * s->dst_channels + channel : NULL;
+    }
+    if (s->low) tile.low = s->low + ((at.image * s->low_h + at.y) * s->low_w + at.x) * s->dst_channels + channel;
+    leaf->winograd_output(&tile, columns, w->sums + t * SUM_STRIDE, OCT_BLOCK);
+  }
+}
+
+void oct_winograd_run(const oct_sweep *s, void *scratch, int thread, int threads) {
+  const oct_conv_leaf *leaf = oct_conv_leaf_active();
+  const plan p = make_plan(s);
+  const workspace w = carve(s, &p, scratch, thread);
+  ptrdiff_t weights = 0;
+  for (ptrdiff_t i = 0; i < s->count; i++) {
+    weights += oct_point_count(s->sources[i].k, s->dst_channels);
+    // All threads wait here for the weights.
+    if (!s->sources[i].transformed)
+      oct_winograd_transform_weights(&s->sources[i], s->dst_channels, (float *)w.weights[i]);
+  }
+  // Threads share the tiles, or the blocks where the weights are what is large, and then all of them transform the source.
+  const ptrdiff_t map = s->n * s->dst_h * s->dst_w * s->dst_channels;
+  const ptrdiff_t block_parts = weights > 2 * map && p.blocks % threads == 0 ? threads : 1;
+  const ptrdiff_t tile_parts = threads / block_parts;
+  ptrdiff_t block0, block1, tile0, tile1;
+  oct_share(p.blocks, thread % block_parts, block_parts, &block0, &block1);
+  oct_share(p.tiles, thread / block_parts, tile_parts, &tile0, &tile1);
+  const ptrdiff_t chunks = oct_ceil_div(tile1 - tile0, p.chunk);
+  for (ptrdiff_t c = 0; c < chunks; c++) {
+    ptrdiff_t first, last;
+    oct_share(tile1 - tile0, c, chunks, &first, &last);
+    transform_sources(s, &p, leaf, tile0 + first, tile0 + last, &w);
+    for (ptrdiff_t block = block0; block < block1; block++) {
+      multiply(s, &p, leaf, last - first, block, &w);
+      transform_sums(s, &p, leaf, tile0 + first, tile0 + last, block, &w);
+    }
+  }
+  // Streamed lines must have arrived before another thread reads them.
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}

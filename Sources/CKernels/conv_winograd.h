@@ -1,0 +1,68 @@
+// Winograd's minimal filtering F(2×2, 3×3) (Lavin & Gray 2015), what forward, backward-data and backward-weights share.
+//
+// A tile is 2 × 2 pixels of the output. It reads 4 × 4 pixels d of the source, and with the 3 × 3 weights g it is
+//
+//   Aᵀ [ Σ_ic (G g Gᵀ) ⊙ (Bᵀ d B) ] A
+//
+// The product ⊙ is element by element: 16 multiplications where the direct sum has 36. Element ξ of it, over all tiles
+// and channels, is a matrix product [tiles × ic] · [ic × oc]. Pixels outside the map read as zero.
+#ifndef OCT_CONV_WINOGRAD_H
+#define OCT_CONV_WINOGRAD_H
+
+#include "conv_internal.h"
+
+enum { OCT_POINTS = 16 };  // elements ξ of a transformed tile
+
+static inline ptrdiff_t oct_whole_lines(ptrdiff_t bytes) { return oct_ceil_div(bytes, 64) * 64; }
+
+// Transformed weights are [block][ξ][k][width]. A line of padding after each ξ keeps the 16 of them out of the same set
+// of the cache.
+static inline ptrdiff_t oct_point_stride(ptrdiff_t k, ptrdiff_t width) { return k * width + OCT_LANE; }
+static inline ptrdiff_t oct_point_block(ptrdiff_t k, ptrdiff_t block) {
+  return block * OCT_POINTS * oct_point_stride(k, OCT_BLOCK);
+}
+static inline ptrdiff_t oct_point_count(ptrdiff_t k, ptrdiff_t channels) {
+  return OCT_POINTS * (k * oct_padded(channels) + OCT_LANE * oct_ceil_div(channels, OCT_BLOCK));
+}
+
+/// Tiles of a map, counted over (image, y, x).
+typedef struct oct_tile_grid {
+  ptrdiff_t h, w;
+} oct_tile_grid;
+
+typedef struct oct_tile_place {
+  ptrdiff_t image, y, x;
+} oct_tile_place;
+
+static inline oct_tile_grid oct_tiles_of(ptrdiff_t h, ptrdiff_t w) {
+  return (oct_tile_grid){oct_ceil_div(h, 2), oct_ceil_div(w, 2)};
+}
+static inline oct_tile_place oct_tile_at(const oct_tile_grid *grid, ptrdiff_t tile) {
+  return (oct_tile_place){tile / (grid->h * grid->w), tile / grid->w % grid->h, tile % grid->w};
+}
+
+/// Pointers to the `size` × `size` pixels from (y, x) on, `outside` for those that are not on the map.
+static inline void oct_tile_pixels(const float *map, ptrdiff_t h, ptrdiff_t w, ptrdiff_t channels, ptrdiff_t image,
+                                   ptrdiff_t y, ptrdiff_t x, ptrdiff_t size, const float *outside, const float **pixels) {
+  for (ptrdiff_t i = 0; i < size; i++)
+    for (ptrdiff_t j = 0; j < size; j++) {
+      const bool inside = y + i >= 0 && y + i < h && x + j >= 0 && x + j < w;
+      pixels[i * size + j] = inside ? map + ((image * h + y + i) * w + x + j) * channels : outside;
+    }
+}
+
+/// Multiplications of the direct sum for one image and one pair of channels: taps inside the map, over all pixels.
+ptrdiff_t oct_direct_products(const oct_sweep_axis *y, const oct_sweep_axis *x);
+
+/// Whether the direct sum of so many products takes longer than the tiles of the grid. All costs are in multiplications,
+/// and measured: the transforms of a tile take 160 a channel of the source and 120 a channel of the output, what is done
+/// once for all images takes `once` a pair of channels, and a gain below 15 % is not worth it.
+static inline bool oct_winograd_pays(const oct_tile_grid *grid, ptrdiff_t products, ptrdiff_t k, ptrdiff_t channels,
+                                     ptrdiff_t images, double once) {
+  const double pairs = (double)k * (double)channels;
+  const double tile = OCT_POINTS * pairs + 160 * (double)k + 120 * (double)channels;
+  const double tiles = (double)(grid->h * grid->w) * (double)images;
+  return (double)products * (double)images * pairs > 1.15 * (tile * tiles + once * pairs);
+}
+
+#endif  // OCT_CONV_WINOGRAD_H

@@ -1,0 +1,156 @@
+// Winograd's algorithm with respect to the weights: the transpose of forward's formula,
+//
+//   diff_g = Gᵀ [ Σ_tiles (Bᵀ d B) ⊙ (A diff_y Aᵀ) ] G
+//
+// The work is cut in units of (part of the tiles, run of 64-channel oc blocks), as the direct sum's. A unit goes over its
+// tiles in chunks: it transforms both maps and adds 16 outer products to its part's sums. The sums of the parts are
+// added in order while they are transformed back. The number of parts depends on the shape only.
+#include <string.h>
+
+#include "conv_winograd.h"
+
+enum {
+  CHUNK_TILES = 128,
+  MAX_PARTS = 16,
+  SUMS_FLOATS = 4 * 1024 * 1024,     // of all parts, 16 MiB
+  WANTED_UNITS = 8,
+  MAX_RUNS = 4,                      // each transforms the source again
+  WEIGHT_PARTS = 8,                  // of a block's channels, to share the last transform out
+};
+
+typedef struct plan {
+  oct_tile_grid grid;
+  ptrdiff_t tiles, chunk, blocks, parts, runs;
+  ptrdiff_t run_channels;   // most of a run
+  ptrdiff_t source_stride;  // floats from ξ to ξ + 1
+  ptrdiff_t diff_stride;
+  ptrdiff_t sums;           // floats of a part
+  ptrdiff_t thread_bytes;
+} plan;
+
+static oct_sweep_axis axis(ptrdiff_t count, ptrdiff_t size, ptrdiff_t padding) {
+  return (oct_sweep_axis){.count = count, .src_base = -padding, .src_step = 1, .src_size = size, .taps = 3};
+}
+
+bool oct_winograd_applies_to_weights(const oct_conv2d_desc *d) {
+  if (d->direct || d->g != 1 || d->kh != 3 || d->kw != 3 || d->sh != 1 || d->sw != 1) return false;
+  const oct_sweep_axis y = axis(d->oh, d->ih, d->ph), x = axis(d->ow, d->iw, d->pw);
+  const oct_tile_grid grid = oct_tiles_of(d->oh, d->ow);
+  // Each pair of channels has 16 sums, read and written in every chunk and once more in the end.
+  return oct_winograd_pays(&grid, oct_direct_products(&y, &x), d->ic, d->oc, d->n, 400);
+}
+
+static plan make_plan(const oct_conv2d_desc *d) {
+  plan p = {.grid = oct_tiles_of(d->oh, d->ow), .blocks = oct_ceil_div(d->oc, OCT_BLOCK)};
+  p.tiles = d->n * p.grid.h * p.grid.w;
+  p.sums = oct_point_count(d->ic, d->oc);
+  p.parts = oct_max(1, oct_min(oct_min(MAX_PARTS, p.tiles / CHUNK_TILES), SUMS_FLOATS / p.sums));
+  p.runs = oct_min(oct_min(MAX_RUNS, oct_ceil_div(WANTED_UNITS, p.parts)), p.blocks);
+  p.run_channels = oct_min(oct_ceil_div(p.blocks, p.runs) * OCT_BLOCK, oct_padded(d->oc));
+  p.chunk = oct_min(CHUNK_TILES, p.tiles);
+  p.source_stride = p.chunk * oct_padded(d->ic) + OCT_LANE;
+  p.diff_stride = p.chunk * p.run_channels + OCT_LANE;
+  const ptrdiff_t floats = OCT_POINTS * (p.source_stride + p.diff_stride) + oct_padded(oct_max(d->ic, d->oc));
+  p.thread_bytes = oct_whole_lines(floats * (ptrdiff_t)sizeof(float) + p.chunk * (ptrdiff_t)sizeof(void *));
+  return p;
+}
+
+ptrdiff_t oct_winograd_backward_weights_scratch_bytes(const oct_conv2d_desc *d, int threads) {
+  const plan p = make_plan(d);
+  return p.parts * p.sums * (ptrdiff_t)sizeof(float) + p.thread_bytes * threads;
+}
+
+typedef struct workspace {
+  float *source;       // [ξ][chunk][padded ic]
+  float *diff;         // [ξ][block of the run][chunk][width]
+  float *zeros;        // a pixel outside the maps
+  const float **rows;  // [chunk], of source at ξ = 0
+} workspace;
+
+static workspace carve(const oct_conv2d_desc *d, const plan *p, char *scratch) {
+  workspace w;
+  const ptrdiff_t longest = oct_padded(oct_max(d->ic, d->oc));
+  w.source = (float *)scratch;
+  w.diff = w.source + OCT_POINTS * p->source_stride;
+  w.zeros = w.diff + OCT_POINTS * p->diff_stride;
+  w.rows = (const float **)(w.zeros + longest);
+  memset(w.zeros, 0, (size_t)longest * sizeof(float));
+  for (ptrdiff_t t = 0; t < p->chunk; t++) w.rows[t] = w.source + t * oct_padded(d->ic);
+  return w;
+}
+
+/// Both maps at one tile, of diff_dst the blocks [block0, block1).
+static void transform_tile(const oct_conv2d_desc *d, const plan *p, const oct_conv_leaf *leaf, const float *src,
+                           const float *diff_dst, ptrdiff_t tile, ptrdiff_t place, ptrdiff_t block0, ptrdiff_t block1,
+                           const workspace *w) {
+  const oct_tile_place at = oct_tile_at(&p->grid, tile);
+  const float *pixels[16];
+  oct_tile_pixels(src, d->ih, d->iw, d->ic, at.image, 2 * at.y - d->ph, 2 * at.x - d->pw, 4, w->zeros, pixels);
+  leaf->winograd_source(pixels, d->ic, w->source + place * oct_padded(d->ic), p->source_stride);
+  oct_tile_pixels(diff_dst, d->oh, d->ow, d->oc, at.image, 2 * at.y, 2 * at.x, 2, w->zeros, pixels);
+  for (ptrdiff_t block = block0; block < block1; block++) {
+    const ptrdiff_t channel = block * OCT_BLOCK, width = oct_block_width(d->oc, block);
+    float *panel = w->diff + (block - block0) * OCT_BLOCK * p->chunk;
+    leaf->winograd_diff(pixels, channel, oct_min(OCT_BLOCK, d->oc - channel), width, panel + place * width,
+                        p->diff_stride);
+  }
+}
+
+/// The outer products of one ξ and block over `count` tiles.
+static void add_products(const oct_conv2d_desc *d, const plan *p, const oct_conv_leaf *leaf, ptrdiff_t point,
+                         ptrdiff_t block, ptrdiff_t block0, ptrdiff_t count, float *sums, bool accumulate,
+                         const workspace *w) {
+  const ptrdiff_t width = oct_block_width(d->oc, block);
+  const ptrdiff_t tiles = oct_ceil_div(d->ic, leaf->max_outer_rows(width)), all[2] = {0, count};
+  const float *panel = w->diff + point * p->diff_stride + (block - block0) * OCT_BLOCK * p->chunk;
+  float *out = sums + oct_point_block(d->ic, block) + point * oct_point_stride(d->ic, width);
+  for (ptrdiff_t t = 0; t < tiles; t++) {
+    ptrdiff_t i0, i1;
+    oct_share(d->ic, t, tiles, &i0, &i1);
+    leaf->outer(w->rows, point * p->source_stride + i0, panel, width, all, 1, i1 - i0, out + i0 * width, accumulate);
+  }
+}
+
+static void run_unit(const oct_conv2d_desc *d, const plan *p, const oct_conv_leaf *leaf, const float *src,
+                     const float *diff_dst, ptrdiff_t part, ptrdiff_t run, float *sums, const workspace *w) {
+  ptrdiff_t tile0, tile1, block0, block1;
+  oct_share(p->tiles, part, p->parts, &tile0, &tile1);
+  oct_share(p->blocks, run, p->runs, &block0, &block1);
+  const ptrdiff_t chunks = oct_ceil_div(tile1 - tile0, p->chunk);
+  for (ptrdiff_t c = 0; c < chunks; c++) {
+    ptrdiff_t first, last;
+    oct_share(tile1 - tile0, c, chunks, &first, &last);
+    for (ptrdiff_t t = first; t < last; t++)
+      transform_tile(d, p, leaf, src, diff_dst, tile0 + t, t - first, block0, block1, w);
+    for (ptrdiff_t point = 0; point < OCT_POINTS; point++)
+      for (ptrdiff_t block = block0; block < block1; block++)
+        add_products(d, p, leaf, point, block, block0, last - first, sums, c > 0, w);
+  }
+}
+
+void oct_winograd_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst, float *diff_weights,
+                                   bool accumulate, void *scratch, int threads) {
+  const oct_conv_leaf *leaf = oct_conv_leaf_active();
+  const plan p = make_plan(d);
+  float *sums = scratch;
+  char *rest = (char *)(sums + p.parts * p.sums);
+#pragma omp parallel num_threads(threads)
+  {
+    const workspace w = carve(d, &p, rest + omp_get_thread_num() * p.thread_bytes);
+#pragma omp for schedule(static)
+    for (ptrdiff_t unit = 0; unit < p.parts * p.runs; unit++)
+      run_unit(d, &p, leaf, src, diff_dst, unit / p.runs, unit % p.runs, sums + unit / p.runs * p.sums, &w);
+#pragma omp for schedule(static)
+    for (ptrdiff_t item = 0; item < p.blocks * WEIGHT_PARTS; item++) {
+      const ptrdiff_t block = item / WEIGHT_PARTS, width = oct_block_width(d->oc, block);
+      ptrdiff_t k0, k1;
+      oct_share(d->ic, item % WEIGHT_PARTS, WEIGHT_PARTS, &k0, &k1);
+      float *taps[9];
+      for (ptrdiff_t tap = 0; tap < 9; tap++)
+        taps[tap] = diff_weights + block * OCT_BLOCK * d->ic * 9 + (tap * d->ic + k0) * width;
+      for (ptrdiff_t part = 0; part < p.parts; part++)
+        leaf->winograd_diff_weights(sums + part * p.sums + oct_point_block(d->ic, block) + k0 * width,
+                                    oct_point_stride(d->ic, width), (k1 - k0) * width, taps, accumulate || part > 0);
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import CKernels
+
+/// The 3×3 weights of a graph as Winograd's algorithm reads them, for passes that repeat with the same parameters.
+///
+/// A copy: it follows the parameters only when `update` is called.
+final class TransformedWeights {
+  private struct Entry {
+    let geometry: ConvGeometry
+    let weight: ParameterID
+    let offset: Int
+  }
+
+  private let entries: [Entry]
+  private let buffer: AlignedBuffer
+
+  /// Those convolutions of the graph that the kernels compute in this way.
+  init(graph: Graph) {
+    let lane = MemoryPlanner.alignment / MemoryLayout<Float>.stride
+    var entries: [Entry] = []
+    var count = 0
+    for case let sum as ConvolutionSum in graph.nodes.map(\.operation) {
+      for source in sum.sources where source.geometry.transformedCount > 0 {
+        entries.append(Entry(geometry: source.geometry, weight: source.weight, offset: count))
+        count += (source.geometry.transformedCount + lane - 1) / lane * lane
+      }
+    }
+    self.entries = entries
+    buffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
+  }
+
+  /// Where each parameter's transformed values are.
+  var pointers: [ParameterID: UnsafePointer<Float>] {
+    Dictionary(
+      entries.map { ($0.weight, UnsafePointer(buffer.floats + $0.offset)) },
+      uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Transforms the current values of all parameters.
+  func update(from memory: ParameterMemory, threads: Int) {
+    for entry in entries {
+      entry.geometry.transform(
+        memory.value(entry.weight), into: buffer.floats + entry.offset, threads: threads)
+    }
+  }
+}
