@@ -51,7 +51,8 @@ import Testing
     let name = "linear/37_to_10"
     let d = try fixture.integers(name + "/desc")
     let desc = oct_conv2d_desc(
-      n: d[0], ih: 1, iw: 1, ic: d[1], oh: 1, ow: 1, oc: d[2], kh: 1, kw: 1, sh: 1, sw: 1, ph: 0, pw: 0, g: 1, direct: false)
+      n: d[0], ih: 1, iw: 1, ic: d[1], oh: 1, ow: 1, oc: d[2], kh: 1, kw: 1, sh: 1, sw: 1, ph: 0, pw: 0, g: 1,
+      direct: false)
     try convolution(
       name, desc, src: fixture.floats(name + "/src"), dst: fixture.floats(name + "/dst"),
       diffDst: fixture.floats(name + "/diff_dst"), diffSrc: fixture.floats(name + "/diff_src"))
