@@ -1,0 +1,58 @@
+/// How well a run's network did so far: `results.json` in its directory.
+///
+/// It holds nothing that depends on the clock, so that equal runs write equal files.
+public struct RunResults: Codable, Equatable, Sendable {
+  public enum Outcome: String, Codable, Sendable {
+    /// Interrupted, or still at work.
+    case unfinished
+    /// All epochs are done.
+    case finished
+    /// The best result was `earlyStopping` epochs old.
+    case stoppedEarly
+  }
+
+  /// An evaluation on the test images.
+  public struct Score: Codable, Equatable, Sendable {
+    /// After how many epochs.
+    public var epoch: Int
+    public var evaluation: EvaluationResult
+
+    public init(epoch: Int, evaluation: EvaluationResult) {
+      self.epoch = epoch
+      self.evaluation = evaluation
+    }
+  }
+
+  public var outcome: Outcome
+  /// Finished epochs.
+  public var epochs: Int
+  /// What `best.safetensors` reaches, `nil` before the first evaluation.
+  public var best: Score?
+  /// The latest evaluation.
+  public var last: Score?
+
+  public init(
+    outcome: Outcome = .unfinished, epochs: Int = 0, best: Score? = nil, last: Score? = nil
+  ) {
+    self.outcome = outcome
+    self.epochs = epochs
+    self.best = best
+    self.last = last
+  }
+
+  /// - Throws: `OctNetError.file` for a missing or malformed file.
+  public init(path: String) throws(OctNetError) {
+    let bytes = try FileReader.bytes(of: path)
+    do throws(StrictJSON.Failure) {
+      self = try StrictJSON.decode(Self.self, from: bytes)
+    } catch { throw OctNetError.file(path: path, error.problem) }
+  }
+
+  public func write(to path: String) throws(OctNetError) {
+    let text: String
+    do throws(StrictJSON.Failure) {
+      text = try StrictJSON.encode(self, pretty: true)
+    } catch { throw OctNetError.file(path: path, error.problem) }
+    try AtomicFile.write(text + "\n", to: path)
+  }
+}
