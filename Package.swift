@@ -12,7 +12,8 @@ let package = Package(
     .executable(name: "octcli", targets: ["octcli"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
   ],
   targets: [
     // MARK: Library
@@ -27,6 +28,7 @@ let package = Package(
       name: "octcli",
       dependencies: [
         "OctNet", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
       ]),
 
     // MARK: Tests

@@ -44,6 +44,19 @@ oct_status oct_add(ptrdiff_t count, const float *a, const float *b, float *dst, 
   return OCT_OK;
 }
 
+oct_status oct_axpby(ptrdiff_t count, float a, const float *x, float b, float *y, int threads) {
+  if (count < 0) return OCT_INVALID_DESCRIPTOR;
+  const oct_maps_leaves *leaves = oct_maps();
+  const int team = oct_team(threads, count);
+#pragma omp parallel for schedule(static) num_threads(team)
+  for (int t = 0; t < team; t++) {
+    ptrdiff_t begin, end;
+    oct_flat_share(count, t, team, &begin, &end);
+    leaves->axpby(end - begin, a, x + begin, b, y + begin);
+  }
+  return OCT_OK;
+}
+
 oct_status oct_copy(ptrdiff_t count, const float *src, float *dst, int threads) {
   if (count < 0) return OCT_INVALID_DESCRIPTOR;
   const int team = oct_team(threads, count);

@@ -18,6 +18,7 @@ typedef struct oct_maps_leaves {
   void (*relu_backward)(ptrdiff_t count, const float *dst, const float *diff_dst, float *diff_src,
                         bool accumulate);
   void (*add)(ptrdiff_t count, const float *a, const float *b, float *dst);
+  void (*axpby)(ptrdiff_t count, float a, const float *x, float b, float *y);
   /// Elements first … first + count − 1 of the whole buffer; pointers are to element `first`.
   void (*dropout)(ptrdiff_t first, ptrdiff_t count, uint32_t threshold, float scale, uint64_t key,
                   const float *src, float *dst, bool accumulate);

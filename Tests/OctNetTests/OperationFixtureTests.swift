@@ -251,7 +251,8 @@ import Testing
       var gradient = poisoned(logits.count)
       #expect(
         oct_softmax_cross_entropy(
-          d[0], d[1], logits, labels, smoothing, 1 / Float(d[0]), &losses, &gradient, threads) == OCT_OK)
+          d[0], d[1], logits, labels, nil, 1, smoothing, 1 / Float(d[0]), &losses, &gradient, threads)
+          == OCT_OK)
       try expectVector(losses, name + "/losses")
       try expectVector(gradient, name + "/diff_logits")
     }

@@ -34,6 +34,8 @@ struct HelpTests {
           train                   Train an Oct-ResNet, evaluate it after every epoch,
                                   and keep the best.
           eval                    Score a checkpoint on the test images of a data set.
+          study                   Train a list of networks that differ in α and in how
+                                  the octaves exchange information.
           summary                 Show what a network costs: parameters,
                                   multiply–accumulates, activation memory.
           bench                   Measure how fast this machine is.
@@ -52,7 +54,9 @@ struct HelpTests {
       "--downsampling <downsampling>", "--no-low-to-high", "--no-high-to-low", "--epochs <n>",
       "--batch-size <n>", "--optimizer <optimizer>", "--learning-rate <rate>", "--schedule <schedule>",
       "--warmup-epochs <n>", "--weight-decay <decay>", "--label-smoothing <share>", "--seed <n>",
-      "--threads <n>", "--out <dir>", "--resume <dir>", "--recipe <recipe>",
+      "--threads <n>", "--out <dir>", "--resume <dir>", "--recipe <recipe>", "--config <file>",
+      "--accumulate <n>", "--ema <decay>", "--mixup <α>", "--eval-every <n>", "--best-metric <best-metric>",
+      "--early-stopping <n>", "--checkpoint-every <n>",
     ] {
       #expect(text.contains("\n  \(flag)"), "\(flag)")
     }

@@ -9,7 +9,11 @@ struct TrainTests {
 
     let files = try FileManager.default.contentsOfDirectory(atPath: runner.path("run")).sorted()
     #expect(
-      files == ["best.safetensors", "config.json", "last.safetensors", "log.csv", "resume.safetensors"])
+      files == [
+        "best.safetensors", "config.json", "last.safetensors", "log.csv", "results.json",
+        "resume.safetensors",
+        "timing.csv",
+      ])
     let rows = try runner.logRows("run")
     #expect(rows.map { $0.prefix(2) } == ["1,", "2,"])
     let config = try #require(
@@ -20,8 +24,9 @@ struct TrainTests {
 
     // Results on standard output; on standard error plain lines, because it is no terminal.
     let lines = outcome.output.split(separator: "\n")
-    #expect(lines.count == 2)
-    #expect(lines.first?.hasPrefix("best test accuracy ") == true)
+    #expect(lines.count == 4)
+    #expect(lines.first?.hasPrefix("best  epoch ") == true && lines[1].hasPrefix("last  epoch 2: top-1 "))
+    #expect(lines[2].hasPrefix("2 epochs, 8 steps, 0:0"))
     #expect(lines.last.map(String.init) == runner.path("run/best.safetensors"))
     #expect(!outcome.errors.contains("\r") && !outcome.errors.contains("\u{1b}"))
     #expect(outcome.errorLines.contains { $0.hasPrefix("resnet20, α = 0.25, cifar stem, ") })

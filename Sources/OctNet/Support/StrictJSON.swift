@@ -32,6 +32,28 @@ enum StrictJSON {
     } catch { throw Failure(problem: "\(error)") }
   }
 
+  /// - Throws: `OctNetError.file` for an unreadable file, a missing, unknown or mistyped key.
+  static func read<Value: Codable>(_ type: Value.Type, path: String) throws(OctNetError) -> Value {
+    try read(type, from: try FileReader.bytes(of: path), path: path)
+  }
+
+  /// The same from text that was read from `path`.
+  static func read<Value: Codable>(
+    _ type: Value.Type, from bytes: [UInt8], path: String
+  ) throws(OctNetError) -> Value {
+    do throws(Failure) {
+      return try decode(type, from: bytes)
+    } catch { throw OctNetError.file(path: path, error.problem) }
+  }
+
+  static func write(_ value: some Encodable, to path: String) throws(OctNetError) {
+    let text: String
+    do throws(Failure) {
+      text = try encode(value, pretty: true)
+    } catch { throw OctNetError.file(path: path, error.problem) }
+    try AtomicFile.write(text + "\n", to: path)
+  }
+
   /// The top-level keys whose values differ, in order.
   static func differingKeys(_ a: some Encodable, _ b: some Encodable) -> [String] {
     func members(_ value: some Encodable) -> [String: JSONValue] {

@@ -41,18 +41,7 @@ public struct RunResults: Codable, Equatable, Sendable {
   }
 
   /// - Throws: `OctNetError.file` for a missing or malformed file.
-  public init(path: String) throws(OctNetError) {
-    let bytes = try FileReader.bytes(of: path)
-    do throws(StrictJSON.Failure) {
-      self = try StrictJSON.decode(Self.self, from: bytes)
-    } catch { throw OctNetError.file(path: path, error.problem) }
-  }
+  public init(path: String) throws(OctNetError) { self = try StrictJSON.read(Self.self, path: path) }
 
-  public func write(to path: String) throws(OctNetError) {
-    let text: String
-    do throws(StrictJSON.Failure) {
-      text = try StrictJSON.encode(self, pretty: true)
-    } catch { throw OctNetError.file(path: path, error.problem) }
-    try AtomicFile.write(text + "\n", to: path)
-  }
+  public func write(to path: String) throws(OctNetError) { try StrictJSON.write(self, to: path) }
 }
