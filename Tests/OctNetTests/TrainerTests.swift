@@ -144,7 +144,7 @@ import Testing
     #expect(
       failure
         == .training(
-          "epoch 2, step 3: the loss is nan; the first number that is not finite: parameter "
+          "epoch 2, step 3: the loss is not finite (NaN), and the first such number: parameter "
             + "enter.conv_h2l.weight is nan; try a lower learning rate, a warm-up or gradient clipping"))
     // The state of step 7 (two steps into the second epoch) was written after the look at the files.
     #expect(try files.dropLast(2).map { try contents(ofFile: $0) } == Array(before.dropLast(2)))

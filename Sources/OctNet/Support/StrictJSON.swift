@@ -11,7 +11,9 @@ enum StrictJSON {
       let value = try JSONDecoder().decode(type, from: Data(bytes))
       // What the value itself would write down is the list of known keys.
       let known = try parse(Array(try encode(value).utf8))
-      try checkKeys(of: given, against: known, path: "")
+      // Settings that are nil are not written, but they are known all the same.
+      let optional = Mirror(reflecting: value).children.compactMap(\.label)
+      try checkKeys(of: given, against: known, path: "", besides: optional)
       return value
     } catch let failure as Failure {
       throw failure
@@ -46,10 +48,10 @@ enum StrictJSON {
     } catch { throw OctNetError.file(path: path, error.problem) }
   }
 
-  static func write(_ value: some Encodable, to path: String) throws(OctNetError) {
+  static func write(_ value: some Encodable, to path: String, pretty: Bool = true) throws(OctNetError) {
     let text: String
     do throws(Failure) {
-      text = try encode(value, pretty: true)
+      text = try encode(value, pretty: pretty)
     } catch { throw OctNetError.file(path: path, error.problem) }
     try AtomicFile.write(text + "\n", to: path)
   }
@@ -78,13 +80,15 @@ enum StrictJSON {
     }
   }
 
-  private static func checkKeys(of given: JSONValue, against known: JSONValue, path: String) throws(Failure) {
+  private static func checkKeys(
+    of given: JSONValue, against known: JSONValue, path: String, besides optional: [String] = []
+  ) throws(Failure) {
     guard case .object(let members) = given, case .object(let knownMembers) = known else { return }
     for (key, value) in members {
       guard let match = knownMembers.first(where: { $0.key == key }) else {
         // An optional setting that is absent is not written.
         if value == .null { continue }
-        let names = knownMembers.map(\.key).joined(separator: ", ")
+        let names = Set(knownMembers.map(\.key)).union(optional).sorted().joined(separator: ", ")
         throw Failure(problem: "unknown key \"\(path)\(key)\", expected one of \(names)")
       }
       try checkKeys(of: value, against: match.value, path: "\(path)\(key).")

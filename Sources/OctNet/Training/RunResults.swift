@@ -43,5 +43,8 @@ public struct RunResults: Codable, Equatable, Sendable {
   /// - Throws: `OctNetError.file` for a missing or malformed file.
   public init(path: String) throws(OctNetError) { self = try StrictJSON.read(Self.self, path: path) }
 
-  public func write(to path: String) throws(OctNetError) { try StrictJSON.write(self, to: path) }
+  /// On one line: a confusion matrix would be hundreds.
+  public func write(to path: String) throws(OctNetError) {
+    try StrictJSON.write(self, to: path, pretty: false)
+  }
 }

@@ -69,6 +69,7 @@ final class WeightUpdater {
     let origin =
       session.firstNonFinite(images: batch.images, count: batch.count, dropoutSeed: dropoutSeed)
       ?? "the loss itself"
-    throw .training("the loss is \(loss); the first number that is not finite: \(origin)")
+    throw .training(
+      "the loss is not finite (\(loss.isNaN ? "NaN" : "\(loss)")), and the first such number: \(origin)")
   }
 }
