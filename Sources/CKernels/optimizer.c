@@ -23,8 +23,8 @@ oct_status oct_adam_update(const oct_adam *adam, ptrdiff_t count, const float *g
   if (count < 0 || adam->step < 1) return OCT_INVALID_DESCRIPTOR;
   const oct_maps_leaves *leaves = oct_maps();
   const double step = (double)adam->step;
-  const float step_size = (float)((double)adam->learning_rate / (1.0 - pow((double)adam->beta1, step)));
-  const float root_scale = (float)(1.0 / sqrt(1.0 - pow((double)adam->beta2, step)));
+  const float step_size = (float)((double)adam->learning_rate / (1.0 - pow(adam->beta1, step)));
+  const float root_scale = (float)(1.0 / sqrt(1.0 - pow(adam->beta2, step)));
   const int team = oct_team(threads, count);
 #pragma omp parallel for schedule(static) num_threads(team)
   for (int t = 0; t < team; t++) {

@@ -164,12 +164,12 @@ import Testing
       for step in 1...Self.steps {
         let g = gradient(&random, count)
         var adam = oct_adam(
-          learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: decay,
+          beta1: 0.9, beta2: 0.999, learning_rate: 0.01, epsilon: 1e-8, weight_decay: decay,
           gradient_scale: scale,
           decoupled: decoupled, step: step)
         #expect(oct_adam_update(&adam, count, g, weights.pointer, first.pointer, second.pointer, 2) == OCT_OK)
         ref_adam(
-          count, step, Double(adam.learning_rate), Double(adam.beta1), Double(adam.beta2),
+          count, step, Double(adam.learning_rate), adam.beta1, adam.beta2,
           Double(adam.epsilon),
           Double(decay), decoupled, Double(scale), g, &expected, &expectedFirst, &expectedSecond)
       }
@@ -190,7 +190,7 @@ import Testing
         first_step: false)
       _ = oct_sgd_update(&sgd, count, g, w.pointer, v.pointer, threads)
       var adam = oct_adam(
-        learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1, gradient_scale: 0.5,
+        beta1: 0.9, beta2: 0.999, learning_rate: 0.01, epsilon: 1e-8, weight_decay: 0.1, gradient_scale: 0.5,
         decoupled: false, step: 9)
       _ = oct_adam_update(&adam, count, g, w.pointer, m.pointer, s.pointer, threads)
       return [w.values, v.values, m.values, s.values]
@@ -205,7 +205,7 @@ import Testing
     #expect(oct_sgd_update(&sgd, 1, [1], &w, nil, 1) == OCT_INVALID_DESCRIPTOR)
     #expect(oct_sgd_update(&sgd, -1, [1], &w, &v, 1) == OCT_INVALID_DESCRIPTOR)
     var adam = oct_adam(
-      learning_rate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0, gradient_scale: 1,
+      beta1: 0.9, beta2: 0.999, learning_rate: 0.1, epsilon: 1e-8, weight_decay: 0, gradient_scale: 1,
       decoupled: false, step: 0)
     #expect(oct_adam_update(&adam, 1, [1], &w, &m, &v, 1) == OCT_INVALID_DESCRIPTOR)
     adam.step = 1

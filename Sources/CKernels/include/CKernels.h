@@ -202,7 +202,8 @@ oct_status oct_sgd_update(const oct_sgd *sgd, ptrdiff_t count, const float *grad
 /// torch.optim.Adam (decoupled = false: weight decay is L2 in the gradient) and AdamW (decoupled = true).
 /// `step` counts from 1.
 typedef struct oct_adam {
-  float learning_rate, beta1, beta2, epsilon, weight_decay, gradient_scale;
+  double beta1, beta2;  // 1 − 0.999 in float would be 5e-5 off
+  float learning_rate, epsilon, weight_decay, gradient_scale;
   bool decoupled;
   int64_t step;
 } oct_adam;

@@ -112,7 +112,7 @@ public final class Optimizer {
         &rule, group.range.count, gradient, values, state.first.map { $0.floats + start }, threads)
     case .adam(let beta1, let beta2, let epsilon), .adamW(let beta1, let beta2, let epsilon):
       var rule = oct_adam(
-        learning_rate: Float(learningRate), beta1: beta1, beta2: beta2, epsilon: epsilon,
+        beta1: beta1, beta2: beta2, learning_rate: Float(learningRate), epsilon: epsilon,
         weight_decay: group.weightDecay, gradient_scale: gradientScale,
         decoupled: configuration.name == "adamw", step: Int64(step))
       status = oct_adam_update(
