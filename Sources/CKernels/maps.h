@@ -107,6 +107,19 @@ static inline void oct_flat_share(ptrdiff_t count, ptrdiff_t part, ptrdiff_t par
   *end = oct_min(*end * 16, count);
 }
 
+/// Runs the statements on each thread's share `begin` ..< `end` of a flat buffer. Its elements do not depend on each
+/// other, so any cut gives the same bits.
+#define OCT_EACH_SHARE(count, threads, begin, end, ...)                          \
+  do {                                                                           \
+    const int team_ = oct_team(threads, count);                                  \
+    _Pragma("omp parallel for schedule(static) num_threads(team_)")              \
+    for (int share_ = 0; share_ < team_; share_++) {                             \
+      ptrdiff_t begin, end;                                                      \
+      oct_flat_share(count, share_, team_, &begin, &end);                        \
+      __VA_ARGS__                                                                \
+    }                                                                            \
+  } while (0)
+
 /// Work on maps is cut into rows of pixels, and where those are few (batch 1, maps of one pixel) also into
 /// ranges of channels, each a multiple of the widest vector.
 typedef struct oct_row_tasks {
