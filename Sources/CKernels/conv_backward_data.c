@@ -58,6 +58,20 @@ static oct_sweep_axis residue_axis(ptrdiff_t size, ptrdiff_t diff_size, ptrdiff_
   };
 }
 
+/// The sweep over the pixels of residues ry and rx; `source` is its one source.
+static oct_sweep residue_sweep(const oct_conv2d_desc *d, ptrdiff_t ry, ptrdiff_t rx, oct_sweep_source *source) {
+  *source = (oct_sweep_source){
+      .y = residue_axis(d->ih, d->oh, d->kh, d->sh, d->ph, ry, false),
+      .x = residue_axis(d->iw, d->ow, d->kw, d->sw, d->pw, rx, true),
+      .channels = d->oc,
+      .k = d->oc / d->g,
+      .tap_row = d->kw,
+      .taps = d->kh * d->kw,
+  };
+  return (oct_sweep){.sources = source, .count = 1, .n = d->n, .g = d->g,
+                     .dst_h = d->ih, .dst_w = d->iw, .dst_channels = d->ic};
+}
+
 static ptrdiff_t thread_bytes(const oct_conv2d_desc *d) {
   return oct_sweep_scratch_bytes(1, d->kh * d->kw * oct_ceil_div(d->oc / d->g, 512));
 }
@@ -66,8 +80,13 @@ static ptrdiff_t transposed_bytes(const oct_conv2d_desc *d) {
   return oct_ceil_div(transposed_count(d) * (ptrdiff_t)sizeof(float), 64) * 64;
 }
 
+/// With other strides than 1 no sweep fits, so one that fits is the only one.
 ptrdiff_t oct_conv2d_backward_data_scratch_bytes(const oct_conv2d_desc *d, int threads) {
-  return oct_conv_is_depthwise(d) ? 0 : transposed_bytes(d) + thread_bytes(d) * threads;
+  if (oct_conv_is_depthwise(d)) return 0;
+  oct_sweep_source source;
+  const oct_sweep sweep = residue_sweep(d, 0, 0, &source);
+  const ptrdiff_t bytes = oct_winograd_fits(&sweep) ? oct_winograd_scratch_bytes(&sweep, threads) : thread_bytes(d) * threads;
+  return transposed_bytes(d) + bytes;
 }
 
 oct_status oct_conv2d_backward_data(const oct_conv2d_desc *d, const float *diff_dst, const float *weights,
@@ -79,7 +98,7 @@ oct_status oct_conv2d_backward_data(const oct_conv2d_desc *d, const float *diff_
   const ptrdiff_t taps = d->kh * d->kw, blocks = oct_ceil_div(d->ic / d->g, OCT_BLOCK);
 #pragma omp parallel num_threads(threads)
   {
-    const int thread = omp_get_thread_num();
+    const int thread = omp_get_thread_num(), team = omp_get_num_threads();
 #pragma omp for schedule(static)
     for (ptrdiff_t item = 0; item < d->g * blocks * taps; item++) {
       const ptrdiff_t tap = item % taps;
@@ -88,20 +107,17 @@ oct_status oct_conv2d_backward_data(const oct_conv2d_desc *d, const float *diff_
     }
     for (ptrdiff_t ry = 0; ry < d->sh; ry++)
       for (ptrdiff_t rx = 0; rx < d->sw; rx++) {
-        const oct_sweep_source source = {
-            .y = residue_axis(d->ih, d->oh, d->kh, d->sh, d->ph, ry, false),
-            .x = residue_axis(d->iw, d->ow, d->kw, d->sw, d->pw, rx, true),
-            .src = diff_dst,
-            .channels = d->oc,
-            .weights = transposed,
-            .k = d->oc / d->g,
-            .tap_row = d->kw,
-            .taps = taps,
-        };
+        oct_sweep_source source;
+        oct_sweep sweep = residue_sweep(d, ry, rx, &source);
+        source.src = diff_dst;
+        source.weights = transposed;
+        sweep.dst = diff_src;
+        sweep.accumulate = accumulate;
         if (source.y.count == 0 || source.x.count == 0) continue;
-        const oct_sweep sweep = {.sources = &source, .count = 1, .n = d->n, .g = d->g, .dst = diff_src,
-                                 .dst_h = d->ih, .dst_w = d->iw, .dst_channels = d->ic, .accumulate = accumulate};
-        oct_sweep_run(&sweep, rest + thread * thread_bytes(d), thread, omp_get_num_threads());
+        if (oct_winograd_fits(&sweep))
+          oct_winograd_run(&sweep, rest, thread, team);
+        else
+          oct_sweep_run(&sweep, rest + thread * thread_bytes(d), thread, team);
       }
   }
   return OCT_OK;

@@ -22,19 +22,39 @@ static oct_sweep_source make_source(const oct_conv2d_desc *d, const float *src, 
 
 enum { MAX_SOURCES = 4 };
 
-static oct_status run(const oct_sweep *sweep, ptrdiff_t thread_bytes, void *scratch, int threads) {
+static ptrdiff_t thread_bytes(const oct_conv2d_source *sources, int count) {
+  ptrdiff_t entries = 0;
+  for (int i = 0; i < count; i++) entries += entry_count(sources[i].desc);
+  return oct_sweep_scratch_bytes(count, entries);
+}
+
+/// The sweep of one or more sources; `storage` holds its list of them.
+static oct_sweep make_sweep(const oct_conv2d_source *sources, int count, oct_sweep_source *storage) {
+  const oct_conv2d_desc *d = sources[0].desc;
+  for (int i = 0; i < count; i++) storage[i] = make_source(sources[i].desc, sources[i].src, sources[i].weights);
+  return (oct_sweep){.sources = storage, .count = count, .n = d->n, .g = d->g,
+                     .dst_h = d->oh, .dst_w = d->ow, .dst_channels = d->oc};
+}
+
+static oct_status run(const oct_sweep *sweep, ptrdiff_t bytes, void *scratch, int threads) {
+  const bool winograd = oct_winograd_fits(sweep);
 #pragma omp parallel num_threads(threads)
   {
     const int thread = omp_get_thread_num();
-    oct_sweep_run(sweep, (char *)scratch + thread * thread_bytes, thread, omp_get_num_threads());
+    if (winograd)
+      oct_winograd_run(sweep, scratch, thread, omp_get_num_threads());
+    else
+      oct_sweep_run(sweep, (char *)scratch + thread * bytes, thread, omp_get_num_threads());
   }
   return OCT_OK;
 }
 
 ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sources, int count, int threads) {
-  ptrdiff_t entries = 0;
-  for (int i = 0; i < count; i++) entries += entry_count(sources[i].desc);
-  return oct_sweep_scratch_bytes(count, entries) * threads;
+  if (count < 1 || count > MAX_SOURCES) return 0;
+  oct_sweep_source storage[MAX_SOURCES];
+  const oct_sweep sweep = make_sweep(sources, count, storage);
+  return oct_winograd_fits(&sweep) ? oct_winograd_scratch_bytes(&sweep, threads)
+                                   : thread_bytes(sources, count) * threads;
 }
 
 oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *low, ptrdiff_t low_h,
@@ -42,13 +62,11 @@ oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int coun
                                       int threads) {
   if (count < 1 || count > MAX_SOURCES || threads < 1) return OCT_INVALID_DESCRIPTOR;
   const oct_conv2d_desc *d = sources[0].desc;
-  oct_sweep_source sweep_sources[MAX_SOURCES];
   for (int i = 0; i < count; i++) {
     const oct_conv2d_desc *o = sources[i].desc;
     if (oct_conv2d_check(o) != OCT_OK || o->n != d->n || o->oh != d->oh || o->ow != d->ow || o->oc != d->oc ||
         o->g != d->g || oct_conv_is_depthwise(o) != oct_conv_is_depthwise(d))
       return OCT_INVALID_DESCRIPTOR;
-    sweep_sources[i] = make_source(o, sources[i].src, sources[i].weights);
   }
   if (low && (low_h < oct_ceil_div(d->oh, 2) || low_w < oct_ceil_div(d->ow, 2))) return OCT_INVALID_DESCRIPTOR;
   if (oct_conv_is_depthwise(d)) {
@@ -61,25 +79,30 @@ oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int coun
     const oct_upsample2x_desc up = {.n = d->n, .ih = low_h, .iw = low_w, .c = d->oc, .oh = d->oh, .ow = d->ow};
     return oct_upsample2x_forward(&up, low, dst, true, threads);
   }
-  const oct_sweep sweep = {.sources = sweep_sources, .count = count, .n = d->n, .g = d->g, .dst = dst,
-                           .dst_h = d->oh, .dst_w = d->ow, .dst_channels = d->oc, .low = low, .low_h = low_h,
-                           .low_w = low_w, .epilogue = epilogue ? *epilogue : (oct_conv2d_epilogue){0}};
-  ptrdiff_t entries = 0;
-  for (int i = 0; i < count; i++) entries += entry_count(sources[i].desc);
-  return run(&sweep, oct_sweep_scratch_bytes(count, entries), scratch, threads);
+  oct_sweep_source storage[MAX_SOURCES];
+  oct_sweep sweep = make_sweep(sources, count, storage);
+  sweep.dst = dst;
+  sweep.low = low;
+  sweep.low_h = low_h;
+  sweep.low_w = low_w;
+  if (epilogue) sweep.epilogue = *epilogue;
+  return run(&sweep, thread_bytes(sources, count), scratch, threads);
 }
 
 ptrdiff_t oct_conv2d_forward_scratch_bytes(const oct_conv2d_desc *d, int threads) {
-  return oct_sweep_scratch_bytes(1, entry_count(d)) * threads;
+  const oct_conv2d_source source = {.desc = d};
+  return oct_conv2d_forward_sources_scratch_bytes(&source, 1, threads);
 }
 
 oct_status oct_conv2d_forward(const oct_conv2d_desc *d, const float *src, const float *weights, const float *bias,
                               float *dst, bool accumulate, void *scratch, int threads) {
   if (oct_conv2d_check(d) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
   if (oct_conv_is_depthwise(d)) return oct_depthwise_forward(d, src, weights, bias, dst, accumulate, threads);
-  const oct_sweep_source source = make_source(d, src, weights);
-  const oct_sweep sweep = {.sources = &source, .count = 1, .n = d->n, .g = d->g, .dst = dst, .dst_h = d->oh,
-                           .dst_w = d->ow, .dst_channels = d->oc, .epilogue = {.bias = bias},
-                           .accumulate = accumulate};
-  return run(&sweep, oct_sweep_scratch_bytes(1, entry_count(d)), scratch, threads);
+  const oct_conv2d_source source = {.desc = d, .src = src, .weights = weights};
+  oct_sweep_source storage[1];
+  oct_sweep sweep = make_sweep(&source, 1, storage);
+  sweep.dst = dst;
+  sweep.epilogue.bias = bias;
+  sweep.accumulate = accumulate;
+  return run(&sweep, thread_bytes(&source, 1), scratch, threads);
 }

@@ -62,6 +62,14 @@ typedef struct oct_conv_leaf {
                     ptrdiff_t dst_stride);
   /// Depthwise: dst[0 ..< c] += src[0 ..< c] · weights[0 ..< c].
   void (*multiply_add)(ptrdiff_t c, const float *src, const float *weights, float *dst);
+  /// The transformations of conv_winograd.c. The 16 positions of a result are `stride` floats apart.
+  /// Of `channels` channels of 4×4 pixels; whole vectors are written.
+  void (*winograd_pixels)(ptrdiff_t channels, const float *const *pixels, float *transformed, ptrdiff_t stride);
+  /// Of `count` weights a tap, count a multiple of OCT_LANE.
+  void (*winograd_weights)(ptrdiff_t count, const float *const *taps, float *transformed, ptrdiff_t stride);
+  /// dst[pixel] = epilogue(start[pixel] + output) for the four pixels of a tile that are not NULL in dst; NULL in start
+  /// is zero.
+  void (*winograd_outputs)(const oct_conv_tile *tile, const float *sums, ptrdiff_t stride);
   /// `iterations` rounds of independent multiply–adds in registers; returns the floating-point operations done.
   double (*burn)(int64_t iterations);
 } oct_conv_leaf;
@@ -120,6 +128,20 @@ typedef struct oct_sweep {
 ptrdiff_t oct_sweep_scratch_bytes(ptrdiff_t sources, ptrdiff_t taps);
 /// The share of thread `thread` of `threads`.
 void oct_sweep_run(const oct_sweep *sweep, void *scratch, int thread, int threads);
+
+/// For the last group of a reduction, whose sums are complete, of the channels from `channel` on.
+void oct_sweep_add_epilogue(const oct_sweep *sweep, ptrdiff_t channel, oct_conv_tile *tile);
+/// Whether dst is written past the caches.
+bool oct_sweep_streams(const oct_sweep *sweep);
+
+// MARK: Winograd: the same for 3×3 kernels with stride 1
+
+/// Whether a sweep should go this way.
+bool oct_winograd_fits(const oct_sweep *sweep);
+/// Bytes of scratch for all threads together.
+ptrdiff_t oct_winograd_scratch_bytes(const oct_sweep *sweep, int threads);
+/// The share of thread `thread` of `threads`, all of which must come: there is a barrier inside.
+void oct_winograd_run(const oct_sweep *sweep, void *scratch, int thread, int threads);
 
 // MARK: Depthwise
 

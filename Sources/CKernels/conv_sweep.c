@@ -144,8 +144,7 @@ static void point_rows(const oct_sweep *s, const rectangle *r, ptrdiff_t group, 
   }
 }
 
-/// For the last group of a reduction, whose sums are complete.
-static void add_epilogue(const oct_sweep *s, ptrdiff_t channel, oct_conv_tile *tile) {
+void oct_sweep_add_epilogue(const oct_sweep *s, ptrdiff_t channel, oct_conv_tile *tile) {
   const oct_conv2d_epilogue *e = &s->epilogue;
   tile->scale = e->scale ? e->scale + channel : NULL;
   tile->bias = e->bias ? e->bias + channel : NULL;
@@ -155,7 +154,7 @@ static void add_epilogue(const oct_sweep *s, ptrdiff_t channel, oct_conv_tile *t
 
 /// A map that no cache holds is written past them: lines need not be read before they are overwritten, and the source
 /// stays where it is.
-static bool streams(const oct_sweep *s) {
+bool oct_sweep_streams(const oct_sweep *s) {
   const ptrdiff_t bytes = s->n * s->dst_h * s->dst_w * s->dst_channels * (ptrdiff_t)sizeof(float);
   return bytes > STREAM_BYTES && !s->accumulate && s->dst_channels % OCT_LANE == 0 && s->g == 1 && (uintptr_t)s->dst % 64 == 0;
 }
@@ -186,8 +185,8 @@ static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const recta
       ptrdiff_t taken = 0, k = 0;
       while (entry + taken < entries && (taken == 0 || k + scratch->entries[entry + taken].k <= GROUP_K))
         k += scratch->entries[entry + taken++].k;
-      tile.streams = streams(s) && entry == 0 && taken == entries;
-      if (entry + taken >= entries) add_epilogue(s, group * ocg + channel, &tile);
+      tile.streams = oct_sweep_streams(s) && entry == 0 && taken == entries;
+      if (entry + taken >= entries) oct_sweep_add_epilogue(s, group * ocg + channel, &tile);
       for (ptrdiff_t t = 0; t < tiles; t++) {
         ptrdiff_t begin, end;
         oct_share(rows, t, tiles, &begin, &end);

@@ -45,6 +45,12 @@ import Testing
     cases.append(Case(n: 1, ih: 3, iw: 4, ic: 18, oc: 1100, kh: 1, kw: 1, ph: 0, pw: 0))
     // Enough pixels for several parts and chunks.
     cases.append(Case(n: 7, ih: 20, iw: 19, ic: 6, oc: 18))
+    // Maps on which 2×2 outputs are computed at a time: odd sizes, channels beside the vector, tiles of several chunks.
+    cases.append(Case(n: 3, ih: 8, iw: 8, ic: 64, oc: 64))
+    cases.append(Case(n: 2, ih: 9, iw: 11, ic: 33, oc: 70))
+    cases.append(Case(n: 1, ih: 15, iw: 8, ic: 45, oc: 100, ph: 0, pw: 0))
+    cases.append(Case(n: 2, ih: 8, iw: 13, ic: 65, oc: 32, ph: 2, pw: 1))
+    cases.append(Case(n: 2, ih: 10, iw: 21, ic: 130, oc: 48))
     for groups in [2, 3] {
       cases.append(Case(ic: 6 * groups, oc: 5 * groups, groups: groups))
       cases.append(Case(ih: 7, iw: 7, ic: 20 * groups, oc: 70 * groups, stride: 2, groups: groups))
@@ -103,27 +109,37 @@ import Testing
   /// A map larger than any cache is written past them where its lines are aligned. Elsewhere it is not, so the two
   /// differ only in the way of their stores.
   @Test func streamedMapsHaveTheBitsOfOthers() throws {
-    var wide = Case(n: 1, ih: 383, iw: 381, ic: 5, oc: 64, ph: 1, pw: 1).descriptor
-    var narrow = Case(n: 1, ih: 383, iw: 381, ic: 64, oc: 5, kh: 1, kw: 1, ph: 0, pw: 0).descriptor
-    let count = 383 * 381 * 64
+    let (h, w) = (383, 381)
+    // Direct, 2×2 outputs at a time, and backwards.
+    var wide = Case(n: 1, ih: h, iw: w, ic: 5, oc: 64, ph: 1, pw: 1).descriptor
+    var tiled = Case(n: 1, ih: h, iw: w, ic: 32, oc: 64, ph: 1, pw: 1).descriptor
+    var narrow = Case(n: 1, ih: h, iw: w, ic: 64, oc: 5, kh: 1, kw: 1, ph: 0, pw: 0).descriptor
+    let count = h * w * 64
     var random = TestRandom(seed: 5)
-    let src = random.floats(383 * 381 * 5)
+    let src = random.floats(h * w * 32)
     let weights = wide.pack(random.floats(64 * 5 * 9))
+    let tiledWeights = tiled.pack(random.floats(64 * 32 * 9))
     let transposed = narrow.pack(random.floats(64 * 5))
     let memory = UnsafeMutableRawPointer.allocate(byteCount: (count + 16) * 4, alignment: 64)
     defer { memory.deallocate() }
     var results: [[[Float]]] = []
     for offset in [0, 3] {
       let map = memory.assumingMemoryBound(to: Float.self) + offset
+      var maps: [[Float]] = []
+      func keep() { maps.append(Array(UnsafeBufferPointer(start: map, count: count))) }
       let scratch = GuardedBytes(count: oct_conv2d_forward_scratch_bytes(&wide, 2))
       #expect(oct_conv2d_forward(&wide, src, weights, nil, map, false, scratch.pointer, 2) == OCT_OK)
-      let forward = Array(UnsafeBufferPointer(start: map, count: count))
+      keep()
+      let tiles = GuardedBytes(count: oct_conv2d_forward_scratch_bytes(&tiled, 2))
+      #expect(oct_conv2d_forward(&tiled, src, tiledWeights, nil, map, false, tiles.pointer, 2) == OCT_OK)
+      keep()
       let data = GuardedBytes(count: oct_conv2d_backward_data_scratch_bytes(&narrow, 2))
       #expect(oct_conv2d_backward_data(&narrow, src, transposed, map, false, data.pointer, 2) == OCT_OK)
-      results.append([forward, Array(UnsafeBufferPointer(start: map, count: count))])
+      keep()
+      results.append(maps)
     }
     #expect(results[0] == results[1])
-    #expect(results[0][0] != results[0][1])
+    #expect(results[0][0] != results[0][1] && results[0][1] != results[0][2])
   }
 
   /// Every combination of the epilogue's parts, on sums of one group and of several (700 channels).
@@ -132,9 +148,14 @@ import Testing
     let (hasScale, hasBias, hasResidual, relu) = (
       parts & 1 != 0, parts & 2 != 0, parts & 4 != 0, parts & 8 != 0
     )
-    for (ih, iw, inputs, channels) in [(5, 7, 9, 20), (4, 4, 9, 64), (1, 1, 9, 3), (9, 2, 700, 70)] {
+    for (ih, iw, inputs, channels, kernel) in [
+      (5, 7, 9, 20, 1), (4, 4, 9, 64, 1), (1, 1, 9, 3, 1), (9, 2, 700, 70, 1), (9, 11, 36, 70, 3),
+      (8, 10, 20, 32, 3),
+    ] {
       let a = Case(n: 2, ih: ih, iw: iw, ic: inputs, oc: channels).descriptor
-      let b = Case(n: 2, ih: ih, iw: iw, ic: 17, oc: channels, kh: 1, kw: 1, ph: 0, pw: 0).descriptor
+      let b = Case(
+        n: 2, ih: ih, iw: iw, ic: 17, oc: channels, kh: kernel, kw: kernel, ph: kernel / 2, pw: kernel / 2
+      ).descriptor
       let low = ((ih + 1) / 2, (iw + 1) / 2)
       var random = TestRandom(seed: 3)
       let sources = [a, b].map {
