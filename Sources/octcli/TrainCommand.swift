@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import OctNet
+import OctNetTensorBoard
 
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -8,9 +9,10 @@ struct TrainCommand: ParsableCommand {
     abstract: "Train an Oct-ResNet, evaluate it after every epoch, and keep the best.",
     discussion: """
       Without any flag: a small Oct-ResNet (resnet20, α = 0.25) on the embedded data set, a few minutes on two \
-      cores. A run writes config.json, log.csv, best.safetensors, last.safetensors and resume.safetensors into a \
-      directory of its own, which is never overwritten. Ctrl-C stops after the current step; --resume goes on, and \
-      ends with the same bits as if nothing had happened.
+      cores. A run writes config.json, log.csv, best.safetensors, last.safetensors, resume.safetensors and an \
+      events file for TensorBoard (tensorboard --logdir runs) into a directory of its own, which is never \
+      overwritten. Ctrl-C stops after the current step; --resume goes on, and ends with the same bits as if nothing \
+      had happened.
 
       Examples:
         octcli train
@@ -67,9 +69,12 @@ struct TrainCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Go on with the run in this directory; only --data, --epochs and --threads may be given too.",
+      "Go on with the run in this directory; only --data, --epochs, --threads and --no-tensorboard may be given too.",
       valueName: "dir"))
   var resume: String?
+
+  @Flag(name: .customLong("no-tensorboard"), help: "Write no events file for TensorBoard.")
+  var noTensorBoard = false
 
   func validate() throws {
     try ArchitectureOptions.validate(alpha: alpha)
@@ -90,9 +95,15 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     let run = try resume.map(resumed) ?? new()
     let reporter = TrainingReporter()
+    let tensorBoard = noTensorBoard ? nil : tensorBoardWriter(for: run, reporter: reporter)
+    defer { tensorBoard?.flush() }
     let trainer = try Trainer(
       network: run.network, configuration: run.configuration, data: run.data, directory: run.directory,
-      resuming: run.state, onEvent: reporter.handle)
+      resuming: run.state,
+      onEvent: { event in
+        reporter.handle(event)
+        tensorBoard?.handle(event)
+      })
     InterruptFlag.install()
     let summary: TrainingSummary
     do {
@@ -115,6 +126,15 @@ struct TrainCommand: ParsableCommand {
     let data: DataSplit
     let directory: RunDirectory
     var state: TrainingState?
+  }
+
+  private func tensorBoardWriter(for run: Run, reporter: TrainingReporter) -> TensorBoardWriter {
+    let predictions = TestPredictions(
+      network: run.network, dataset: run.data.test, limit: run.configuration.testLimit,
+      normalization: run.configuration.normalization, threads: run.configuration.threads)
+    return TensorBoardWriter(directory: run.directory.path, predictions: predictions) {
+      reporter.warn("\($0); no more events for TensorBoard, the run goes on")
+    }
   }
 
   private func new() throws -> Run {
