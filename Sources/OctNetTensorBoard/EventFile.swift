@@ -18,11 +18,12 @@ final class EventFile {
   private var lastFlush: ContinuousClock.Instant
 
   /// Creates a file that TensorBoard reads after those that are already in `directory`.
+  /// - Parameter opening: tests replace it by a device that is always full.
   /// - Throws: `OctNetError.file` where that fails.
-  init(directory: String) throws(OctNetError) {
+  init(directory: String, opening: (String) -> Int32 = openExclusively) throws(OctNetError) {
     let name = Self.prefix + "\(Self.time(for: directory)).\(Self.host).\(getpid())"
     path = directory + "/" + name
-    descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    descriptor = opening(path)
     guard descriptor >= 0 else { throw OctNetError.system(path, "cannot create", errno) }
     file = FileWriter(descriptor: descriptor, path: path)
     lastFlush = clock.now
@@ -30,6 +31,10 @@ final class EventFile {
   }
 
   deinit { close(descriptor) }
+
+  static func openExclusively(_ path: String) -> Int32 {
+    open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+  }
 
   /// Adds an event of now.
   func append(_ event: Tensorboard_Event) throws(OctNetError) {

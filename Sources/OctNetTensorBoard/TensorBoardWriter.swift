@@ -25,6 +25,7 @@ public final class TensorBoardWriter {
   private let directory: String
   private let predictions: TestPredictions?
   private let onFailure: (OctNetError) -> Void
+  private let opening: (String) -> Int32
   /// Open from the run's beginning to the first failure.
   private var file: EventFile?
   private var stepsPerEpoch = 0
@@ -32,11 +33,21 @@ public final class TensorBoardWriter {
   /// - Parameters:
   ///   - directory: that of the run; it gets one more file from every process that trains.
   ///   - onFailure: called at most once, where the file cannot be created or written.
-  public init(
+  public convenience init(
     directory: String, predictions: TestPredictions? = nil, onFailure: @escaping (OctNetError) -> Void
+  ) {
+    self.init(
+      directory: directory, predictions: predictions, opening: EventFile.openExclusively, onFailure: onFailure
+    )
+  }
+
+  init(
+    directory: String, predictions: TestPredictions?, opening: @escaping (String) -> Int32,
+    onFailure: @escaping (OctNetError) -> Void
   ) {
     self.directory = directory
     self.predictions = predictions
+    self.opening = opening
     self.onFailure = onFailure
   }
 
@@ -71,7 +82,7 @@ public final class TensorBoardWriter {
     // A resumed run that has all its epochs adds nothing.
     guard report.position.epoch < report.configuration.epochs else { return }
     stepsPerEpoch = report.stepsPerEpoch
-    let file = try EventFile(directory: directory)
+    let file = try EventFile(directory: directory, opening: opening)
     let next = report.position.step + 1
     try file.append(.sessionStart(step: next))
     try file.append(.text("run/configuration", try Self.description(of: report), step: next))

@@ -53,6 +53,7 @@ struct HelpTests {
       "--batch-size <n>", "--optimizer <optimizer>", "--learning-rate <rate>", "--schedule <schedule>",
       "--warmup-epochs <n>", "--weight-decay <decay>", "--label-smoothing <share>", "--seed <n>",
       "--threads <n>", "--out <dir>", "--resume <dir>", "--recipe <recipe>",
+      "--no-tensorboard",
     ] {
       #expect(text.contains("\n  \(flag)"), "\(flag)")
     }
