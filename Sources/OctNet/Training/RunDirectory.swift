@@ -7,6 +7,7 @@ import Foundation
 /// - `last.safetensors`, `best.safetensors`: `Checkpoint`s after the last epoch and after the one with the highest
 ///   test accuracy.
 /// - `resume.safetensors`: the `TrainingState`.
+/// - `events.out.tfevents.*`: from `OctNetTensorBoard`, where it is used.
 public struct RunDirectory: Sendable {
   public let path: String
 
