@@ -9,11 +9,13 @@ let package = Package(
   name: "OctNet",
   products: [
     .library(name: "OctNet", targets: ["OctNet"]),
+    .library(name: "OctNetTensorBoard", targets: ["OctNetTensorBoard"]),
     .executable(name: "octcli", targets: ["octcli"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
   ],
   targets: [
     // MARK: Library
@@ -22,12 +24,17 @@ let package = Package(
       cSettings: [kernelFlags],
       linkerSettings: [.linkedLibrary("omp5", .when(platforms: [.linux]))]),
     .target(name: "OctNet", dependencies: ["CKernels"]),
+    // Apart, so that who links OctNet alone builds no swift-protobuf.
+    .target(
+      name: "OctNetTensorBoard",
+      dependencies: ["OctNet", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
 
     // MARK: Command line
     .executableTarget(
       name: "octcli",
       dependencies: [
-        "OctNet", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "OctNet", "OctNetTensorBoard",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
 
@@ -38,6 +45,11 @@ let package = Package(
     .testTarget(
       name: "OctNetTests", dependencies: ["OctNet", "CKernels"],
       resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "OctNetTensorBoardTests",
+      dependencies: [
+        "OctNet", "OctNetTensorBoard", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ]),
     .testTarget(name: "octcliTests", dependencies: ["OctNet", "octcli"]),
   ],
   swiftLanguageModes: [.v6],

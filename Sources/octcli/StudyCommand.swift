@@ -50,8 +50,10 @@ struct StudyCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Go on with the study in this directory; only --data, --epochs, --threads and --checkpoint-every may be given too.",
-      valueName: "dir"))
+      """
+      Go on with the study in this directory; only --data, --epochs, --threads, --checkpoint-every and \
+      --no-tensorboard may be given too.
+      """, valueName: "dir"))
   var resume: String?
 
   @Flag(help: "Print the list of runs and an estimate of the time, after a few timed steps of each network.")
@@ -128,7 +130,7 @@ struct StudyCommand: ParsableCommand {
         continue
       }
       Terminal.printError(title)
-      let summary = try TrainingProgress.run { onEvent in
+      let summary = try TrainingProgress.run(tensorBoard: !training.noTensorBoard) { onEvent in
         try study.trainer(for: run, data: data, onEvent: onEvent)
       }
       if summary.isInterrupted {

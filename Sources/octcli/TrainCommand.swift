@@ -8,9 +8,9 @@ struct TrainCommand: ParsableCommand {
     abstract: "Train an Oct-ResNet, evaluate it after every epoch, and keep the best.",
     discussion: """
       Without any flag: a small Oct-ResNet (resnet20, α = 0.25) on the embedded data set, a few minutes on two \
-      cores. A run writes its settings, logs, results, weights and the state for --resume into a directory of its \
-      own, which is never overwritten. Ctrl-C stops after the current step; --resume goes on, and ends with the same \
-      bits as if nothing had happened.
+      cores. A run writes its settings, logs, results, weights, the state for --resume and events for TensorBoard into a \
+      directory of its own, which is never overwritten. Ctrl-C stops after the current step; --resume goes on, and ends \
+      with the same bits as if nothing had happened.
 
       Examples:
         octcli train
@@ -36,8 +36,10 @@ struct TrainCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Go on with the run in this directory; only --data, --epochs, --threads and --checkpoint-every may be given too.",
-      valueName: "dir"))
+      """
+      Go on with the run in this directory; only --data, --epochs, --threads, --checkpoint-every and --no-tensorboard \
+      may be given too.
+      """, valueName: "dir"))
   var resume: String?
 
   func validate() throws {
@@ -52,7 +54,7 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     let run = try resume.map(resumed) ?? new()
     InterruptFlag.install()
-    let summary = try TrainingProgress.run { onEvent in
+    let summary = try TrainingProgress.run(tensorBoard: !training.noTensorBoard) { onEvent in
       try Trainer(
         network: run.network, configuration: run.configuration, data: run.data, directory: run.directory,
         resuming: run.state, onEvent: onEvent)

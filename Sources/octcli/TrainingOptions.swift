@@ -51,6 +51,9 @@ struct TrainingOptions: ParsableArguments {
       "Threads; results do not depend on it (default: the processors).", valueName: "n"))
   var threads: Int?
 
+  @Flag(name: .customLong("no-tensorboard"), help: "Write no events file for TensorBoard.")
+  var noTensorBoard = false
+
   func validate() throws {
     if let threads, threads < 1 { throw ValidationError("--threads is 1 or more, found \(threads)") }
   }

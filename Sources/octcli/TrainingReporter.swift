@@ -21,6 +21,8 @@ final class TrainingReporter {
 
   func erase() { bar.erase() }
 
+  func warn(_ problem: String) { bar.note("octcli: warning: " + problem) }
+
   private func start(_ report: RunReport) {
     lastLine = clock.now
     let settings = report.configuration

@@ -56,7 +56,7 @@ struct HelpTests {
       "--warmup-epochs <n>", "--weight-decay <decay>", "--label-smoothing <share>", "--seed <n>",
       "--threads <n>", "--out <dir>", "--resume <dir>", "--recipe <recipe>", "--config <file>",
       "--accumulate <n>", "--ema <decay>", "--mixup <α>", "--eval-every <n>", "--best-metric <best-metric>",
-      "--early-stopping <n>", "--checkpoint-every <n>",
+      "--early-stopping <n>", "--checkpoint-every <n>", "--no-tensorboard",
     ] {
       #expect(text.contains("\n  \(flag)"), "\(flag)")
     }

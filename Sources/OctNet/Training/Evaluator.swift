@@ -70,7 +70,7 @@ public struct Evaluator {
 
 extension Network {
   /// - Throws: `OctNetError.configuration` where images, classes or channels are not what the network was built for.
-  func check(fits dataset: any Dataset, normalization: Normalization) throws(OctNetError) {
+  package func check(fits dataset: any Dataset, normalization: Normalization) throws(OctNetError) {
     let found = MapShape(height: dataset.height, width: dataset.width, channels: dataset.channels)
     guard found == inputShape else {
       throw OctNetError.configuration(

@@ -7,6 +7,7 @@ import Foundation
 /// - `results.json`: the `RunResults`.
 /// - `last.safetensors`, `best.safetensors`: `Checkpoint`s after the last epoch and after the best one.
 /// - `resume.safetensors`: the `TrainingState`.
+/// - `events.out.tfevents.*`: from `OctNetTensorBoard`, where it is used.
 public struct RunDirectory: Sendable {
   public let path: String
 

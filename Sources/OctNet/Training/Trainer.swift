@@ -7,8 +7,9 @@ public final class Trainer {
   public let network: Network
   public private(set) var position: TrainingPosition
 
-  private let data: DataSplit
-  private let directory: RunDirectory?
+  public let data: DataSplit
+  public let directory: RunDirectory?
+
   private let onEvent: (TrainingEvent) -> Void
   private let updater: WeightUpdater
   private let loader: BatchLoader
@@ -93,6 +94,9 @@ public final class Trainer {
     onEvent(.finished(summary))
     return summary
   }
+
+  /// Whose weights are evaluated and saved: `network`, or their moving average.
+  public var evaluatedNetwork: Network { updater.result }
 
   // MARK: An epoch
 
@@ -195,7 +199,7 @@ public final class Trainer {
 
   private func evaluate() throws -> EvaluationResult {
     let evaluator = Evaluator(
-      network: updater.result, normalization: configuration.normalization,
+      network: evaluatedNetwork, normalization: configuration.normalization,
       batchSize: configuration.batchSize, threads: configuration.threads)
     return try evaluator.evaluate(data.test, limit: configuration.testLimit) { [onEvent] done, total in
       onEvent(.evaluating(done: done, total: total))
@@ -231,7 +235,7 @@ public final class Trainer {
     try log.write(to: directory)
     let checkpoint = Checkpoint(
       model: configuration.model, dataName: configuration.data, classNames: data.train.classNames,
-      normalization: configuration.normalization, state: updater.result.stateDictionary())
+      normalization: configuration.normalization, state: evaluatedNetwork.stateDictionary())
     for path in isBest ? [directory.lastPath, directory.bestPath] : [directory.lastPath] {
       try checkpoint.write(to: path)
       onEvent(.checkpointWritten(path: path))
