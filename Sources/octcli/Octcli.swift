@@ -17,7 +17,9 @@ struct Octcli: ParsableCommand {
       64 when the command line is wrong.
       """,
     version: "0.1.0",
-    subcommands: [TrainCommand.self, EvalCommand.self, SummaryCommand.self, BenchCommand.self])
+    subcommands: [
+      TrainCommand.self, EvalCommand.self, SummaryCommand.self, ReportCommand.self, BenchCommand.self,
+    ])
 
   static func main() {
     // A reader that goes away (`octcli summary | head -1`) ends the program quietly instead of with a signal.
