@@ -25,6 +25,7 @@ struct ChartLegend: Sendable {
 
   /// The rows of the legend below a chart, which grows by them.
   func draw(in svg: inout SVG) {
+    guard !entries.isEmpty else { return }
     let sign = 34.0
     let row = 20.0
     var x = 2.0

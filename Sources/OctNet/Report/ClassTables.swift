@@ -14,9 +14,10 @@ extension Comparison {
     let groups = groups.filter { !Self.evaluations(of: $0, names).isEmpty }
     var table = ReportTable(
       "classes",
-      caption: "Accuracy by class in % of the class's test images, best evaluation, mean over the runs.",
+      caption: "Accuracy by class (%)",
+      note: "Of the class's test images, best evaluation, mean over the runs.",
       columns: [Column("class", csv: ["class"], isText: true)]
-        + groups.map { Column($0.label, csv: [$0.label]) })
+        + groups.map { Column(self.groups.count == 1 ? "accuracy (%)" : $0.label, csv: [$0.label]) })
     for (index, name) in names.enumerated() {
       table.add(
         [.text(name)]
@@ -40,9 +41,9 @@ extension Comparison {
       .sorted { (accuracies[$0] ?? 0, $0) < (accuracies[$1] ?? 0, $1) }
     guard sorted.count > 2 * Self.extremes else { return all }
     var table = all
-    table.caption =
-      "The \(Self.extremes) classes that the best run (\(best.run.name)) recognises least and most, of \(accuracies.count). "
-      + all.caption
+    table.note =
+      "The \(Self.extremes) classes that the best run, \(best.run.name), recognises least and most, of "
+      + "\(accuracies.count). " + all.note
     table.rows = (sorted.prefix(Self.extremes) + sorted.suffix(Self.extremes)).map { all.rows[$0] }
     return table
   }
@@ -53,7 +54,7 @@ extension Comparison {
     let names = best.evaluation.classNames
     var table = ReportTable(
       "confusion",
-      caption: "Test images of each class (rows) by what \(best.run.name) takes them for (columns).",
+      caption: "Test images of each class (rows) by what \(best.run.name) takes them for (columns)",
       columns: [Column("class", csv: ["class"], isText: true)] + names.map { Column($0, csv: [$0]) })
     for (name, row) in zip(names, best.evaluation.confusion) {
       table.add([.text(name)] + row.map { .count($0) })
@@ -74,12 +75,12 @@ extension Comparison {
     guard !mistakes.isEmpty else { return nil }
     mistakes.sort { ($1.images, $0.label, $0.prediction) < ($0.images, $1.label, $1.prediction) }
     var table = ReportTable(
-      "mistakes", caption: "The most frequent mistakes of \(best.run.name), in test images.",
+      "mistakes", caption: "The most frequent mistakes of \(best.run.name), in test images",
       columns: [
         Column("class", csv: ["class"], isText: true), Column("taken for", csv: ["prediction"], isText: true),
         Column("images", csv: ["images"]), Column("of the class (%)", csv: ["share"]),
       ])
-    for (label, prediction, images) in mistakes.prefix(20) {
+    for (label, prediction, images) in mistakes.prefix(names.count > Self.mostClassesShown ? 20 : 10) {
       let share = Double(images) / Double(confusion[label].reduce(0, +))
       table.add([
         .text(names[label]), .text(names[prediction]), .count(images),

@@ -60,7 +60,7 @@ extension Comparison {
     let charts = lineCharts
     guard !charts.isEmpty else { return nil }
     var table = ReportTable(
-      "curves", caption: "Curves: mean, smallest and largest value of the runs that reached the epoch.",
+      "curves", caption: "Curves: mean, smallest and largest value of the runs that reached the epoch",
       columns: ["chart", "series", "epoch"].map { .init($0, csv: [$0]) } + [
         .init("value", csv: ["runs", "mean", "minimum", "maximum"])
       ])

@@ -24,7 +24,11 @@ struct ComparisonSection {
       chart.legend.draw(in: &picture)
       return .init(name: "\(prefix)\(chart.name).svg", text: picture.file())
     }
-    files += scatterCharts.map { .init(name: "\(prefix)\($0.name).svg", text: $0.svg().file()) }
+    files += scatterCharts.map { chart in
+      var (picture, legend) = chart.svg()
+      legend.draw(in: &picture)
+      return .init(name: "\(prefix)\(chart.name).svg", text: picture.file())
+    }
     if let heatMap { files.append(.init(name: "\(prefix)\(heatMap.name).svg", text: heatMap.svg().file())) }
     let tables =
       [
@@ -100,12 +104,19 @@ struct ComparisonSection {
     guard let table = comparison.costTable else { return nil }
     var parts: [Markup] = []
     if !scatterCharts.isEmpty {
+      var unnamed: [ChartLegend.Entry] = []
       let figures = scatterCharts.enumerated().map { index, chart -> Markup in
         var caption = chart.title + "."
         if chart.points.contains(where: { $0.deviation != nil }) {
           caption += " Bars: ± sample deviation over the runs."
         }
-        return figure(chart.svg(), id: "cost-\(index)", attributes: [:], caption: caption)
+        let (picture, legend) = chart.svg()
+        unnamed += legend.entries.filter { entry in !unnamed.contains { $0.index == entry.index } }
+        return figure(picture, id: "cost-\(index)", attributes: [:], caption: caption)
+      }
+      if !unnamed.isEmpty {
+        let all = comparison.groups.map { ChartLegend.Entry(label: $0.label, index: $0.index) }
+        parts.append(ChartLegend(entries: all).html)
       }
       parts.append(.element("div", ["class": "charts"], figures))
     }
@@ -121,23 +132,23 @@ struct ComparisonSection {
     guard let best = comparison.bestRun else { return nil }
     let isLong = best.evaluation.classNames.count > Comparison.mostClassesShown
     let table = isLong ? comparison.extremeClassesTable : comparison.classTable
-    var parts = [table?.html].compactMap { $0 }
+    let mistakes = comparison.mistakesTable?.html
+    var parts: [Markup?] = [mistakes]
     if let heatMap {
       let figure = figure(
         heatMap.svg(), id: "confusion", attributes: [:],
         caption:
           "Confusion matrix of the best run, \(best.run.name) (\(best.group.label)): test images of each class "
           + "by the class they are taken for. The darker, the larger the share of the row.")
-      parts = [.element("div", ["class": "charts"], [figure] + parts)]
+      parts = [.element("div", ["class": "charts"], [figure, mistakes].compactMap { $0 })]
     }
-    if let mistakes = comparison.mistakesTable { parts.append(mistakes.html) }
-    return section("Classes", parts)
+    parts.append(table?.html)
+    return section("Classes", parts.compactMap { $0 })
   }
 
   private var settings: Markup? {
-    let parts = [comparison.runTable, comparison.differingSettingsTable].compactMap { $0?.html }
-    let common = Markup.element("div", ["class": "columns"], [comparison.commonSettingsTable.html])
-    return section("Runs and settings", parts + [common])
+    let tables = [comparison.runTable, comparison.differingSettingsTable, comparison.commonSettingsTable]
+    return section("Runs and settings", tables.compactMap { $0?.html })
   }
 
   private var models: Markup? {

@@ -7,9 +7,9 @@ enum GroupLabels {
     let names = Set(models.flatMap(\.names)).subtracting(leading).sorted()
     for name in leading + names where Set(models.map { $0[name] }).count > 1 {
       for (_, members) in classes(groups.indices.filter { groups[$0].model != nil }, by: { parts[$0] }) {
-        // A setting that tells no further groups apart would only make the labels longer.
+        // Of the rest, what tells no further groups apart would only make the labels longer.
         let isTold = Set(members.map { groups[$0].settings[name] }).count == 1
-        guard !isTold || always.contains(name) else { continue }
+        guard !isTold || leading.contains(name) else { continue }
         for index in members {
           if let part = part(name, groups[index].settings[name], of: groups[index]) {
             parts[index].append(part)
@@ -24,15 +24,11 @@ enum GroupLabels {
     }
   }
 
-  /// The settings that say most, in the order of a label.
+  /// The settings that say most, in the order of a label; it has all of them that differ anywhere.
   private static let leading = [
     "model.name", "model.alpha", "model.lowToHigh", "model.highToLow", "model.downsampling", "model.variant",
     "model.stem", "optimizer.name", "schedule.base", "schedule.shape.name", "batchSize", "epochs",
   ]
-  private static let always: Set<String> = [
-    "model.name", "model.alpha", "model.lowToHigh", "model.highToLow",
-  ]
-
   private static func classes(_ indices: [Int], by key: (Int) -> [String]) -> [([String], [Int])] {
     var classes: [([String], [Int])] = []
     for index in indices {
@@ -51,8 +47,8 @@ enum GroupLabels {
     switch (name, value) {
     case ("model.name", let value?): return value
     case ("model.alpha", let value?): return "α = \(value)"
-    case ("model.lowToHigh", "no"): return "no L→H"
-    case ("model.highToLow", "no"): return "no H→L"
+    case ("model.lowToHigh", "no"): return group.model?.highToLow == false ? "no exchange" : "no L→H"
+    case ("model.highToLow", "no"): return group.model?.lowToHigh == false ? nil : "no H→L"
     case ("model.lowToHigh", _), ("model.highToLow", _): return nil
     case ("model.downsampling", let value?):
       guard let model = group.model, model.downsampling != .usual(alpha: model.alpha) else { return nil }

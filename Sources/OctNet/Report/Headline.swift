@@ -40,12 +40,11 @@ struct Headline: Sendable {
     }
     var text = "\(best.label) is best\(progress): it recognises \(percent) of the test images, \(scope)."
     guard let reference = comparison.reference(of: best), let other = reference.bestTop1 else { return text }
-    if reference.index == best.index {
-      return text
-    }
+    guard reference.index != best.index else { return text }
+    let difference = accuracy.mean - other.mean
     text +=
-      " That is \(ReportNumber.points(accuracy.mean - other.mean)) points to "
-      + "\(reference.label) (\(ReportNumber.percent(other)) %)"
+      " That is \(ReportNumber.percent(difference.magnitude)) points "
+      + "\(difference < 0 ? "below" : "above") \(reference.label) (\(ReportNumber.percent(other)) %)"
     var costs: [String] = []
     if let ratio = comparison.macsRatio(best) {
       costs.append("\(ReportNumber.percent(ratio, 0)) % of its multiply–accumulates")
@@ -90,25 +89,27 @@ struct Headline: Sendable {
   private static func notes(_ comparison: Comparison) -> [String] {
     let runs = comparison.runs
     var notes: [String] = []
+    /// On a page with one run, that run; else how many, and their names.
     func add(_ which: [RunRecord], _ one: String, _ several: String) {
       guard !which.isEmpty else { return }
+      guard runs.count > 1 else { return notes.append("This run \(one).") }
       let names = which.prefix(6).map(\.name).joined(separator: ", ")
       let more = which.count > 6 ? " and \(which.count - 6) more" : ""
-      notes.append((which.count == 1 ? one : "\(which.count) \(several)") + ": " + names + more + ".")
+      let start = which.count == 1 ? "One run \(one): " : "\(which.count) runs \(several): "
+      notes.append(start + names + more + ".")
     }
-    add(
-      runs.filter { !$0.isComplete }, "This run is unfinished", "runs are unfinished")
+    add(runs.filter { !$0.isComplete }, "is unfinished", "are unfinished")
     if comparison.groups.contains(where: { !$0.isProvisional && $0.runs.contains { !$0.isComplete } }) {
       notes.append("Means are over the complete runs of a setting.")
     }
     add(
       runs.filter { $0.results == nil },
-      "This run has no results.json, so it adds nothing to accuracies by class and confusions",
-      "runs have no results.json, so they add nothing to accuracies by class and confusions")
+      "has no results.json and so adds nothing to accuracies by class and confusions",
+      "have no results.json and so add nothing to accuracies by class and confusions")
     add(
       runs.filter { $0.configuration.model == nil },
-      "The network of this run is not one of the package's, so its costs are not known",
-      "runs have networks that are not the package's, so their costs are not known and they are not averaged")
+      "has a network that is not one of the package's, so its costs are not known",
+      "have networks that are not the package's, so their costs are not known and they are not averaged")
     if comparison.missingValues > 0 {
       let count = comparison.missingValues
       notes.append(

@@ -46,12 +46,14 @@ struct ReportTable: Sendable {
   /// Of its files, without extension.
   var name: String
   var caption: String
+  /// How to read it, below the table.
+  var note = ""
   /// The first one names the rows.
   var columns: [Column]
   var rows: [[Cell]] = []
 
-  init(_ name: String, caption: String, columns: [Column]) {
-    (self.name, self.caption, self.columns) = (name, caption, columns)
+  init(_ name: String, caption: String, note: String = "", columns: [Column]) {
+    (self.name, self.caption, self.note, self.columns) = (name, caption, note, columns)
   }
 
   mutating func add(_ row: [Cell]) {
@@ -77,7 +79,7 @@ struct ReportTable: Sendable {
     return line(columns.flatMap(\.csv)) + rows.map { line($0.flatMap(\.values)) }.joined()
   }
 
-  /// A table of GitHub's Markdown, then the caption.
+  /// A table of GitHub's Markdown, then the caption and the note.
   var markdown: String {
     func escaped(_ text: String) -> String {
       var result = ""
@@ -93,36 +95,45 @@ struct ReportTable: Sendable {
     for row in rows {
       text += line(row.map { $0.isStrong ? "**\(escaped($0.shown))**" : escaped($0.shown) })
     }
-    return text + "\n" + escaped(caption) + "\n"
+    return text + "\n" + escaped(note.isEmpty ? caption + "." : "\(caption). \(note)") + "\n"
   }
 
   /// In a box that scrolls sideways where the screen is narrow.
   var html: Markup {
     func alignment(_ column: Column) -> KeyValuePairs<String, String> { column.isText ? ["class": "t"] : [:] }
-    let head = zip(0..., columns).map { _, column in
-      Markup.element("th", ["scope": "col"], column.title).adding(alignment(column))
+    let head = columns.map { column in
+      // Long names of narrow columns take two lines rather than one a word.
+      let style = column.title.count > 10 ? (column.isText ? "t w" : "w") : column.isText ? "t" : ""
+      let cell = Markup.element("th", ["scope": "col"], Self.unbroken(column.title))
+      return style.isEmpty ? cell : cell.adding(["class": style])
     }
     let body = rows.map { row in
       Markup.element(
         "tr", [:],
         zip(0..., zip(row, columns)).map { index, pair in
           let (cell, column) = pair
-          let content = cell.isStrong ? [Markup.element("strong", [:], cell.shown)] : [.text(cell.shown)]
+          let text = Self.unbroken(cell.shown)
+          let content = cell.isStrong ? [Markup.element("strong", [:], text)] : [.text(text)]
           return index == 0
             ? .element("th", ["scope": "row", "class": "t"], content)
             : .element("td", [:], content).adding(alignment(column))
         })
     }
-    // A box that scrolls must be reachable by keyboard.
-    return .element(
-      "div", ["class": "scroll", "tabindex": "0", "role": "region", "aria-label": caption],
+    let table = Markup.element(
+      "table", [:],
       [
-        .element(
-          "table", [:],
-          [
-            .element("caption", [:], caption), .element("thead", [:], [.element("tr", [:], head)]),
-            .element("tbody", [:], body),
-          ])
+        .element("caption", [:], caption), .element("thead", [:], [.element("tr", [:], head)]),
+        .element("tbody", [:], body),
       ])
+    // A box that scrolls must be reachable by keyboard.
+    let box = Markup.element(
+      "div", ["class": "scroll", "tabindex": "0", "role": "region", "aria-label": caption], [table])
+    let notes = note.isEmpty ? [] : [Markup.element("p", ["class": "hint"], note)]
+    return .element("div", ["class": "table"], [box] + notes)
+  }
+
+  /// "α = 0.5" on one line.
+  private static func unbroken(_ text: String) -> String {
+    text.replacing("α = ", with: "α\u{A0}=\u{A0}")
   }
 }

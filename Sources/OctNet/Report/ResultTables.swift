@@ -20,8 +20,8 @@ extension Comparison {
     columns.append(Column("last test loss", csv: ["last_test_loss_mean", "last_test_loss_deviation"]))
     var table = ReportTable(
       "accuracy",
-      caption: "Accuracy on the test images, "
-        + (repeated ? "mean ± sample deviation of n runs. " : "one run each. ")
+      caption: "Accuracy on the test images",
+      note: (repeated ? "Mean ± sample deviation of n runs. " : "One run each. ")
         + "Best: the evaluation that best.safetensors is from."
         + (groups.contains(where: \.isUnfinished) ? " * No run of this setting is complete." : ""),
       columns: columns)
@@ -51,29 +51,35 @@ extension Comparison {
     guard !rows.isEmpty else { return nil }
     let isTimed = rows.contains { $0.1 != nil }
     let hasRatios = groups.count > 1 && groups.contains { macsRatio($0) != nil }
-    let hasTimeRatios = hasRatios && rows.contains { $0.1 != nil }
+    let hasTimeRatios =
+      groups.count > 1
+      && rows.contains { group, timing in timing.flatMap { timeRatio(group, threads: $0.threads) } != nil }
+    let hasCosts = rows.contains { $0.0.cost != nil }
     var columns = [Self.label]
     if hasSeveralThreadCounts { columns.append(Column("threads", csv: ["threads"])) }
-    columns.append(Column("parameters", csv: ["parameters"]))
-    columns.append(Column("multiply–accumulates", csv: ["macs"]))
+    if hasCosts {
+      columns.append(Column("parameters", csv: ["parameters"]))
+      columns.append(Column("multiply–accumulates", csv: ["macs"]))
+    }
     if hasRatios { columns.append(Column("to α = 0", csv: ["macs_ratio"])) }
     if isTimed {
       columns.append(Column("seconds per epoch", csv: ["seconds_per_epoch_median"]))
       columns.append(Column("smallest–largest", csv: ["seconds_per_epoch_min", "seconds_per_epoch_max"]))
     }
     if hasTimeRatios { columns.append(Column("time to α = 0", csv: ["time_ratio"])) }
-    var caption = hasRatios ? "Theory against clock. " : "Costs. "
-    caption += "Parameters; multiply–accumulates of one image, forward."
+    var note = ""
+    if hasCosts { note += "Multiply–accumulates of one image, forward. " }
     if isTimed {
-      caption += " Seconds of training per epoch without evaluation: median over epochs and runs."
+      note += "Seconds of training per epoch without evaluation: median over epochs and runs. "
     }
-    if hasRatios { caption += " Ratios are to the otherwise equal network at α = 0" }
-    if hasRatios { caption += hasTimeRatios ? " with as many threads." : "." }
-    var table = ReportTable("costs", caption: caption, columns: columns)
+    if hasRatios { note += "Ratios are to the otherwise equal network at α = 0" }
+    if hasRatios { note += hasTimeRatios ? " with as many threads." : "." }
+    var table = ReportTable(
+      "costs", caption: hasRatios ? "Theory against clock" : "Costs", note: note, columns: columns)
     for (group, timing) in rows {
       var row = [Cell.text(group.label)]
       if hasSeveralThreadCounts { row.append(.count(timing?.threads)) }
-      row += [.count(group.cost?.total.parameters), .count(group.cost?.total.macs)]
+      if hasCosts { row += [.count(group.cost?.total.parameters), .count(group.cost?.total.macs)] }
       if hasRatios { row.append(.number(macsRatio(group)) { ReportNumber.fixed($0, 2) }) }
       if isTimed {
         let seconds = timing?.seconds
@@ -110,8 +116,9 @@ extension Comparison {
     if threads != nil { columns.append(Column("time", csv: ["time_ratio"])) }
     var table = ReportTable(
       "ablation",
-      caption:
-        "Ablation: paths between the octaves and down-sampling. Differences, multiply–accumulates and time "
+      caption: "Ablation: paths between the octaves, and down-sampling",
+      note:
+        "Differences, multiply–accumulates and time "
         + "per epoch are to the row with both paths and average pooling at the same α.",
       columns: columns)
     for ablation in ablations {

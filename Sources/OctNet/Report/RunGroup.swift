@@ -70,7 +70,7 @@ struct RunGroup: Sendable {
     let isUsual = model.downsampling == .usual(alpha: model.alpha)
     return [
       0, Double(depth), model.alpha, model.variant == .paper ? 0 : 1, isUsual ? 0 : 1,
-      model.lowToHigh ? 0 : 1, model.highToLow ? 0 : 1,
+      model.highToLow ? 0 : 1, model.lowToHigh ? 0 : 1,
     ]
   }
 

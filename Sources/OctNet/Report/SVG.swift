@@ -65,6 +65,17 @@ struct SVG {
     return element
   }
 
+  /// Text on paper of its own, where lines may pass below.
+  static func haloed(_ text: String, x: Double, y: Double, size: Double) -> Markup {
+    .element(
+      "text",
+      [
+        "x": number(x), "y": number(y), "font-size": number(size), "class": "f-ink s-paper",
+        "fill": ChartStyle.colour(.text), "stroke": ChartStyle.colour(.paper), "stroke-width": "4",
+        "paint-order": "stroke",
+      ], text)
+  }
+
   static func line(
     _ from: (x: Double, y: Double), _ to: (x: Double, y: Double), ink: ChartStyle.Ink, width: Double = 1
   ) -> Markup {

@@ -22,7 +22,8 @@ struct ScatterChart: Sendable {
   private static let height = 330.0
   private static let radius = 5.0
 
-  func svg() -> SVG {
+  /// - Returns: the picture, and a legend of the points beside which there was no room for their names.
+  func svg() -> (picture: SVG, legend: ChartLegend) {
     var (xValues, yValues) = (
       points.map(\.x), points.flatMap { [$0.y - ($0.deviation ?? 0), $0.y + ($0.deviation ?? 0)] }
     )
@@ -58,17 +59,17 @@ struct ScatterChart: Sendable {
       }
       placer.occupy(x: place.x - 4, y: ends.1, width: 8, height: ends.0 - ends.1)
     }
+    var unnamed: [ChartLegend.Entry] = []
     for (point, place) in zip(points, places) {
       let marker = SVG.marker(point.index, x: place.x, y: place.y, radius: Self.radius)
       svg.add(.element("g", [:], [.element("title", [:], point.tip), marker]))
-      // What finds no room is told by the table and the pointer.
-      guard let label = placer.place(point.label, beside: place) else { continue }
-      if let lead = label.lead {
-        svg.add(SVG.line(place, lead, ink: .muted, width: 0.75))
+      guard let label = placer.place(point.label, beside: place) else {
+        unnamed.append(.init(label: point.label, index: point.index))
+        continue
       }
-      svg.add(SVG.text(label.text, x: label.x, y: label.y, size: LabelPlacer.fontSize))
+      svg.add(SVG.haloed(label.text, x: label.x, y: label.y, size: LabelPlacer.fontSize))
     }
-    return svg
+    return (svg, ChartLegend(entries: unnamed))
   }
 }
 
@@ -78,12 +79,6 @@ struct LabelPlacer {
     var text: String
     /// Left end of the base line.
     var x, y: Double
-    /// End of a thin line from the point, where the label is further away.
-    var lead: (x: Double, y: Double)?
-
-    static func == (a: Placed, b: Placed) -> Bool {
-      a.text == b.text && a.x == b.x && a.y == b.y && a.lead?.x == b.lead?.x && a.lead?.y == b.lead?.y
-    }
   }
 
   static let fontSize = 12.0
@@ -99,23 +94,23 @@ struct LabelPlacer {
     taken.append((x, y, width, height))
   }
 
-  /// The nearest free place in eight directions; `nil` where there is none.
+  /// The nearest free place in eight directions; `nil` where there is none so near that the two belong together.
   mutating func place(_ label: String, beside point: (x: Double, y: Double)) -> Placed? {
     let text = SVG.shortened(label, to: 190, size: Self.fontSize)
     let (width, height) = (SVG.width(of: text, size: Self.fontSize), 14.0)
-    for distance in [9.0, 18, 30, 44, 60, 80, 104] {
+    for distance in [9.0, 14] {
       for (dx, dy) in [(1.0, 0.0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1)] {
         // The edge or corner of the label that is next to the point.
-        let x = point.x + dx * distance - (dx > 0 ? 0 : dx < 0 ? width : width / 2)
-        let y = point.y + dy * distance - (dy > 0 ? 0 : dy < 0 ? height : height / 2)
+        let reach = dx != 0 && dy != 0 ? 0.6 * distance : distance
+        let x = point.x + dx * reach - (dx > 0 ? 0 : dx < 0 ? width : width / 2)
+        let y = point.y + dy * reach - (dy > 0 ? 0 : dy < 0 ? height : height / 2)
         guard x >= left, x + width <= right, y >= top, y + height <= bottom else { continue }
         let isFree = taken.allSatisfy {
           x >= $0.x + $0.width || x + width <= $0.x || y >= $0.y + $0.height || y + height <= $0.y
         }
         guard isFree else { continue }
         occupy(x: x, y: y, width: width, height: height)
-        let corner = (x: point.x + dx * (distance - 2), y: point.y + dy * (distance - 2))
-        return Placed(text: text, x: x, y: y + 11, lead: distance > 12 ? corner : nil)
+        return Placed(text: text, x: x, y: y + 11)
       }
     }
     return nil

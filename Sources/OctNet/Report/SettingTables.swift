@@ -17,7 +17,7 @@ extension Comparison {
     let names = settingNames.differing
     guard !names.isEmpty else { return nil }
     var table = ReportTable(
-      "settings-differing", caption: "Settings that differ.",
+      "settings-differing", caption: "Settings that differ",
       columns: [Self.label] + names.map { Column(SettingNames.title($0), csv: [$0], isText: true) })
     for group in groups {
       table.add(
@@ -32,7 +32,7 @@ extension Comparison {
 
   var commonSettingsTable: ReportTable {
     var table = ReportTable(
-      "settings", caption: groups.count > 1 ? "Settings that all runs share." : "Settings.",
+      "settings", caption: groups.count > 1 ? "Settings that all runs share" : "Settings",
       columns: [
         Column("setting", csv: ["key"], isText: true), Column("value", csv: ["value"], isText: true),
       ])
@@ -54,7 +54,7 @@ extension Comparison {
       Column("last top-1 (%)", csv: ["last_top1"]),
     ]
     if isTimed { columns.append(Column("seconds per epoch", csv: ["seconds_per_epoch_median"])) }
-    var table = ReportTable("runs", caption: "All runs.", columns: columns)
+    var table = ReportTable("runs", caption: "All runs", columns: columns)
     for group in groups {
       for run in group.runs {
         let planned = run.configuration.epochs
@@ -99,8 +99,9 @@ extension Comparison {
     var table = ReportTable(
       name,
       caption:
-        "The network stage by stage, for one image: parameters, multiply–accumulates of convolutions and "
-        + "linear layers, float32 maps that are computed.",
+        "The network stage by stage, for one image",
+      note:
+        "Multiply–accumulates are those of convolutions and linear layers, maps are float32 ones that are computed.",
       columns: [
         Column("stage", csv: ["stage"], isText: true), Column("parameters", csv: ["parameters"]),
         Column("multiply–accumulates", csv: ["macs"]), Column("maps (KiB)", csv: ["activation_bytes"]),
@@ -119,8 +120,8 @@ extension Comparison {
     var table = ReportTable(
       name,
       caption:
-        "Multiply–accumulates of the networks stage by stage, in millions for one image; parameters and "
-        + "float32 maps of the whole network.",
+        "Multiply–accumulates of the networks stage by stage, in millions for one image",
+      note: "Parameters and float32 maps are those of the whole network.",
       columns: [label] + stages.map { Column($0, csv: ["macs_\($0)"]) } + [
         Column("total", csv: ["macs"]), Column("parameters", csv: ["parameters"]),
         Column("maps (KiB)", csv: ["activation_bytes"]),
