@@ -17,6 +17,15 @@ enum GroupLabels {
         }
       }
     }
+    // Where the others are called by what they lack, the whole network needs a name as well.
+    if models.count > 1 && groups.indices.contains(where: { groups[$0].model != nil && parts[$0].isEmpty }) {
+      for index in groups.indices where !parts[index].contains(where: { $0.hasPrefix("α = ") }) {
+        guard let alpha = part("model.alpha", groups[index].settings["model.alpha"], of: groups[index]) else {
+          continue
+        }
+        parts[index].insert(alpha, at: 0)
+      }
+    }
     return groups.indices.map { index in
       guard let model = groups[index].model else { return groups[index].first.name }
       guard parts[index].isEmpty else { return parts[index].joined(separator: ", ") }
@@ -60,6 +69,7 @@ enum GroupLabels {
     case ("batchSize", let value?): return "batch \(value)"
     case ("epochs", let value?): return "\(value) epochs"
     case (_, let value?): return "\(SettingNames.title(name)) \(value)"
+    case ("model.alpha", nil): return nil
     case (_, nil): return "no \(SettingNames.title(name))"
     }
   }

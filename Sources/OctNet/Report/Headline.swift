@@ -12,7 +12,8 @@ struct Headline: Sendable {
   init(_ comparison: Comparison) {
     let runs = comparison.runs
     if let best = comparison.best, let accuracy = best.bestTop1 {
-      sentence = Self.sentence(comparison, best: best, accuracy: accuracy)
+      // The sign stays beside its number.
+      sentence = Self.sentence(comparison, best: best, accuracy: accuracy).replacing(" %", with: "\u{A0}%")
       numbers = Self.numbers(comparison, best: best, accuracy: accuracy)
     } else {
       sentence = "No evaluation on the test images has been done yet."

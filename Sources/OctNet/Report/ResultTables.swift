@@ -50,10 +50,12 @@ extension Comparison {
     }
     guard !rows.isEmpty else { return nil }
     let isTimed = rows.contains { $0.1 != nil }
-    let hasRatios = groups.count > 1 && groups.contains { macsRatio($0) != nil }
-    let hasTimeRatios =
-      groups.count > 1
-      && rows.contains { group, timing in timing.flatMap { timeRatio(group, threads: $0.threads) } != nil }
+    // Those of a reference to itself tell nothing.
+    let hasRatios = groups.contains { reference(of: $0).map(\.index) != $0.index && macsRatio($0) != nil }
+    let hasTimeRatios = rows.contains { group, timing in
+      reference(of: group).map(\.index) != group.index
+        && timing.flatMap { timeRatio(group, threads: $0.threads) } != nil
+    }
     let hasCosts = rows.contains { $0.0.cost != nil }
     var columns = [Self.label]
     if hasSeveralThreadCounts { columns.append(Column("threads", csv: ["threads"])) }
