@@ -36,6 +36,7 @@ struct HelpTests {
           eval                    Score a checkpoint on the test images of a data set.
           summary                 Show what a network costs: parameters,
                                   multiply–accumulates, activation memory.
+          report                  Make a page with charts and tables from runs.
           bench                   Measure how fast this machine is.
 
           See 'octcli help <subcommand>' for detailed help.
@@ -70,6 +71,13 @@ struct HelpTests {
       #expect(text.contains("\n  \(flag)"), "\(flag)")
     }
     #expect(text.contains("index,label,logit_0,…"))
+  }
+
+  @Test func report() throws {
+    let text = try help("report", "--help")
+    #expect(text.hasPrefix("OVERVIEW: Make a page with charts and tables from runs.\n"))
+    #expect(text.contains("octcli report runs/a runs/b --out comparison"))
+    #expect(text.contains("\n  --out <dir> "))
   }
 
   @Test func benchKernels() throws {
