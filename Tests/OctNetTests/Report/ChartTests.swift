@@ -60,17 +60,55 @@ struct ChartTests {
   /// WCAG 2: graphics need 3:1 against what is behind them.
   @Test func coloursStandOut() throws {
     func luminance(_ colour: String) throws -> Double {
-      let value = try #require(Int(colour.dropFirst(), radix: 16))
-      let parts = [value >> 16, value >> 8 & 255, value & 255].map { part -> Double in
-        let c = Double(part) / 255
-        return c <= 0.04045 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4)
-      }
-      return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+      let light = try Self.linear(colour)
+      return 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2]
     }
-    #expect(ChartStyle.light.count == ChartStyle.dark.count)
     for colour in ChartStyle.light { #expect(1.05 / (try luminance(colour) + 0.05) >= 3, "\(colour)") }
     let behind = try luminance("#14171b") + 0.05
     for colour in ChartStyle.dark { #expect((try luminance(colour) + 0.05) / behind >= 3, "\(colour)") }
   }
 
+  /// Full protanopia, deuteranopia and tritanopia after Machado, Oliveira, Fernandes 2009, on linear light.
+  private static let vision: [[[Double]]] = [
+    [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+  ]
+
+  @Test(arguments: [ChartStyle.light, ChartStyle.dark])
+  func coloursAreToldApart(colours: [String]) throws {
+    #expect(colours.count == 8)
+    for matrix in Self.vision {
+      let seen = try colours.map { Self.lab(Self.product(matrix, try Self.linear($0))) }
+      for (index, a) in seen.enumerated() {
+        for (other, b) in seen.enumerated() where other > index {
+          let distance = zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
+          #expect(distance >= 12, "\(colours[index]) \(colours[other])")
+        }
+      }
+    }
+  }
+
+  private static func linear(_ colour: String) throws -> [Double] {
+    let value = try #require(Int(colour.dropFirst(), radix: 16))
+    return [value >> 16, value >> 8 & 255, value & 255].map { part in
+      let c = Double(part) / 255
+      return c <= 0.04045 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4)
+    }
+  }
+
+  private static func product(_ matrix: [[Double]], _ vector: [Double]) -> [Double] {
+    matrix.map { row in zip(row, vector).reduce(0) { $0 + $1.0 * $1.1 } }
+  }
+
+  /// CIE 1976 from linear sRGB, white D65.
+  private static func lab(_ light: [Double]) -> [Double] {
+    let toXYZ = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    let f = zip(product(toXYZ, light.map { min(1, max(0, $0)) }), [0.9505, 1, 1.089]).map { value, white in
+      let t = value / white
+      return t > 0.008856 ? cbrt(t) : 7.787 * t + 16.0 / 116
+    }
+    return [116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])]
+  }
 }
