@@ -34,7 +34,7 @@ enum GroupLabels {
   }
 
   /// The settings that say most, in the order of a label; it has all of them that differ anywhere.
-  private static let leading = [
+  static let leading = [
     "model.name", "model.alpha", "model.lowToHigh", "model.highToLow", "model.downsampling", "model.variant",
     "model.stem", "optimizer.name", "schedule.base", "schedule.shape.name", "batchSize", "epochs",
   ]
@@ -88,7 +88,10 @@ enum SettingNames {
     "labelSmoothing": "label smoothing", "clipGradientNorm": "largest gradient norm",
     "augmentation.cropPadding": "crop padding", "augmentation.horizontalFlip": "horizontal flip",
     "normalization.mean": "pixel mean", "normalization.std": "pixel deviation",
-    "trainLimit": "training images at most", "testLimit": "test images at most", "data": "data",
+    "accumulationSteps": "batches per update", "emaDecay": "decay of averaged weights",
+    "mixupAlpha": "mixup α", "evaluateEvery": "epochs per evaluation", "bestMetric": "best by",
+    "earlyStoppingEpochs": "patience in epochs", "trainLimit": "training images at most",
+    "testLimit": "test images at most", "data": "data",
   ]
 
   /// Settings without a name of their own keep that of `config.json`.

@@ -12,6 +12,7 @@ public struct Report: Sendable {
   /// - Throws: `OctNetError.file` where there is no run, or for a `config.json`, `log.csv`, `timing.csv` or
   ///   `results.json` that is malformed. The last two may be missing.
   public init(directories: [String]) throws(OctNetError) {
+    precondition(!directories.isEmpty, "a report needs a directory")
     let paths = try RunSearch.runs(in: directories)
     var runs: [RunRecord] = []
     for (path, name) in zip(paths, RunSearch.names(of: paths)) {

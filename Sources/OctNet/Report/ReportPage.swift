@@ -34,16 +34,16 @@ struct ReportPage {
   /// Well-formed XML as well as HTML.
   var html: String {
     let title = "OctNet report"
+    let runs = "\(report.runs.count) run" + (report.runs.count == 1 ? "" : "s")
+    let data = report.comparisons.map(\.dataName).joined(separator: ", ")
     let head = Markup.element(
       "head", [:],
       [
-        .element("meta", ["charset": "utf-8"]), .element("title", [:], title),
+        .element("meta", ["charset": "utf-8"]), .element("title", [:], "\(title): \(runs) on \(data)"),
         .element("meta", ["name": "viewport", "content": "width=device-width, initial-scale=1"]),
         .element("meta", ["name": "color-scheme", "content": "light dark"]),
         .element("style", [:], [.verbatim(PageStyle.rules)]),
       ])
-    let runs = "\(report.runs.count) run" + (report.runs.count == 1 ? "" : "s")
-    let data = report.comparisons.map(\.dataName).joined(separator: ", ")
     let header = Markup.element(
       "header", [:],
       [.element("h1", [:], title), .element("p", ["class": "sub"], "\(runs) on \(data)")])

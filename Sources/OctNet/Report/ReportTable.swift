@@ -132,8 +132,8 @@ struct ReportTable: Sendable {
     return .element("div", ["class": "table"], [box] + notes)
   }
 
-  /// "α = 0.5" on one line.
+  /// "α = 0.5" and "top-1" on one line.
   private static func unbroken(_ text: String) -> String {
-    text.replacing("α = ", with: "α\u{A0}=\u{A0}")
+    text.replacing("α = ", with: "α\u{A0}=\u{A0}").replacing("top-", with: "top\u{2011}")
   }
 }

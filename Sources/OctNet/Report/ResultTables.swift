@@ -10,7 +10,6 @@ extension Comparison {
     guard groups.contains(where: { $0.bestTop1 != nil }) else { return nil }
     // With five classes or fewer every image is among the first five.
     let hasTop5 = runs.contains { ($0.best?.top5 ?? 1) < 1 }
-    let repeated = groups.contains { $0.counted.count > 1 }
     var columns = [
       Self.label, Column("n", csv: ["n"]),
       Column("best top-1 (%)", csv: ["best_top1_mean", "best_top1_deviation"]),
@@ -21,10 +20,7 @@ extension Comparison {
     var table = ReportTable(
       "accuracy",
       caption: "Accuracy on the test images",
-      note: (repeated ? "Mean ± sample deviation of n runs. " : "One run each. ")
-        + "Best: the evaluation that best.safetensors is from."
-        + (groups.contains(where: \.isUnfinished) ? " * No run of this setting is complete." : ""),
-      columns: columns)
+      note: accuracyNote, columns: columns)
     let highest = best?.bestTop1?.mean
     for group in groups {
       var row = [
@@ -39,6 +35,22 @@ extension Comparison {
       table.add(row)
     }
     return table
+  }
+
+  private var accuracyNote: String {
+    var sentences: [String] = []
+    let images = Set(runs.compactMap { $0.results?.last?.evaluation.images })
+    if let count = images.first, images.count == 1 {
+      sentences.append("\(ReportNumber.grouped(count)) images.")
+    }
+    if groups.contains(where: { $0.counted.count > 1 }) {
+      sentences.append("Mean ± sample deviation of n runs.")
+    } else if groups.count > 1 {
+      sentences.append("One run each.")
+    }
+    sentences.append("Best: the evaluation that best.safetensors is from.")
+    if groups.contains(where: \.isUnfinished) { sentences.append("* No run of this setting is complete.") }
+    return sentences.joined(separator: " ")
   }
 
   /// Theory against clock; `nil` where neither is known.

@@ -5,9 +5,11 @@ extension Comparison {
 
   private static let label = ReportTable.Column("setting", csv: ["setting"], isText: true)
 
-  /// Names of settings that differ between groups, and of those that all share; sorted.
+  /// Names of settings that differ between groups, and of those that all share; those that say most come first.
   private var settingNames: (differing: [String], common: [String]) {
-    let all = Set(groups.flatMap(\.settings.names)).sorted()
+    let known = Set(groups.flatMap(\.settings.names))
+    let first = GroupLabels.leading.filter(known.contains)
+    let all = first + known.subtracting(first).sorted()
     let differing = all.filter { name in Set(groups.map { $0.settings[name] }).count > 1 }
     return (differing, all.filter { !differing.contains($0) })
   }

@@ -51,7 +51,7 @@ struct ReportNumberTests {
         | --- | ---: | ---: | ---: | ---: |
         | resnet20, α = 0.25 | 2 | 70.00 ± 14.14 | 65.00 ± 7.07 | 0.750 ± 0.000 |
 
-        Accuracy on the test images. Mean ± sample deviation of n runs. Best: the evaluation that best.safetensors \
+        Accuracy on the test images. 36 images. Mean ± sample deviation of n runs. Best: the evaluation that best.safetensors \
         is from.
 
         """)
