@@ -138,7 +138,8 @@ struct StudyCommand: ParsableCommand {
         throw ExitCode(130)
       }
     }
-    print(try StudyPlan.results(study))
+    let report = try Report(directories: [study.path]).write(to: study.path)
+    print(try StudyPlan.results(study) + "\n" + report)
   }
 }
 

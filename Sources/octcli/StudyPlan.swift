@@ -40,6 +40,6 @@ enum StudyPlan {
         run.name, percent(results.best), results.best.map { "\($0.epoch)" } ?? "–", percent(results.last),
       ])
     }
-    return table.description + "\n\n" + study.path
+    return table.description + "\n"
   }
 }

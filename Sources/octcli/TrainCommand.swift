@@ -8,8 +8,8 @@ struct TrainCommand: ParsableCommand {
     abstract: "Train an Oct-ResNet, evaluate it after every epoch, and keep the best.",
     discussion: """
       Without any flag: a small Oct-ResNet (resnet20, α = 0.25) on the embedded data set, a few minutes on two \
-      cores. A run writes its settings, logs, results, weights, the state for --resume and events for TensorBoard into a \
-      directory of its own, which is never overwritten. Ctrl-C stops after the current step; --resume goes on, and ends \
+      cores. A run writes its settings, logs, results, weights, the state for --resume, events for TensorBoard and at \
+      its end report.html into a directory of its own, which is never overwritten. Ctrl-C stops after the current step; --resume goes on, and ends \
       with the same bits as if nothing had happened.
 
       Examples:
@@ -63,7 +63,8 @@ struct TrainCommand: ParsableCommand {
       Terminal.printError("stopped; go on with: octcli train --resume \(run.directory.path)")
       throw ExitCode(130)
     }
-    print(TrainingReporter.result(summary, directory: run.directory))
+    let report = try Report(directories: [run.directory.path]).write(to: run.directory.path)
+    print(TrainingReporter.result(summary, directory: run.directory) + "\n" + report)
   }
 
   /// Everything a trainer needs.

@@ -36,6 +36,7 @@ struct HelpTests {
           eval                    Score a checkpoint on the test images of a data set.
           study                   Train a list of networks that differ in α and in how
                                   the octaves exchange information.
+          report                  Make a page with charts and tables from runs.
           summary                 Show what a network costs: parameters,
                                   multiply–accumulates, activation memory.
           bench                   Measure how fast this machine is.
@@ -74,6 +75,13 @@ struct HelpTests {
       #expect(text.contains("\n  \(flag)"), "\(flag)")
     }
     #expect(text.contains("index,label,logit_0,…"))
+  }
+
+  @Test func report() throws {
+    let text = try help("report", "--help")
+    #expect(text.hasPrefix("OVERVIEW: Make a page with charts and tables from runs.\n"))
+    #expect(text.contains("octcli report runs/a runs/b --out comparison"))
+    #expect(text.contains("\n  --out <dir> "))
   }
 
   @Test func benchKernels() throws {

@@ -12,8 +12,8 @@ struct TrainTests {
     #expect(events.count == 1)
     #expect(
       files.filter { !events.contains($0) } == [
-        "best.safetensors", "config.json", "last.safetensors", "log.csv", "results.json",
-        "resume.safetensors", "timing.csv",
+        "best.safetensors", "config.json", "last.safetensors", "log.csv", "report", "report.html",
+        "results.json", "resume.safetensors", "timing.csv",
       ])
     let rows = try runner.logRows("run")
     #expect(rows.map { $0.prefix(2) } == ["1,", "2,"])
@@ -25,10 +25,11 @@ struct TrainTests {
 
     // Results on standard output; on standard error plain lines, because it is no terminal.
     let lines = outcome.output.split(separator: "\n")
-    #expect(lines.count == 4)
+    #expect(lines.count == 5)
     #expect(lines.first?.hasPrefix("best  epoch ") == true && lines[1].hasPrefix("last  epoch 2: top-1 "))
     #expect(lines[2].hasPrefix("2 epochs, 8 steps, 0:0"))
-    #expect(lines.last.map(String.init) == runner.path("run/best.safetensors"))
+    #expect(lines[3] == runner.path("run/best.safetensors"))
+    #expect(lines.last.map(String.init) == runner.path("run/report.html"))
     #expect(!outcome.errors.contains("\r") && !outcome.errors.contains("\u{1b}"))
     #expect(outcome.errorLines.contains { $0.hasPrefix("resnet20, α = 0.25, cifar stem, ") })
     #expect(outcome.errorLines.filter { $0.hasPrefix("epoch ") }.count == 2)
@@ -68,7 +69,7 @@ struct TrainTests {
       atPath: runner.path("runs/resnet20-a0.25-1"), withIntermediateDirectories: true)
     let outcome = try runner.run(["train", "--epochs", "1"] + CommandRunner.tiny)
     #expect(outcome.status == 0)
-    #expect(outcome.output.hasSuffix("runs/resnet20-a0.25-2/best.safetensors\n"))
+    #expect(outcome.output.hasSuffix("runs/resnet20-a0.25-2/report.html\n"))
     #expect(try FileManager.default.contentsOfDirectory(atPath: runner.path("runs/resnet20-a0.25-1")) == [])
   }
 

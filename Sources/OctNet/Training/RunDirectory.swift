@@ -74,7 +74,7 @@ public struct RunDirectory: Sendable {
   }
 
   /// As `mkdir -p`, but with the system's own reason where it fails.
-  private static func makeDirectory(_ path: String) throws(OctNetError) {
+  static func makeDirectory(_ path: String) throws(OctNetError) {
     if mkdir(path, 0o777) == 0 { return }
     let code = errno
     let parent = (path as NSString).deletingLastPathComponent
