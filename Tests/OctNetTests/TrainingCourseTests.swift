@@ -128,6 +128,20 @@ import Testing
     #expect(!BestMetric.top5.prefers(result(0, 0.6), to: result(0, 0.5)))
   }
 
+  /// A network that has diverged at evaluation leaves a result, too.
+  @Test func aLossThatIsNoNumberIsAResult() throws {
+    let result = EvaluationResult(
+      images: 3, top1: 0, top5: 1, loss: .nan, classNames: ["a"], perClassAccuracy: [nil], confusion: [[3]])
+    let path = directory("results.json")
+    for loss in [Double.nan, .infinity, -.infinity] {
+      var evaluation = result
+      evaluation.loss = loss
+      try RunResults(last: .init(epoch: 1, evaluation: evaluation)).write(to: path)
+      let found = try RunResults(path: path).last?.evaluation
+      #expect(found?.loss.description == loss.description && found?.top5 == 1)
+    }
+  }
+
   /// A learning rate so small that the accuracy stays where it is.
   @Test func stopsEarlyAndStaysStopped() throws {
     let run = try RunDirectory.create(directory("run"))

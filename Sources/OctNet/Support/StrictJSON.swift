@@ -8,7 +8,10 @@ enum StrictJSON {
   static func decode<Value: Codable>(_ type: Value.Type, from bytes: [UInt8]) throws(Failure) -> Value {
     let given = try parse(bytes)
     do {
-      let value = try JSONDecoder().decode(type, from: Data(bytes))
+      let decoder = JSONDecoder()
+      decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+      let value = try decoder.decode(type, from: Data(bytes))
       // What the value itself would write down is the list of known keys.
       let known = try parse(Array(try encode(value).utf8))
       // Settings that are nil are not written, but they are known all the same.
@@ -28,6 +31,9 @@ enum StrictJSON {
   static func encode(_ value: some Encodable, pretty: Bool = false) throws(Failure) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // A diverged network's loss is still a result; JSON has no number for it.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
     do {
       return String(decoding: try encoder.encode(value), as: UTF8.self)
