@@ -30,18 +30,13 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
     self.alpha = alpha
     self.stem = stem ?? (ResNetDepth(rawValue: name)?.isCIFAR == true ? .cifar : .imagenet)
     self.variant = variant
-    self.downsampling = downsampling ?? Self.defaultDownsampling(alpha: alpha)
+    self.downsampling = downsampling ?? .usual(alpha: alpha)
     self.lowToHigh = lowToHigh
     self.highToLow = highToLow
     self.classes = classes
     self.inputHeight = inputHeight
     self.inputWidth = inputWidth
     self.inputChannels = inputChannels
-  }
-
-  /// Torchvision's ResNet at α = 0, the paper's octave network elsewhere.
-  public static func defaultDownsampling(alpha: Double) -> Downsampling {
-    alpha == 0 ? .strided : .average
   }
 
   public static var modelNames: [String] { ResNetDepth.allCases.map(\.rawValue) }
@@ -76,4 +71,9 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
       inputShape: MapShape(height: inputHeight, width: inputWidth, channels: inputChannels)
     ) { try model($0) }
   }
+}
+
+extension Downsampling {
+  /// Torchvision's ResNet at α = 0, the paper's octave network elsewhere.
+  public static func usual(alpha: Double) -> Downsampling { alpha == 0 ? .strided : .average }
 }

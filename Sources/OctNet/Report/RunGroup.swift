@@ -109,8 +109,3 @@ struct RunGroup: Sendable {
 
   func timing(threads: Int) -> Timing? { timings.first { $0.threads == threads } }
 }
-
-extension Downsampling {
-  /// Torchvision's ResNet at α = 0, the paper's octave network elsewhere.
-  static func usual(alpha: Double) -> Downsampling { alpha == 0 ? .strided : .average }
-}

@@ -25,8 +25,8 @@ struct RunRecord: Sendable {
     configuration = try TrainingConfiguration(path: directory.configurationPath)
     settings = try SettingList(configuration, path: directory.configurationPath)
     func present(_ path: String) -> String? { FileManager.default.fileExists(atPath: path) ? path : nil }
-    log = try RunLog(logPath: directory.logPath, timingPath: present(path + "/timing.csv"))
-    if let path = present(path + "/results.json") {
+    log = try RunLog(logPath: directory.logPath, timingPath: present(directory.timingPath))
+    if let path = present(directory.resultsPath) {
       results = try RunResults(path: path)
       for evaluation in [results?.best?.evaluation, results?.last?.evaluation].compactMap({ $0 }) {
         try Self.validate(evaluation, path: path)

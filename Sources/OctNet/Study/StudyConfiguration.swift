@@ -45,7 +45,7 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
     func at(_ alpha: Double) -> ModelConfiguration {
       var result = model
       result.alpha = alpha
-      result.downsampling = downsampling ?? ModelConfiguration.defaultDownsampling(alpha: alpha)
+      result.downsampling = downsampling ?? .usual(alpha: alpha)
       (result.lowToHigh, result.highToLow) = (true, true)
       return result
     }
