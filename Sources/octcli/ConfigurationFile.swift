@@ -40,6 +40,9 @@ struct ConfigurationFile {
     return text
   }
 
+  /// The input's height in the file's model.
+  var imageSize: Int? { ((settings["model"] as? [String: Any])?["inputHeight"] as? NSNumber)?.intValue }
+
   /// `base` with the file's settings written over it.
   ///
   /// What follows from another setting follows it here too, unless the file says it: the stem from the model's name,

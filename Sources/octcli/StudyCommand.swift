@@ -117,7 +117,8 @@ struct StudyCommand: ParsableCommand {
     if let epochs = training.optimization.epochs { configuration.base.epochs = epochs }
     training.course.apply(to: &configuration.base)
     configuration.base.threads = training.threadCount
-    let data = try DataSource.parse(configuration.base.data).load()
+    let data = try DataOptions.load(
+      configuration.base.data, imageSize: configuration.base.model?.inputHeight)
     return (try Study(configuration, path: path), data)
   }
 

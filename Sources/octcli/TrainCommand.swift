@@ -98,6 +98,7 @@ struct TrainCommand: ParsableCommand {
     }
     return Run(
       network: try model.makeNetwork(seed: configuration.seed), configuration: configuration,
-      data: try DataSource.parse(configuration.data).load(), directory: directory, state: state)
+      data: try DataOptions.load(configuration.data, imageSize: model.inputHeight), directory: directory,
+      state: state)
   }
 }

@@ -63,7 +63,8 @@ struct TrainingOptions: ParsableArguments {
     let given: [(String, Bool)] = [
       ("--model", model != nil), ("--seed", seed != nil), ("--recipe", recipe != nil),
       ("--config", config != nil), ("architecture flags", !architecture.isEmpty),
-      ("--mean and --std", normalization.normalization != nil), ("--augment", data.augment != nil),
+      ("--image-size", data.imageSize != nil), ("--mean and --std", normalization.normalization != nil),
+      ("--augment", data.augment != nil),
       ("--limit-train and --limit-test", data.limitTrain != nil || data.limitTest != nil),
       ("optimization flags", optimization.changesMoreThanEpochs),
       ("--eval-every, --best-metric and --early-stopping", course.changesMoreThanCheckpoints),
@@ -77,7 +78,7 @@ struct TrainingOptions: ParsableArguments {
   func resolve(alpha: Double?) throws -> (TrainingConfiguration, DataSplit) {
     let file = try config.map { try ConfigurationFile(path: $0) }
     let source = try data.data ?? file?.string("data") ?? "synthetic"
-    let split = try DataSource.parse(source).load()
+    let split = try DataOptions.load(source, imageSize: data.imageSize ?? file?.imageSize)
     var settings = try base(file, source: source, split: split)
     settings = try file?.applied(to: settings) ?? settings
     settings.data = source
