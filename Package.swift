@@ -5,14 +5,27 @@ import PackageDescription
 // `swift run octcli train` is usable. Tools version 6.2 allows unsafe flags in a versioned dependency.
 let kernelFlags: CSetting = .unsafeFlags(["-O3", "-fopenmp", "-Wall", "-Wextra"])
 
+// PNG and JPEG come from two system libraries, which only this trait needs.
+let withImages: BuildSettingCondition = .when(traits: ["Images"])
+
 let package = Package(
   name: "OctNet",
   products: [
     .library(name: "OctNet", targets: ["OctNet"]),
+    .library(name: "OctNetTensorBoard", targets: ["OctNetTensorBoard"]),
     .executable(name: "octcli", targets: ["octcli"]),
   ],
+  traits: [
+    .trait(
+      name: "Images",
+      description:
+        "PNG and JPEG for octcli predict and --data folder:DIR; needs libpng-dev and libjpeg62-turbo-dev."
+    )
+  ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
   ],
   targets: [
     // MARK: Library
@@ -21,12 +34,25 @@ let package = Package(
       cSettings: [kernelFlags],
       linkerSettings: [.linkedLibrary("omp5", .when(platforms: [.linux]))]),
     .target(name: "OctNet", dependencies: ["CKernels"]),
+    // Apart, so that who links OctNet alone builds no swift-protobuf.
+    .target(
+      name: "OctNetTensorBoard",
+      dependencies: ["OctNet", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
+
+    // Empty without the trait.
+    .target(
+      name: "CImages",
+      cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"]), .define("OCT_IMAGES", withImages)],
+      linkerSettings: [.linkedLibrary("png", withImages), .linkedLibrary("jpeg", withImages)]),
+    .target(name: "OctNetImages", dependencies: ["OctNet", "CImages"]),
 
     // MARK: Command line
     .executableTarget(
       name: "octcli",
       dependencies: [
-        "OctNet", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "OctNet", "OctNetImages", "OctNetTensorBoard",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
       ]),
 
     // MARK: Tests
@@ -36,6 +62,12 @@ let package = Package(
     .testTarget(
       name: "OctNetTests", dependencies: ["OctNet", "CKernels"],
       resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "OctNetTensorBoardTests",
+      dependencies: [
+        "OctNet", "OctNetTensorBoard", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ]),
+    .testTarget(name: "OctNetImagesTests", dependencies: ["OctNetImages", "OctNet"]),
     .testTarget(name: "octcliTests", dependencies: ["OctNet", "octcli"]),
   ],
   swiftLanguageModes: [.v6],

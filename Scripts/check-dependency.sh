@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Proves that OctNet works as a *versioned* dependency: clones the repository, tags the clone, and builds and runs a
-# scratch package that asks for it by version and trains two steps of a network of its own with public API only.
+# scratch package that asks for it by version and trains two steps of a network of its own with public API only. Fails
+# where that builds a dependency that only octcli and OctNetTensorBoard have.
 # Usage: Scripts/check-dependency.sh [scratch directory, kept; a temporary one, removed, if left out]
 set -euo pipefail
 repository=$(cd "$(dirname "$0")/.." && pwd)
@@ -36,3 +37,9 @@ cp "$repository/Scripts/consumer.swift" "$scratch/Consumer/Sources/Consumer/main
 cd "$scratch/Consumer"
 swift package update --quiet
 swift run Consumer
+
+modules=$(cd "$(swift build --show-bin-path)/Modules" && echo *.swiftmodule)
+if [ "$modules" != 'Consumer.swiftmodule OctNet.swiftmodule' ]; then
+  echo "error: a program that links only OctNet built $modules" >&2
+  exit 1
+fi

@@ -9,9 +9,8 @@
 #include "conv_winograd.h"
 
 enum {
-  CHUNK_TILES = 48,
-  CHUNK_BYTES = 2 << 20,                             // of the transformed source
-  SUM_STRIDE = OCT_POINTS * OCT_BLOCK + OCT_LANE,    // of a tile's sums
+  CHUNK_BYTES = 768 << 10,                           // of the transformed source and of sums
+  ROWS = 12,                                         // the largest tile of the micro-kernel with whole blocks
   WEIGHT_PARTS = 8,                                  // of a block's channels, to share the transform out
 };
 
@@ -45,6 +44,7 @@ bool oct_winograd_applies(const oct_sweep *s) {
 typedef struct plan {
   oct_tile_grid grid;
   ptrdiff_t tiles, chunk, blocks;
+  ptrdiff_t sum_stride;     // floats from ξ to ξ + 1
   ptrdiff_t weights_bytes;  // of all sources whose weights are not transformed yet
   ptrdiff_t thread_bytes;
 } plan;
@@ -58,11 +58,12 @@ static plan make_plan(const oct_sweep *s) {
     if (!s->sources[i].transformed) weights += oct_point_count(s->sources[i].k, s->dst_channels);
   }
   p.tiles = s->n * p.grid.h * p.grid.w;
-  p.chunk = oct_max(12, oct_min(CHUNK_TILES, CHUNK_BYTES / (OCT_POINTS * k * (ptrdiff_t)sizeof(float))));
+  p.chunk = oct_max(1, CHUNK_BYTES / (OCT_POINTS * (k + OCT_BLOCK) * (ptrdiff_t)sizeof(float)) / ROWS) * ROWS;
   p.chunk = oct_min(p.chunk, p.tiles);
+  p.sum_stride = p.chunk * OCT_BLOCK + OCT_LANE;
   p.weights_bytes = oct_whole_lines(weights * (ptrdiff_t)sizeof(float));
   const ptrdiff_t sources = OCT_POINTS * (p.chunk * k + OCT_LANE * s->count);
-  p.thread_bytes = oct_whole_lines((sources + p.chunk * SUM_STRIDE + longest) * (ptrdiff_t)sizeof(float) +
+  p.thread_bytes = oct_whole_lines((sources + OCT_POINTS * p.sum_stride + longest) * (ptrdiff_t)sizeof(float) +
                                    OCT_POINTS * p.chunk * (s->count + 1) * (ptrdiff_t)sizeof(void *));
   return p;
 }
@@ -76,7 +77,7 @@ typedef struct workspace {
   const float *weights[OCT_MAX_SOURCES];  // transformed
   float *source[OCT_MAX_SOURCES];         // [ξ][chunk][padded k], ξ is source_stride apart
   ptrdiff_t source_stride[OCT_MAX_SOURCES];
-  float *sums;                            // [chunk][ξ][OCT_BLOCK], a tile is SUM_STRIDE apart
+  float *sums;                            // [ξ][chunk][OCT_BLOCK], ξ is sum_stride apart
   float *zeros;                           // a pixel outside the map
   const float **rows[OCT_MAX_SOURCES];    // [ξ][chunk], rows of source
   float **sum_rows;                       // [ξ][chunk]
@@ -97,7 +98,7 @@ static workspace carve(const oct_sweep *s, const plan *p, void *scratch, int thr
     at += OCT_POINTS * w.source_stride[i];
   }
   w.sums = at;
-  at += p->chunk * SUM_STRIDE;
+  at += OCT_POINTS * p->sum_stride;
   w.zeros = at;
   at += longest;
   memset(w.zeros, 0, (size_t)longest * sizeof(float));
@@ -111,7 +112,7 @@ static workspace carve(const oct_sweep *s, const plan *p, void *scratch, int thr
   w.sum_rows = (float **)rows;
   for (ptrdiff_t point = 0; point < OCT_POINTS; point++)
     for (ptrdiff_t t = 0; t < p->chunk; t++)
-      w.sum_rows[point * p->chunk + t] = w.sums + t * SUM_STRIDE + point * OCT_BLOCK;
+      w.sum_rows[point * p->chunk + t] = w.sums + point * p->sum_stride + t * OCT_BLOCK;
   return w;
 }
 
@@ -197,7 +198,7 @@ static void transform_sums(const oct_sweep *s, const plan *p, const oct_conv_lea
       tile.dst[i] = inside ? s->dst + ((at.image * s->dst_h + y) * s->dst_w + x) * s->dst_channels + channel : NULL;
     }
     if (s->low) tile.low = s->low + ((at.image * s->low_h + at.y) * s->low_w + at.x) * s->dst_channels + channel;
-    leaf->winograd_output(&tile, columns, w->sums + t * SUM_STRIDE, OCT_BLOCK);
+    leaf->winograd_output(&tile, columns, w->sums + t * OCT_BLOCK, p->sum_stride);
   }
 }
 

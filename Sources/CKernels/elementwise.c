@@ -7,13 +7,7 @@
 oct_status oct_relu_forward(ptrdiff_t count, const float *src, float *dst, int threads) {
   if (count < 0) return OCT_INVALID_DESCRIPTOR;
   const oct_maps_leaves *leaves = oct_maps();
-  const int team = oct_team(threads, count);
-#pragma omp parallel for schedule(static) num_threads(team)
-  for (int t = 0; t < team; t++) {
-    ptrdiff_t begin, end;
-    oct_flat_share(count, t, team, &begin, &end);
-    leaves->relu_forward(end - begin, src + begin, dst + begin);
-  }
+  OCT_EACH_SHARE(count, threads, begin, end, { leaves->relu_forward(end - begin, src + begin, dst + begin); });
   return OCT_OK;
 }
 
@@ -21,38 +15,31 @@ oct_status oct_relu_backward(ptrdiff_t count, const float *dst, const float *dif
                              bool accumulate, int threads) {
   if (count < 0) return OCT_INVALID_DESCRIPTOR;
   const oct_maps_leaves *leaves = oct_maps();
-  const int team = oct_team(threads, count);
-#pragma omp parallel for schedule(static) num_threads(team)
-  for (int t = 0; t < team; t++) {
-    ptrdiff_t begin, end;
-    oct_flat_share(count, t, team, &begin, &end);
+  OCT_EACH_SHARE(count, threads, begin, end, {
     leaves->relu_backward(end - begin, dst + begin, diff_dst + begin, diff_src + begin, accumulate);
-  }
+  });
   return OCT_OK;
 }
 
 oct_status oct_add(ptrdiff_t count, const float *a, const float *b, float *dst, int threads) {
   if (count < 0) return OCT_INVALID_DESCRIPTOR;
   const oct_maps_leaves *leaves = oct_maps();
-  const int team = oct_team(threads, count);
-#pragma omp parallel for schedule(static) num_threads(team)
-  for (int t = 0; t < team; t++) {
-    ptrdiff_t begin, end;
-    oct_flat_share(count, t, team, &begin, &end);
-    leaves->add(end - begin, a + begin, b + begin, dst + begin);
-  }
+  OCT_EACH_SHARE(count, threads, begin, end, { leaves->add(end - begin, a + begin, b + begin, dst + begin); });
+  return OCT_OK;
+}
+
+oct_status oct_axpby(ptrdiff_t count, float a, const float *x, float b, float *y, int threads) {
+  if (count < 0) return OCT_INVALID_DESCRIPTOR;
+  const oct_maps_leaves *leaves = oct_maps();
+  OCT_EACH_SHARE(count, threads, begin, end, { leaves->axpby(end - begin, a, x + begin, b, y + begin); });
   return OCT_OK;
 }
 
 oct_status oct_copy(ptrdiff_t count, const float *src, float *dst, int threads) {
   if (count < 0) return OCT_INVALID_DESCRIPTOR;
-  const int team = oct_team(threads, count);
-#pragma omp parallel for schedule(static) num_threads(team)
-  for (int t = 0; t < team; t++) {
-    ptrdiff_t begin, end;
-    oct_flat_share(count, t, team, &begin, &end);
+  OCT_EACH_SHARE(count, threads, begin, end, {
     if (begin < end) memmove(dst + begin, src + begin, (size_t)(end - begin) * sizeof(float));
-  }
+  });
   return OCT_OK;
 }
 
@@ -73,13 +60,9 @@ oct_status oct_dropout(ptrdiff_t count, float p, uint64_t seed, const float *src
   // used.
   const uint32_t threshold = (uint32_t)((double)p * 16777216.0 + 0.5);
   const float scale = p < 1.0f ? (float)(1.0 / (1.0 - (double)p)) : 0.0f;
-  const int team = oct_team(threads, count);
-#pragma omp parallel for schedule(static) num_threads(team)
-  for (int t = 0; t < team; t++) {
-    ptrdiff_t begin, end;
-    oct_flat_share(count, t, team, &begin, &end);
+  OCT_EACH_SHARE(count, threads, begin, end, {
     leaves->dropout(begin, end - begin, threshold, scale, key, src + begin, dst + begin, accumulate);
-  }
+  });
   return OCT_OK;
 }
 

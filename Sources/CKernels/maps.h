@@ -18,6 +18,7 @@ typedef struct oct_maps_leaves {
   void (*relu_backward)(ptrdiff_t count, const float *dst, const float *diff_dst, float *diff_src,
                         bool accumulate);
   void (*add)(ptrdiff_t count, const float *a, const float *b, float *dst);
+  void (*axpby)(ptrdiff_t count, float a, const float *x, float b, float *y);
   /// Elements first … first + count − 1 of the whole buffer; pointers are to element `first`.
   void (*dropout)(ptrdiff_t first, ptrdiff_t count, uint32_t threshold, float scale, uint64_t key,
                   const float *src, float *dst, bool accumulate);
@@ -105,6 +106,19 @@ static inline void oct_flat_share(ptrdiff_t count, ptrdiff_t part, ptrdiff_t par
   *begin = oct_min(*begin * 16, count);
   *end = oct_min(*end * 16, count);
 }
+
+/// Runs the statements on each thread's share `begin` ..< `end` of a flat buffer. Its elements do not depend on each
+/// other, so any cut gives the same bits.
+#define OCT_EACH_SHARE(count, threads, begin, end, ...)                          \
+  do {                                                                           \
+    const int team_ = oct_team(threads, count);                                  \
+    _Pragma("omp parallel for schedule(static) num_threads(team_)")              \
+    for (int share_ = 0; share_ < team_; share_++) {                             \
+      ptrdiff_t begin, end;                                                      \
+      oct_flat_share(count, share_, team_, &begin, &end);                        \
+      __VA_ARGS__                                                                \
+    }                                                                            \
+  } while (0)
 
 /// Work on maps is cut into rows of pixels, and where those are few (batch 1, maps of one pixel) also into
 /// ranges of channels, each a multiple of the widest vector.

@@ -7,14 +7,10 @@ oct_status oct_sgd_update(const oct_sgd *sgd, ptrdiff_t count, const float *grad
                           float *velocity, int threads) {
   if (count < 0 || (sgd->momentum != 0.0f && velocity == NULL)) return OCT_INVALID_DESCRIPTOR;
   const oct_maps_leaves *leaves = oct_maps();
-  const int team = oct_team(threads, count);
-#pragma omp parallel for schedule(static) num_threads(team)
-  for (int t = 0; t < team; t++) {
-    ptrdiff_t begin, end;
-    oct_flat_share(count, t, team, &begin, &end);
+  OCT_EACH_SHARE(count, threads, begin, end, {
     leaves->sgd(sgd, end - begin, gradient + begin, weights + begin,
                 velocity == NULL ? NULL : velocity + begin);
-  }
+  });
   return OCT_OK;
 }
 
@@ -23,16 +19,12 @@ oct_status oct_adam_update(const oct_adam *adam, ptrdiff_t count, const float *g
   if (count < 0 || adam->step < 1) return OCT_INVALID_DESCRIPTOR;
   const oct_maps_leaves *leaves = oct_maps();
   const double step = (double)adam->step;
-  const float step_size = (float)((double)adam->learning_rate / (1.0 - pow((double)adam->beta1, step)));
-  const float root_scale = (float)(1.0 / sqrt(1.0 - pow((double)adam->beta2, step)));
-  const int team = oct_team(threads, count);
-#pragma omp parallel for schedule(static) num_threads(team)
-  for (int t = 0; t < team; t++) {
-    ptrdiff_t begin, end;
-    oct_flat_share(count, t, team, &begin, &end);
+  const float step_size = (float)((double)adam->learning_rate / (1.0 - pow(adam->beta1, step)));
+  const float root_scale = (float)(1.0 / sqrt(1.0 - pow(adam->beta2, step)));
+  OCT_EACH_SHARE(count, threads, begin, end, {
     leaves->adam(adam, step_size, root_scale, end - begin, gradient + begin, weights + begin,
                  first_moment + begin, second_moment + begin);
-  }
+  });
   return OCT_OK;
 }
 

@@ -36,6 +36,16 @@ public final class Network {
     initialize(seed: seed)
   }
 
+  /// A network of the same graph and numbers that changes on its own.
+  public init(copying other: Network) {
+    graph = other.graph
+    inputShape = other.inputShape
+    parameters = ParameterStore(graph: graph)
+    counters = other.counters
+    parameters.values.update(from: other.parameters.values, count: parameters.count)
+    parameters.states.update(from: other.parameters.states, count: parameters.stateCount)
+  }
+
   /// Shape of one image's output; `channels` is the number of classes.
   public var outputShape: MapShape { graph.shape(of: graph.output) }
 

@@ -44,12 +44,17 @@ struct ArchitectureOptions: ParsableArguments {
     changing base: ModelConfiguration, model: ResNetDepth?, alpha: Double?, classes: Int, height: Int,
     width: Int, channels: Int
   ) -> ModelConfiguration {
-    ModelConfiguration(
-      name: model?.rawValue ?? base.name, alpha: alpha ?? base.alpha,
-      stem: stem ?? (model == nil ? base.stem : nil), variant: variant ?? base.variant,
-      downsampling: downsampling, lowToHigh: base.lowToHigh && !noLowToHigh,
-      highToLow: base.highToLow && !noHighToLow, classes: classes, inputHeight: height, inputWidth: width,
-      inputChannels: channels)
+    var configuration = base.changing(name: model?.rawValue, alpha: alpha)
+    if let stem { configuration.stem = stem }
+    if let variant { configuration.variant = variant }
+    if let downsampling { configuration.downsampling = downsampling }
+    if noLowToHigh { configuration.lowToHigh = false }
+    if noHighToLow { configuration.highToLow = false }
+    configuration.classes = classes
+    configuration.inputHeight = height
+    configuration.inputWidth = width
+    configuration.inputChannels = channels
+    return configuration
   }
 
   static func validate(alpha: Double?) throws {

@@ -1,10 +1,14 @@
 import ArgumentParser
 import OctNet
+import OctNetImages
 
 /// Which images, and how many of them.
 struct TrainDataOptions: ParsableArguments {
   @Option(help: DataOptions.help(default: "synthetic"))
   var data: String?
+
+  @Option(help: DataOptions.imageSizeHelp)
+  var imageSize: Int?
 
   @Option(help: ArgumentHelp("Train on the first N images only (default: all).", valueName: "n"))
   var limitTrain: Int?
@@ -19,6 +23,7 @@ struct TrainDataOptions: ParsableArguments {
   var augment: AugmentationArgument?
 
   func validate() throws {
+    try DataOptions.validate(limit: imageSize, flag: "--image-size")
     try DataOptions.validate(limit: limitTrain, flag: "--limit-train")
     try DataOptions.validate(limit: limitTest, flag: "--limit-test")
   }
@@ -29,9 +34,30 @@ enum DataOptions {
     ArgumentHelp(
       "Data set (default: \(defaultValue)).",
       discussion: """
-        synthetic (embedded, 10 classes, 32×32), cifar10:DIR, cifar100:DIR, cifar100-coarse:DIR (binary versions) \
-        or idx:DIR (MNIST, Fashion-MNIST).
+        synthetic (embedded, 10 classes, 32×32), cifar10:DIR, cifar100:DIR, cifar100-coarse:DIR (binary versions), \
+        idx:DIR (MNIST, Fashion-MNIST), or folder:DIR (train/CLASS/*.png, test/CLASS/*.jpg; needs the trait Images).
         """, valueName: "set")
+  }
+
+  static let imageSizeHelp = ArgumentHelp(
+    "Height and width that images of folder:DIR get (default: the first one's, if square and at most 256).",
+    valueName: "n")
+
+  /// Reads the images that `source` names.
+  ///
+  /// - Parameter imageSize: for folders of images of any size.
+  /// - Throws: as `DataSource` and `ImageFolder`; `OctNetError.configuration` for a folder without the trait Images.
+  static func load(_ source: String, imageSize: Int?) throws -> DataSplit {
+    guard source.hasPrefix("folder:") else { return try DataSource.parse(source).load() }
+    let directory = String(source.dropFirst("folder:".count))
+    guard !directory.isEmpty else {
+      throw OctNetError.configuration(key: "data", "'\(source)' names no directory, expected folder:DIR")
+    }
+    #if Images
+      return try ImageFolder.load(directory: directory, size: imageSize)
+    #else
+      throw ImagesTrait.missing("--data folder:DIR")
+    #endif
   }
 
   static func validate(limit: Int?, flag: String) throws {

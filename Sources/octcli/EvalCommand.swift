@@ -26,6 +26,9 @@ struct EvalCommand: ParsableCommand {
   @Option(help: DataOptions.help(default: "the one it was trained on"))
   var data: String?
 
+  @Option(help: DataOptions.imageSizeHelp)
+  var imageSize: Int?
+
   @Option(help: ArgumentHelp("Use the first N test images only (default: all).", valueName: "n"))
   var limitTest: Int?
 
@@ -43,50 +46,28 @@ struct EvalCommand: ParsableCommand {
       "Threads; results do not depend on it (default: the processors).", valueName: "n"))
   var threads: Int?
 
-  @Option(help: ArgumentHelp("Network (default: as the checkpoint says).", valueName: "name"))
-  var model: ResNetDepth?
-
-  @Option(
-    help: ArgumentHelp(
-      "Share of the channels at half resolution (default: as the checkpoint says, 0 with --model).",
-      valueName: "ratio"))
-  var alpha: Double?
-
-  @OptionGroup(title: "Architecture, with --model")
-  var architecture: ArchitectureOptions
-
-  @Option(
-    help: ArgumentHelp("Classes, with --model (default: those of the data set).", valueName: "n"))
-  var classes: Int?
+  @OptionGroup
+  var foreign: ForeignCheckpointOptions
 
   @OptionGroup(title: "Normalisation")
   var normalization: NormalizationOptions
 
   func validate() throws {
-    try ArchitectureOptions.validate(alpha: alpha)
     try DataOptions.validate(limit: limitTest, flag: "--limit-test")
-    for (flag, value) in [("--batch-size", batchSize), ("--threads", threads), ("--classes", classes)] {
+    try DataOptions.validate(limit: imageSize, flag: "--image-size")
+    for (flag, value) in [("--batch-size", batchSize), ("--threads", threads)] {
       if let value, value < 1 { throw ValidationError("\(flag) is 1 or more, found \(value)") }
-    }
-    if model == nil && (alpha != nil || classes != nil || !architecture.isEmpty) {
-      throw ValidationError("--alpha, --classes and the architecture's flags belong to --model")
     }
   }
 
   func run() throws {
     var checkpoint = try Checkpoint(path: checkpoint)
-    let split = try DataSource.parse(try source(of: checkpoint)).load()
+    let split = try DataOptions.load(
+      try source(of: checkpoint), imageSize: imageSize ?? checkpoint.model?.inputHeight)
     let images = split.test
-    if let model {
-      checkpoint.model = architecture.configuration(
-        changing: ModelConfiguration(name: model.rawValue), model: model, alpha: alpha,
-        classes: classes ?? images.classNames.count, height: images.height, width: images.width,
-        channels: images.channels)
-    }
-    guard checkpoint.model != nil else {
-      throw OctNetError.file(
-        path: self.checkpoint, "does not say what network it is for; add --model and what goes with it")
-    }
+    checkpoint.model = try foreign.model(
+      of: checkpoint, path: self.checkpoint, classes: images.classNames.count, height: images.height,
+      width: images.width, channels: images.channels)
     let evaluator = Evaluator(
       network: try checkpoint.makeNetwork(),
       normalization: normalization.normalization ?? checkpoint.normalization ?? split.normalization,

@@ -17,7 +17,10 @@ struct Octcli: ParsableCommand {
       64 when the command line is wrong.
       """,
     version: "0.1.0",
-    subcommands: [TrainCommand.self, EvalCommand.self, SummaryCommand.self, BenchCommand.self])
+    subcommands: [
+      TrainCommand.self, EvalCommand.self, PredictCommand.self, StudyCommand.self, ReportCommand.self,
+      SummaryCommand.self, BenchCommand.self,
+    ])
 
   static func main() {
     // A reader that goes away (`octcli summary | head -1`) ends the program quietly instead of with a signal.

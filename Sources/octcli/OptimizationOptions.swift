@@ -75,12 +75,34 @@ struct OptimizationOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Largest norm of all gradients together (default: none).", valueName: "norm"))
   var clipGradients: Double?
 
+  @Option(
+    help: ArgumentHelp(
+      "Batches whose gradients make one update together (default: 1).",
+      discussion:
+        "An effective batch of N times --batch-size in the memory of one; batch norm sees one at a time.",
+      valueName: "n"))
+  var accumulate: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Evaluate and keep a moving average of the weights with this decay, such as 0.999 (default: none).",
+      valueName: "decay"))
+  var ema: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Mix pairs of training images, shares drawn from Beta(α, α), such as 0.2 (default: none).",
+      valueName: "α"))
+  var mixup: Double?
+
   /// Whether anything but `--epochs` was given.
   var changesMoreThanEpochs: Bool {
     batchSize != nil || optimizer != nil || learningRate != nil || momentum != nil || nesterov
       || schedule != nil || stepEpochs != nil || stepFactor != nil || warmupEpochs != nil
       || weightDecay != nil
-      || excludeNormsAndBiases || labelSmoothing != nil || clipGradients != nil
+      || excludeNormsAndBiases || labelSmoothing != nil || clipGradients != nil || accumulate != nil
+      || ema != nil
+      || mixup != nil
   }
 
   func validate() throws {
@@ -97,10 +119,7 @@ struct OptimizationOptions: ParsableArguments {
   func apply(to configuration: inout TrainingConfiguration) {
     if let epochs { configuration.epochs = epochs }
     if let batchSize { configuration.batchSize = batchSize }
-    if let optimizer, optimizer.rawValue != configuration.optimizer.name {
-      configuration.optimizer = optimizer.rule
-      configuration.schedule.base = optimizer == .sgd ? QuickStart.learningRate : 1e-3
-    }
+    if let optimizer { configuration.use(optimizer) }
     if case .sgd(let ownMomentum, let ownNesterov) = configuration.optimizer {
       configuration.optimizer = .sgd(momentum: momentum ?? ownMomentum, nesterov: nesterov || ownNesterov)
     }
@@ -116,5 +135,17 @@ struct OptimizationOptions: ParsableArguments {
     if excludeNormsAndBiases { configuration.excludeNormsAndBiases = true }
     if let labelSmoothing { configuration.labelSmoothing = labelSmoothing }
     if let clipGradients { configuration.clipGradientNorm = clipGradients }
+    if let accumulate { configuration.accumulationSteps = accumulate }
+    if let ema { configuration.emaDecay = ema }
+    if let mixup { configuration.mixupAlpha = mixup }
+  }
+}
+
+extension TrainingConfiguration {
+  /// Another update rule comes with its usual learning rate.
+  mutating func use(_ optimizer: OptimizerName) {
+    guard optimizer.rawValue != self.optimizer.name else { return }
+    self.optimizer = optimizer.rule
+    schedule.base = optimizer == .sgd ? QuickStart.learningRate : 1e-3
   }
 }

@@ -6,7 +6,7 @@ final class TrainingReporter {
   private let bar = ProgressBar()
   private let clock = ContinuousClock()
   private var lastLine: ContinuousClock.Instant?
-  private var batchSize = 1
+  private var imagesPerStep = 1
 
   func handle(_ event: TrainingEvent) {
     switch event {
@@ -21,10 +21,12 @@ final class TrainingReporter {
 
   func erase() { bar.erase() }
 
+  func warn(_ problem: String) { bar.note("octcli: warning: " + problem) }
+
   private func start(_ report: RunReport) {
     lastLine = clock.now
     let settings = report.configuration
-    batchSize = settings.batchSize
+    imagesPerStep = settings.batchSize * settings.accumulationSteps
     if let model = settings.model {
       bar.note(
         "\(model.name), α = \(model.alpha), \(model.stem) stem, \(TextTable.grouped(report.parameters)) "
@@ -59,28 +61,39 @@ final class TrainingReporter {
   /// Until the last epoch's last step, evaluations not counted.
   private func secondsLeft(_ report: StepReport) -> Double {
     let steps = (report.epochs - report.epoch + 1) * report.stepsPerEpoch - report.step
-    return Double(steps * batchSize) / report.imagesPerSecond
+    return Double(steps) * Double(imagesPerStep) / report.imagesPerSecond
   }
 
   private static func line(_ report: EpochReport) -> String {
     var fields = [
       "epoch \(report.epoch)/\(report.epochs)",
       String(format: "train loss %.4f acc %.1f%%", report.trainLoss, 100 * report.trainAccuracy),
-      String(format: "test loss %.4f acc %.1f%%", report.test.loss, 100 * report.test.top1),
+      report.test.map { String(format: "test loss %.4f acc %.1f%%", $0.loss, 100 * $0.top1) },
       String(format: "lr %.2g", report.learningRate), String(format: "%.0f img/s", report.imagesPerSecond),
       ProgressBar.duration(report.seconds),
-    ]
+    ].compactMap { $0 }
     if report.isBest { fields.append("best") }
     return fields.joined(separator: "  ")
   }
 
   /// What the run came to, for standard output.
   static func result(_ summary: TrainingSummary, directory: RunDirectory) -> String {
-    guard let top1 = summary.bestTop1, let epoch = summary.bestEpoch else {
-      return "nothing to train: the run has all its epochs"
+    let results = summary.results
+    guard let best = results.best, let last = results.last else {
+      return "no evaluation yet\n" + directory.path
     }
-    let last = summary.last.map { String(format: ", after the last epoch %.2f%%", 100 * $0.test.top1) } ?? ""
-    return String(format: "best test accuracy %.2f%% after epoch \(epoch)", 100 * top1) + last + "\n"
-      + directory.bestPath
+    func accuracy(_ score: RunResults.Score) -> String {
+      String(
+        format: "top-1 %.2f%%, top-5 %.2f%%, loss %.4f", 100 * score.evaluation.top1,
+        100 * score.evaluation.top5, score.evaluation.loss)
+    }
+    let end = results.outcome == .stoppedEarly ? ", stopped early: no better evaluation since" : ""
+    return """
+      best  epoch \(best.epoch): \(accuracy(best))
+      last  epoch \(last.epoch): \(accuracy(last))
+      \(results.epochs) epochs, \(TextTable.grouped(summary.steps)) steps, \
+      \(ProgressBar.duration(summary.seconds)) of training\(end)
+      \(directory.bestPath)
+      """
   }
 }

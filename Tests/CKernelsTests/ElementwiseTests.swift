@@ -47,6 +47,19 @@ private let lengths = [0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 20_0
   }
 
   @Test(arguments: lengths)
+  func weightedSum(count: Int) {
+    var random = TestRandom(seed: 6)
+    let x = random.floats(count), y = random.floats(count)
+    let expected = zip(x, y).map { 0.25 * Double($0) - 1.5 * Double($1) }
+    expectSameBits { threads in
+      let sum = Guarded(count: count, filledWith: y)
+      #expect(oct_axpby(count, 0.25, x, -1.5, sum.pointer, threads) == OCT_OK)
+      expectAgreement(sum, expected)
+      return [sum.values]
+    }
+  }
+
+  @Test(arguments: lengths)
   func copy(count: Int) {
     var random = TestRandom(seed: 3)
     let src = random.floats(count)

@@ -4,15 +4,16 @@ import Testing
 
 @Suite struct SoftmaxCrossEntropyTests {
   private func run(
-    _ logits: [Float], _ labels: [Int32], smoothing: Float = 0, scale: Float = 1, threads: Int32 = 2
+    _ logits: [Float], _ labels: [Int32], mixed: [Int32]? = nil, share: Float = 1, smoothing: Float = 0,
+    scale: Float = 1, threads: Int32 = 2
   ) -> (losses: Guarded, diff: Guarded) {
     let classes = logits.count / labels.count
     let losses = Guarded(count: labels.count, filledWith: [Float](repeating: 9, count: labels.count))
     let diff = Guarded(count: logits.count, filledWith: [Float](repeating: 9, count: logits.count))
     #expect(
       oct_softmax_cross_entropy(
-        labels.count, classes, logits, labels, smoothing, scale, losses.pointer, diff.pointer, threads)
-        == OCT_OK)
+        labels.count, classes, logits, labels, mixed, share, smoothing, scale, losses.pointer, diff.pointer,
+        threads) == OCT_OK)
     return (losses, diff)
   }
 
@@ -24,7 +25,8 @@ import Testing
       let labels = (0..<size.n).map { Int32($0 * 7 % size.classes) }
       var losses = [Double](repeating: 0, count: size.n)
       var diff = [Double](repeating: 0, count: logits.count)
-      ref_softmax_cross_entropy(size.n, size.classes, logits, labels, Double(smoothing), &losses, &diff)
+      ref_softmax_cross_entropy(
+        size.n, size.classes, logits, labels, labels, 1, Double(smoothing), &losses, &diff)
       let scale = 1 / Float(size.n)
       let actual = run(logits, labels, smoothing: smoothing, scale: scale)
       if size.classes > 1 {
@@ -38,9 +40,39 @@ import Testing
       // Without the gradient, the same losses.
       let only = Guarded(count: size.n, filledWith: [Float](repeating: 9, count: size.n))
       _ = oct_softmax_cross_entropy(
-        size.n, size.classes, logits, labels, smoothing, scale, only.pointer, nil, 2)
+        size.n, size.classes, logits, labels, nil, 1, smoothing, scale, only.pointer, nil, 2)
       #expect(only.values == actual.losses.values && only.isIntact)
     }
+  }
+
+  /// Some images are mixed with one of their own class.
+  @Test(arguments: [0, 0.3, 0.5, 1] as [Float], [0, 0.1] as [Float])
+  func mixedLabelsAgreeWithPlainLoops(share: Float, smoothing: Float) {
+    var random = TestRandom(seed: 3)
+    let (n, classes) = (23, 17)
+    let logits = random.floats(n * classes).map { $0 * 5 }
+    let labels = (0..<n).map { Int32($0 * 7 % classes) }
+    let mixed = (0..<n).map { Int32($0 * 4 % classes) }
+    var losses = [Double](repeating: 0, count: n)
+    var diff = [Double](repeating: 0, count: logits.count)
+    ref_softmax_cross_entropy(
+      n, classes, logits, labels, mixed, Double(share), Double(smoothing), &losses, &diff)
+    let actual = run(logits, labels, mixed: mixed, share: share, smoothing: smoothing, scale: 0.5)
+    expectAgreement(actual.losses, losses)
+    expectAgreement(actual.diff, diff.map { $0 * 0.5 })
+    expectSameBits { threads in
+      let result = run(
+        logits, labels, mixed: mixed, share: share, smoothing: smoothing, threads: threads)
+      return [result.losses.values, result.diff.values]
+    }
+  }
+
+  @Test func mixingWithTheOwnClassChangesNothing() {
+    let (plain, mixed) = (run([1, 2, 3], [1]), run([1, 2, 3], [1], mixed: [1], share: 0.25))
+    #expect(plain.losses.values == mixed.losses.values && plain.diff.values == mixed.diff.values)
+    // −∞ in a class without a share.
+    #expect(run([-.infinity, 2, 2], [1], mixed: [0], share: 1).losses.values[0] == Float(0.6931471805599453))
+    #expect(run([-.infinity, 2, 2], [0], mixed: [1], share: 0).losses.values[0] == Float(0.6931471805599453))
   }
 
   @Test func largeLogitsDoNotOverflow() {
@@ -74,10 +106,15 @@ import Testing
       (1, 2, 0, .nan),
     ] {
       #expect(
-        oct_softmax_cross_entropy(n, classes, [1, 2], [label], smoothing, 1, &losses, &diff, 1)
+        oct_softmax_cross_entropy(n, classes, [1, 2], [label], nil, 1, smoothing, 1, &losses, &diff, 1)
           == OCT_INVALID_DESCRIPTOR)
     }
-    #expect(oct_softmax_cross_entropy(0, 2, [1, 2], [0], 0, 1, &losses, &diff, 1) == OCT_OK)
+    for (mixed, share): (Int32, Float) in [(2, 0.5), (-1, 0.5), (1, -0.1), (1, 1.1), (1, .nan)] {
+      #expect(
+        oct_softmax_cross_entropy(1, 2, [1, 2], [0], [mixed], share, 0, 1, &losses, &diff, 1)
+          == OCT_INVALID_DESCRIPTOR)
+    }
+    #expect(oct_softmax_cross_entropy(0, 2, [1, 2], [0], nil, 1, 0, 1, &losses, &diff, 1) == OCT_OK)
     #expect(losses == [7] && diff == [7, 7])
   }
 }
@@ -127,12 +164,12 @@ import Testing
       for step in 1...Self.steps {
         let g = gradient(&random, count)
         var adam = oct_adam(
-          learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: decay,
+          beta1: 0.9, beta2: 0.999, learning_rate: 0.01, epsilon: 1e-8, weight_decay: decay,
           gradient_scale: scale,
           decoupled: decoupled, step: step)
         #expect(oct_adam_update(&adam, count, g, weights.pointer, first.pointer, second.pointer, 2) == OCT_OK)
         ref_adam(
-          count, step, Double(adam.learning_rate), Double(adam.beta1), Double(adam.beta2),
+          count, step, Double(adam.learning_rate), adam.beta1, adam.beta2,
           Double(adam.epsilon),
           Double(decay), decoupled, Double(scale), g, &expected, &expectedFirst, &expectedSecond)
       }
@@ -153,7 +190,7 @@ import Testing
         first_step: false)
       _ = oct_sgd_update(&sgd, count, g, w.pointer, v.pointer, threads)
       var adam = oct_adam(
-        learning_rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1, gradient_scale: 0.5,
+        beta1: 0.9, beta2: 0.999, learning_rate: 0.01, epsilon: 1e-8, weight_decay: 0.1, gradient_scale: 0.5,
         decoupled: false, step: 9)
       _ = oct_adam_update(&adam, count, g, w.pointer, m.pointer, s.pointer, threads)
       return [w.values, v.values, m.values, s.values]
@@ -168,7 +205,7 @@ import Testing
     #expect(oct_sgd_update(&sgd, 1, [1], &w, nil, 1) == OCT_INVALID_DESCRIPTOR)
     #expect(oct_sgd_update(&sgd, -1, [1], &w, &v, 1) == OCT_INVALID_DESCRIPTOR)
     var adam = oct_adam(
-      learning_rate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0, gradient_scale: 1,
+      beta1: 0.9, beta2: 0.999, learning_rate: 0.1, epsilon: 1e-8, weight_decay: 0, gradient_scale: 1,
       decoupled: false, step: 0)
     #expect(oct_adam_update(&adam, 1, [1], &w, &m, &v, 1) == OCT_INVALID_DESCRIPTOR)
     adam.step = 1

@@ -4,7 +4,8 @@
 #include "CReference.h"
 
 void ref_softmax_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float *logits, const int32_t *labels,
-                               double smoothing, double *losses, double *diff_logits) {
+                               const int32_t *mixed_labels, double share, double smoothing, double *losses,
+                               double *diff_logits) {
   for (ptrdiff_t i = 0; i < n; i++) {
     const float *l = logits + i * classes;
     double largest = (double)l[0], z = 0;
@@ -12,7 +13,8 @@ void ref_softmax_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float *logi
     for (ptrdiff_t k = 0; k < classes; k++) z += exp((double)l[k] - largest);
     losses[i] = 0;
     for (ptrdiff_t k = 0; k < classes; k++) {
-      const double target = (k == labels[i] ? 1 - smoothing : 0) + smoothing / (double)classes;
+      const double hard = share * (k == labels[i]) + (1 - share) * (k == mixed_labels[i]);
+      const double target = (1 - smoothing) * hard + smoothing / (double)classes;
       const double log_p = (double)l[k] - largest - log(z);
       losses[i] -= target * log_p;
       diff_logits[i * classes + k] = exp(log_p) - target;

@@ -252,11 +252,15 @@ import Testing
       var gradient = poisoned(logits.count)
       #expect(
         oct_softmax_cross_entropy(
-          d[0], d[1], logits, labels, smoothing, 1 / Float(d[0]), &losses, &gradient, threads) == OCT_OK)
+          d[0], d[1], logits, labels, nil, 1, smoothing, 1 / Float(d[0]), &losses, &gradient, threads)
+          == OCT_OK)
       try expectVector(losses, name + "/losses")
       try expectVector(gradient, name + "/diff_logits")
     }
   }
+
+  /// 0.999, not the float beside it.
+  private func decimal(_ value: Float) -> Double { Double(value.description) ?? .nan }
 
   /// Weights after each of five steps. What is compared is the distance travelled.
   @Test func optimizers() throws {
@@ -275,7 +279,8 @@ import Testing
         let gradient = Array(gradients[step * count..<(step + 1) * count])
         if name.contains("adam") {
           var adam = oct_adam(
-            learning_rate: o[0], beta1: o[4], beta2: o[5], epsilon: o[6], weight_decay: o[3],
+            beta1: decimal(o[4]), beta2: decimal(o[5]), learning_rate: o[0], epsilon: o[6],
+            weight_decay: o[3],
             gradient_scale: 1,
             decoupled: name.contains("adamw"), step: Int64(step + 1))
           #expect(oct_adam_update(&adam, count, gradient, &weights, &first, &second, threads) == OCT_OK)

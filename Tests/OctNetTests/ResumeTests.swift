@@ -11,18 +11,17 @@ import Testing
   private struct Outcome: Equatable {
     var bits: [String: [UInt64]]
     var losses: [UInt64] = []
-    var log: [String]
+    var log, results: [UInt8]
     var best: [UInt8]
     var last: [UInt8]
   }
 
-  /// Everything the run left behind but the clock's times.
+  /// Everything the run left behind but the clock's times and the state.
   private func outcome(_ network: Network, _ losses: [UInt64], in run: RunDirectory) throws -> Outcome {
-    let log = String(decoding: try contents(ofFile: run.logPath), as: UTF8.self)
-    return Outcome(
-      bits: network.bits, losses: losses,
-      log: log.split(separator: "\n").map { $0.split(separator: ",").prefix(7).joined(separator: ",") },
-      best: try contents(ofFile: run.bestPath), last: try contents(ofFile: run.lastPath))
+    Outcome(
+      bits: network.bits, losses: losses, log: try contents(ofFile: run.logPath),
+      results: try contents(ofFile: run.resultsPath), best: try contents(ofFile: run.bestPath),
+      last: try contents(ofFile: run.lastPath))
   }
 
   /// Trains in sessions that end after the given steps of the whole run; each starts from the files alone.
@@ -44,7 +43,7 @@ import Testing
         if case .step(let report) = event { losses.append(report.loss.bitPattern) }
       }
       let summary = try trainer.run { part < stops.count && trainer.position.step >= stops[part] }
-      #expect(summary.stoppedEarly == (part < stops.count))
+      #expect(summary.isInterrupted == (part < stops.count))
       if part == stops.count { return try outcome(network, losses, in: run) }
     }
     throw OctNetError.training("the loop above returns")
@@ -70,6 +69,22 @@ import Testing
     }
   }
 
+  /// Everything that has a memory of its own beside the weights.
+  @Test func averagesAccumulationAndMixupGoOn() throws {
+    var configuration = TinyRun.configuration()
+    configuration.emaDecay = 0.9
+    configuration.mixupAlpha = 0.4
+    configuration.accumulationSteps = 2
+    configuration.evaluateEvery = 2
+    let whole = try train("whole", configuration)
+    // Five batches are three updates.
+    #expect(whole.losses.count == 9)
+    for (index, stops) in [[2], [3], [4, 5, 8]].enumerated() {
+      let parts = try train("parts\(index)", configuration, stoppingAfter: stops, threads: [2, 1])
+      #expect(parts == whole, "stopped after \(stops)")
+    }
+  }
+
   @Test func threadsMayChangeOnResume() throws {
     let whole = try train("whole", TinyRun.configuration(threads: 1))
     let parts = try train("parts", TinyRun.configuration(), stoppingAfter: [3, 9], threads: [2, 5, 1])
@@ -91,7 +106,7 @@ import Testing
     // A half-written file and a row of an epoch that the state knows nothing of.
     try Data("half".utf8).write(
       to: URL(fileURLWithPath: run.path + "/.last.safetensors.1\(AtomicFile.temporarySuffix)"))
-    try Data((TrainingLog.header + "\n1,1,1,1,1,1,1,1,1\n2,2\n").utf8).write(
+    try Data((TrainingLog.header + "\n1,1,1,1,1,1,1\n2,2\n").utf8).write(
       to: URL(fileURLWithPath: run.logPath))
     let state = try TrainingState(path: RunDirectory.open(run.path).statePath)
     #expect(state.position.step == 8 && state.position.epoch == 1 && state.position.batch == 3)
@@ -103,7 +118,11 @@ import Testing
     #expect(finished == whole)
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: run.path).sorted()
-        == ["best.safetensors", "config.json", "last.safetensors", "log.csv", "resume.safetensors"])
+        == [
+          "best.safetensors", "config.json", "last.safetensors", "log.csv", "results.json",
+          "resume.safetensors",
+          "timing.csv",
+        ])
   }
 
   @Test func aFinishedRunStaysFinishedAndCanBeExtended() throws {
@@ -122,7 +141,8 @@ import Testing
       return (try trainer.run(), network)
     }
     let again = try resume(epochs: 1).0
-    #expect(again.epochs == 1 && again.steps == 5 && again.last == nil && !again.stoppedEarly)
+    #expect(again.results.epochs == 1 && again.steps == 5 && !again.isInterrupted)
+    #expect(again.results.outcome == .finished && again.results.last?.epoch == 1)
 
     let extended = try resume(epochs: 2).1
     configuration.epochs = 2

@@ -33,8 +33,10 @@ import Testing
       case .checkpointWritten(let path): story.append((path as NSString).lastPathComponent)
       case .finished(let summary):
         story.append("finished")
-        #expect(summary.epochs == 2 && summary.steps == 10 && !summary.stoppedEarly)
-        #expect(summary.bestTop1 == epochs.map(\.test.top1).max())
+        #expect(summary.results.epochs == 2 && summary.steps == 10 && !summary.isInterrupted)
+        #expect(summary.results.outcome == .finished)
+        #expect(summary.results.best?.evaluation.top1 == epochs.compactMap { $0.test?.top1 }.max())
+        #expect(summary.results.last?.evaluation == epochs.last?.test)
       }
     }
     try trainer.run()
@@ -60,17 +62,20 @@ import Testing
 
     let log = String(decoding: try contents(ofFile: run.logPath), as: UTF8.self).split(separator: "\n")
     #expect(log.count == 3)
-    #expect(
-      log.first
-        == "epoch,train_loss,train_accuracy,test_loss,test_top1,test_top5,learning_rate,seconds,images_per_second"
-    )
+    #expect(log.first == "epoch,train_loss,train_accuracy,test_loss,test_top1,test_top5,learning_rate")
     let row = log[1].split(separator: ",").compactMap { Double($0) }
     let report = epochs[0]
+    let test = try #require(report.test)
     for (found, expected) in zip(
-      row,
-      [1, report.trainLoss, report.trainAccuracy, report.test.loss, report.test.top1, report.test.top5, 0.05])
+      row, [1, report.trainLoss, report.trainAccuracy, test.loss, test.top1, test.top5, 0.05])
     { #expect(abs(found - expected) <= 1e-5 * abs(expected)) }
-    #expect(row.count == 9)
+    #expect(row.count == 7)
+    let timing = String(decoding: try contents(ofFile: run.timingPath), as: UTF8.self)
+      .split(separator: "\n").map { $0.split(separator: ",") }
+    #expect(timing.count == 3 && timing[0] == ["epoch", "seconds", "images_per_second"])
+    #expect(timing[1].count == 3 && (Double(timing[1][1]) ?? 0) > 0)
+    let results = try RunResults(path: run.resultsPath)
+    #expect(results.last?.evaluation == epochs.last?.test && results.epochs == 2)
     #expect(try TrainingConfiguration(path: run.configurationPath) == trainer.configuration)
   }
 
@@ -79,7 +84,7 @@ import Testing
     configuration.augmentation = .none
     let data = TinyRun.split(TinyImages(count: 60), TinyImages(count: 40, seed: 2))
     let summary = try Trainer(network: TinyRun.network(), configuration: configuration, data: data).run()
-    #expect((summary.bestTop1 ?? 0) > 0.9)
+    #expect((summary.results.best?.evaluation.top1 ?? 0) > 0.9)
   }
 
   @Test(arguments: [1, 2, 5])
@@ -109,6 +114,7 @@ import Testing
       { $0.labelSmoothing = 0 }, { $0.clipGradientNorm = 0.01 }, { $0.optimizer = .adam },
       { $0.schedule.warmupEpochs = 0 }, { $0.normalization.mean[1] = 0 }, { $0.trainLimit = 21 },
       { $0.augmentation.horizontalFlip = false }, { $0.augmentation.cropPadding = 0 },
+      { $0.mixupAlpha = 0.2 }, { $0.accumulationSteps = 2 },
     ]
     for (index, change) in changes.enumerated() {
       let changed = try bits(change)
@@ -138,7 +144,8 @@ import Testing
     #expect(
       failure
         == .training(
-          "epoch 2, step 3: the loss is nan; try a lower learning rate, a warm-up or gradient clipping"))
+          "epoch 2, step 3: the loss is not finite (NaN), and the first such number: parameter "
+            + "enter.conv_h2l.weight is nan; try a lower learning rate, a warm-up or gradient clipping"))
     // The state of step 7 (two steps into the second epoch) was written after the look at the files.
     #expect(try files.dropLast(2).map { try contents(ofFile: $0) } == Array(before.dropLast(2)))
     #expect(try contents(ofFile: run.logPath) == before[3])

@@ -34,6 +34,10 @@ struct HelpTests {
           train                   Train an Oct-ResNet, evaluate it after every epoch,
                                   and keep the best.
           eval                    Score a checkpoint on the test images of a data set.
+          predict                 Say what a network sees in PNG and JPEG files.
+          study                   Train a list of networks that differ in α and in how
+                                  the octaves exchange information.
+          report                  Make a page with charts and tables from runs.
           summary                 Show what a network costs: parameters,
                                   multiply–accumulates, activation memory.
           bench                   Measure how fast this machine is.
@@ -52,7 +56,9 @@ struct HelpTests {
       "--downsampling <downsampling>", "--no-low-to-high", "--no-high-to-low", "--epochs <n>",
       "--batch-size <n>", "--optimizer <optimizer>", "--learning-rate <rate>", "--schedule <schedule>",
       "--warmup-epochs <n>", "--weight-decay <decay>", "--label-smoothing <share>", "--seed <n>",
-      "--threads <n>", "--out <dir>", "--resume <dir>", "--recipe <recipe>",
+      "--threads <n>", "--out <dir>", "--resume <dir>", "--recipe <recipe>", "--config <file>",
+      "--accumulate <n>", "--ema <decay>", "--mixup <α>", "--eval-every <n>", "--best-metric <best-metric>",
+      "--early-stopping <n>", "--checkpoint-every <n>", "--no-tensorboard",
     ] {
       #expect(text.contains("\n  \(flag)"), "\(flag)")
     }
@@ -70,6 +76,13 @@ struct HelpTests {
       #expect(text.contains("\n  \(flag)"), "\(flag)")
     }
     #expect(text.contains("index,label,logit_0,…"))
+  }
+
+  @Test func report() throws {
+    let text = try help("report", "--help")
+    #expect(text.hasPrefix("OVERVIEW: Make a page with charts and tables from runs.\n"))
+    #expect(text.contains("octcli report runs/a runs/b --out comparison"))
+    #expect(text.contains("\n  --out <dir> "))
   }
 
   @Test func benchKernels() throws {

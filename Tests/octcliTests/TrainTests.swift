@@ -8,8 +8,13 @@ struct TrainTests {
     let outcome = try runner.train("run", epochs: 2)
 
     let files = try FileManager.default.contentsOfDirectory(atPath: runner.path("run")).sorted()
+    let events = files.filter { $0.hasPrefix("events.out.tfevents.") }
+    #expect(events.count == 1)
     #expect(
-      files == ["best.safetensors", "config.json", "last.safetensors", "log.csv", "resume.safetensors"])
+      files.filter { !events.contains($0) } == [
+        "best.safetensors", "config.json", "last.safetensors", "log.csv", "report", "report.html",
+        "results.json", "resume.safetensors", "timing.csv",
+      ])
     let rows = try runner.logRows("run")
     #expect(rows.map { $0.prefix(2) } == ["1,", "2,"])
     let config = try #require(
@@ -20,12 +25,41 @@ struct TrainTests {
 
     // Results on standard output; on standard error plain lines, because it is no terminal.
     let lines = outcome.output.split(separator: "\n")
-    #expect(lines.count == 2)
-    #expect(lines.first?.hasPrefix("best test accuracy ") == true)
-    #expect(lines.last.map(String.init) == runner.path("run/best.safetensors"))
+    #expect(lines.count == 5)
+    #expect(lines.first?.hasPrefix("best  epoch ") == true && lines[1].hasPrefix("last  epoch 2: top-1 "))
+    #expect(lines[2].hasPrefix("2 epochs, 8 steps, 0:0"))
+    #expect(lines[3] == runner.path("run/best.safetensors"))
+    #expect(lines.last.map(String.init) == runner.path("run/report.html"))
     #expect(!outcome.errors.contains("\r") && !outcome.errors.contains("\u{1b}"))
     #expect(outcome.errorLines.contains { $0.hasPrefix("resnet20, α = 0.25, cifar stem, ") })
     #expect(outcome.errorLines.filter { $0.hasPrefix("epoch ") }.count == 2)
+  }
+
+  @Test func withoutTensorBoardTheBitsAreTheSame() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    try runner.train("with")
+    try runner.train("without", ["--no-tensorboard"])
+    let files = try runner.contents(of: "without")
+    #expect(files.keys.sorted().filter { $0.hasPrefix("events") } == [])
+    #expect(try runner.contents(of: "with")["last.safetensors"] == files["last.safetensors"])
+  }
+
+  /// Sixteen epochs of images are more than a checkpoint, so that only the events file meets the limit.
+  @Test func anEventsFileThatCannotBeWrittenIsAWarning() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let outcome = try runner.run(
+      ["train", "--out", runner.path("run"), "--epochs", "16", "--threads", "1"] + CommandRunner.tiny
+        + ["--limit-train", "16", "--limit-test", "8"], fileSizeLimitInBlocks: 4600)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let warnings = outcome.errorLines.filter { $0.hasPrefix("octcli: warning: ") }
+    #expect(warnings.count == 1)
+    let warning = try #require(warnings.first)
+    #expect(warning.hasPrefix("octcli: warning: \(runner.path("run"))/events.out.tfevents."))
+    #expect(
+      warning.hasSuffix(": cannot write: File too large; no more events for TensorBoard, the run goes on"))
+    #expect(try runner.logRows("run").count == 16)
   }
 
   @Test func withoutOutTheFirstFreeNumberIsTaken() throws {
@@ -35,7 +69,7 @@ struct TrainTests {
       atPath: runner.path("runs/resnet20-a0.25-1"), withIntermediateDirectories: true)
     let outcome = try runner.run(["train", "--epochs", "1"] + CommandRunner.tiny)
     #expect(outcome.status == 0)
-    #expect(outcome.output.hasSuffix("runs/resnet20-a0.25-2/best.safetensors\n"))
+    #expect(outcome.output.hasSuffix("runs/resnet20-a0.25-2/report.html\n"))
     #expect(try FileManager.default.contentsOfDirectory(atPath: runner.path("runs/resnet20-a0.25-1")) == [])
   }
 

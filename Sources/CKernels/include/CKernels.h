@@ -177,6 +177,8 @@ oct_status oct_relu_backward(ptrdiff_t count, const float *dst, const float *dif
                              bool accumulate, int threads);
 /// dst = a + b; dst may be a or b.
 oct_status oct_add(ptrdiff_t count, const float *a, const float *b, float *dst, int threads);
+/// y = a · x + b · y; x and y do not overlap.
+oct_status oct_axpby(ptrdiff_t count, float a, const float *x, float b, float *y, int threads);
 oct_status oct_copy(ptrdiff_t count, const float *src, float *dst, int threads);
 /// dst = scale · keep(i) · src, keep(i) drawn from a counter-based generator by (seed, i), scale = 1 / (1 − p).
 /// Backward is the same call on the gradient, so that no mask is stored. `accumulate` adds.
@@ -190,10 +192,11 @@ oct_status oct_bias_backward(ptrdiff_t rows, ptrdiff_t c, const float *diff_dst,
 // MARK: Loss
 
 /// Per image: losses[i] = (1 − s)·(−log p[label]) + s / classes · Σ_k −log p[k], p = softmax(logits).
+/// Where mixed_labels is not NULL (mixup), −log p[label] is share·(−log p[label]) + (1 − share)·(−log p[mixed_label]).
 /// diff_logits (may be NULL) = diff_scale · ∂losses[i]/∂logits, so diff_scale = 1 / n for the mean.
 oct_status oct_softmax_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float *logits, const int32_t *labels,
-                                     float smoothing, float diff_scale, float *losses, float *diff_logits,
-                                     int threads);
+                                     const int32_t *mixed_labels, float share, float smoothing, float diff_scale,
+                                     float *losses, float *diff_logits, int threads);
 
 // MARK: Optimizers: one pass over memory, `gradient_scale` multiplies the gradient first (clipping)
 
@@ -209,7 +212,8 @@ oct_status oct_sgd_update(const oct_sgd *sgd, ptrdiff_t count, const float *grad
 /// torch.optim.Adam (decoupled = false: weight decay is L2 in the gradient) and AdamW (decoupled = true).
 /// `step` counts from 1.
 typedef struct oct_adam {
-  float learning_rate, beta1, beta2, epsilon, weight_decay, gradient_scale;
+  double beta1, beta2;  // 1 − 0.999 in float would be 5e-5 off
+  float learning_rate, epsilon, weight_decay, gradient_scale;
   bool decoupled;
   int64_t step;
 } oct_adam;

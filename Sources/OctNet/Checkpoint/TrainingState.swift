@@ -1,23 +1,29 @@
 /// Everything a run needs to go on as if it had never stopped, in one file: one rename makes it consistent.
 ///
 /// The file holds the network's state dictionary under `model.<key>` and what the optimizer remembers under
-/// `optimizer.<velocity | first_moment | second_moment>.<key>`, all in PyTorch's layouts: the kernels' own layouts may
-/// change between versions and machines without making old files useless. Random numbers need no state, they are
+/// `optimizer.<velocity | first_moment | second_moment>.<key>`, and where the run keeps a moving average of the weights,
+/// that under `average.<key>`; all in PyTorch's layouts: the kernels' own layouts may change between versions and
+/// machines without making old files useless. Random numbers need no state, they are
 /// derived from seed and position.
 public struct TrainingState: Sendable {
   enum Key {
     static let configuration = "octnet.configuration"
     static let position = "octnet.position"
     static let log = "octnet.log"
+    static let results = "octnet.results"
     static let modelPrefix = "model."
     static let optimizerPrefix = "optimizer."
+    static let averagePrefix = "average."
   }
 
   public var configuration: TrainingConfiguration
   public var position: TrainingPosition
-  /// `log.csv` up to the last finished epoch.
+  /// Up to the last finished epoch.
   public var log: TrainingLog
+  public var results: RunResults
   public var network: StateDictionary
+  /// The moving average of the weights, empty where the run keeps none.
+  public var average: StateDictionary
   /// Names begin with the name of the buffer: `velocity.`, `first_moment.` or `second_moment.`.
   public var optimizer: StateDictionary
 
@@ -32,24 +38,34 @@ public struct TrainingState: Sendable {
     configuration = try require(
       try file.decode(TrainingConfiguration.self, Key.configuration, path: path), Key.configuration)
     position = try require(try file.decode(TrainingPosition.self, Key.position, path: path), Key.position)
-    log = TrainingLog(rows: try require(try file.decode([String].self, Key.log, path: path), Key.log))
-    do {
-      network = try StateDictionary(
-        entries: file.entries.filter { $0.name.hasPrefix(Key.modelPrefix) }, droppingPrefix: Key.modelPrefix)
-      optimizer = try StateDictionary(
-        entries: file.entries.filter { !$0.name.hasPrefix(Key.modelPrefix) },
-        droppingPrefix: Key.optimizerPrefix)
-    } catch { throw OctNetError.file(path: path, error.description) }
+    log = try require(try file.decode(TrainingLog.self, Key.log, path: path), Key.log)
+    results = try require(try file.decode(RunResults.self, Key.results, path: path), Key.results)
+    func entries(_ prefix: String) throws(OctNetError) -> StateDictionary {
+      do {
+        return try StateDictionary(
+          entries: file.entries.filter { $0.name.hasPrefix(prefix) }, droppingPrefix: prefix)
+      } catch { throw OctNetError.file(path: path, error.description) }
+    }
+    let prefixes = [Key.modelPrefix, Key.optimizerPrefix, Key.averagePrefix]
+    if let other = file.entries.first(where: { entry in !prefixes.contains { entry.name.hasPrefix($0) } }) {
+      throw OctNetError.file(
+        path: path, "unexpected key \(other.name), expected \(prefixes.joined(separator: "…, "))…")
+    }
+    network = try entries(Key.modelPrefix)
+    optimizer = try entries(Key.optimizerPrefix)
+    average = try entries(Key.averagePrefix)
   }
 
   init(
-    configuration: TrainingConfiguration, position: TrainingPosition, log: TrainingLog, network: Network,
-    optimizer: Optimizer
+    configuration: TrainingConfiguration, position: TrainingPosition, log: TrainingLog, results: RunResults,
+    network: Network, optimizer: Optimizer, average: Network?
   ) {
     self.configuration = configuration
     self.position = position
     self.log = log
+    self.results = results
     self.network = network.stateDictionary()
+    self.average = average?.stateDictionary() ?? []
     self.optimizer = optimizer.stateDictionary(of: network)
   }
 
@@ -57,13 +73,16 @@ public struct TrainingState: Sendable {
     var file = SafetensorsFile(metadata: [Checkpoint.Key.version: String(Checkpoint.version)])
     try file.encode(configuration, Key.configuration, path: path)
     try file.encode(position, Key.position, path: path)
-    try file.encode(log.rows, Key.log, path: path)
-    file.entries = network.entries(prefix: Key.modelPrefix) + optimizer.entries(prefix: Key.optimizerPrefix)
+    try file.encode(log, Key.log, path: path)
+    try file.encode(results, Key.results, path: path)
+    file.entries =
+      network.entries(prefix: Key.modelPrefix) + optimizer.entries(prefix: Key.optimizerPrefix)
+      + average.entries(prefix: Key.averagePrefix)
     try file.write(to: path)
   }
 }
 
-/// How far a run has come: `epoch` epochs and `batch` batches of the next one, `step` steps in all.
+/// How far a run has come: `epoch` epochs and `batch` batches of the next one, `step` updates of the weights in all.
 public struct TrainingPosition: Codable, Equatable, Sendable {
   public var epoch = 0
   public var batch = 0
@@ -75,9 +94,8 @@ public struct TrainingPosition: Codable, Equatable, Sendable {
   public var correct = 0
   public var images = 0
   public var seconds = 0.0
-  /// Highest top-1 accuracy on the test set, and after which epoch (from 1) it was first reached.
-  public var bestTop1: Double?
-  public var bestEpoch: Int?
+  /// Of the epochs before it.
+  public var earlierSeconds = 0.0
 
   public init() {}
 }

@@ -6,6 +6,8 @@ public struct Batch {
   public let images: UnsafePointer<Float>
   /// count class indices.
   public let labels: UnsafePointer<Int32>
+  /// Where pairs of images were mixed.
+  public let mixed: MixedLabels?
   /// The loader's batch size, or less in an epoch's last batch.
   public let count: Int
   /// Position in the epoch.
@@ -23,6 +25,7 @@ public final class BatchLoader: Sendable {
   public let sampleCount: Int
   private let augmentation: Augmentation
   private let shuffleSeed: UInt64?
+  private let mixup: Mixup?
   private let table: [Float]
 
   /// Batches being used, ready and in preparation. One ready batch would do if every batch took the same time.
@@ -31,12 +34,13 @@ public final class BatchLoader: Sendable {
   /// - Parameters:
   ///   - shuffleSeed: Seed of the order and of the augmentation. nil keeps the data set's order, and augmentation,
   ///     if any, draws under seed 0.
+  ///   - mixupAlpha: Mixes the images of each batch by mixup, λ ~ Beta(α, α); nil mixes nothing.
   ///   - limit: Use only so many images, the first ones; nil for all.
   /// - Precondition: `batchSize` is positive, `limit` not negative, and `normalization` fits the channels
   ///   (`Normalization.validate(channels:)`).
   public init(
     dataset: any Dataset, batchSize: Int, normalization: Normalization, augmentation: Augmentation = .none,
-    shuffleSeed: UInt64? = nil, limit: Int? = nil
+    shuffleSeed: UInt64? = nil, mixupAlpha: Double? = nil, limit: Int? = nil
   ) {
     precondition(batchSize > 0, "batch size \(batchSize)")
     precondition(limit ?? 0 >= 0, "limit of \(limit ?? 0) images")
@@ -47,6 +51,7 @@ public final class BatchLoader: Sendable {
     self.batchSize = batchSize
     self.augmentation = augmentation
     self.shuffleSeed = shuffleSeed
+    mixup = mixupAlpha.map(Mixup.init)
     sampleCount = min(dataset.count, limit ?? dataset.count)
     table = normalization.table()
   }
@@ -85,8 +90,8 @@ public final class BatchLoader: Sendable {
       let slot = ring.waitForFilledSlot()
       try body(
         Batch(
-          images: UnsafePointer(slot.images.floats), labels: UnsafePointer(slot.labels), count: slot.count,
-          index: index))
+          images: UnsafePointer(slot.images.floats), labels: UnsafePointer(slot.labels), mixed: slot.mixed,
+          count: slot.count, index: index))
       ring.release()
     }
   }
@@ -117,6 +122,13 @@ public final class BatchLoader: Sendable {
             to: slot.images.floats + position * imageSize)
           slot.labels[position] = Int32(dataset.label(at: sample))
         }
+      }
+    }
+    slot.share = mixup.map { $0.share(seed: shuffleSeed ?? 0, epoch: epoch, batch: batch) }
+    if let share = slot.share {
+      Mixup.mix(slot.images.floats, count: slot.count, size: imageSize, share: share)
+      for position in 0..<slot.count {
+        slot.otherLabels[position] = slot.labels[slot.count - 1 - position]
       }
     }
   }

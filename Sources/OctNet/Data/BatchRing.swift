@@ -8,15 +8,27 @@ final class BatchRing: @unchecked Sendable {
   final class Slot {
     let images: AlignedBuffer
     let labels: UnsafeMutablePointer<Int32>
+    /// Those of the images mixed in, and the share of the first ones, where there are any.
+    let otherLabels: UnsafeMutablePointer<Int32>
+    var share: Float?
     var count = 0
 
     init(imageFloats: Int, labels labelCount: Int) {
       images = AlignedBuffer(byteCount: imageFloats * MemoryLayout<Float>.stride)
       labels = .allocate(capacity: labelCount)
       labels.initialize(repeating: 0, count: labelCount)
+      otherLabels = .allocate(capacity: labelCount)
+      otherLabels.initialize(repeating: 0, count: labelCount)
     }
 
-    deinit { labels.deallocate() }
+    deinit {
+      labels.deallocate()
+      otherLabels.deallocate()
+    }
+
+    var mixed: MixedLabels? {
+      share.map { MixedLabels(labels: UnsafePointer(otherLabels), share: $0) }
+    }
   }
 
   private let slots: [Slot]

@@ -64,24 +64,33 @@ final class Executor {
   private var scratch: UnsafeMutableRawPointer { arena.base + plan.scratch }
 
   /// count × output floats, valid until the next call.
-  func forward(images: UnsafePointer<Float>, count: Int, seed: UInt64 = 0) -> UnsafePointer<Float> {
+  ///
+  /// - Parameter visit: sees each node's output while it is in memory; false ends the pass.
+  func forward(
+    images: UnsafePointer<Float>, count: Int, seed: UInt64 = 0,
+    visit: ((Graph.Node, UnsafePointer<Float>) -> Bool)? = nil
+  ) -> UnsafePointer<Float> {
     precondition(count > 0 && count <= plan.batch)
     for (index, node) in graph.nodes.enumerated() {
       let context = ForwardContext(
         batch: count, training: plan.training, threads: threads, seed: Self.nodeSeed(seed, index),
         memory: memory, inputs: inputs[index].map { $0 ?? images }, output: outputs[index],
         saved: saved[index], scratch: scratch)
-      guard let profiler else {
+      if let profiler {
+        profiler.measure(
+          node.operation.kind, .forward, shapes: shapes(of: node),
+          operations: 2 * Double(count * node.operation.computedMacs), bytes: bytes(of: node, count: count)
+        ) { node.operation.forward(context) }
+      } else {
         node.operation.forward(context)
-        continue
       }
-      profiler.measure(
-        node.operation.kind, .forward, shapes: shapes(of: node),
-        operations: 2 * Double(count * node.operation.computedMacs), bytes: bytes(of: node, count: count)
-      ) { node.operation.forward(context) }
+      if let visit, !visit(node, UnsafePointer(outputs[index])) { break }
     }
     return outputMap
   }
+
+  /// Floats of a node's output for one image.
+  func size(of node: Graph.Node) -> Int { graph.shape(of: node.output).count }
 
   /// Gradients of all parameters, after `outputGradient` has been filled. Same images, count and seed as in forward.
   ///

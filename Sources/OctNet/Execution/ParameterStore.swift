@@ -17,6 +17,8 @@ public final class ParameterStore {
 
   private let valueBuffer, gradientBuffer, stateBuffer: AlignedBuffer
   private let bufferOffsets: [Int]
+  /// Floats of the running statistics, alignment gaps included.
+  let stateCount: Int
 
   init(graph: Graph) {
     let lane = MemoryPlanner.alignment / MemoryLayout<Float>.stride
@@ -34,6 +36,7 @@ public final class ParameterStore {
       end = (end + buffer.count + lane - 1) / lane * lane
     }
     bufferOffsets = offsets
+    stateCount = end
     valueBuffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
     gradientBuffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
     stateBuffer = AlignedBuffer(byteCount: end * MemoryLayout<Float>.stride)
@@ -41,6 +44,8 @@ public final class ParameterStore {
 
   public var values: UnsafeMutablePointer<Float> { valueBuffer.floats }
   public var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
+  /// Running statistics.
+  var states: UnsafeMutablePointer<Float> { stateBuffer.floats }
 
   func buffer(_ id: BufferID) -> UnsafeMutablePointer<Float> { stateBuffer.floats + bufferOffsets[id.index] }
 

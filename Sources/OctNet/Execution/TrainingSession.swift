@@ -8,6 +8,19 @@ public struct StepResult: Sendable {
   public let correct: Int
 }
 
+/// A batch of mixed images has two labels each, and divides the target between them.
+public struct MixedLabels {
+  /// count class indices.
+  public let labels: UnsafePointer<Int32>
+  /// Of the first label, 0 ... 1; the rest is the second one's.
+  public let share: Float
+
+  public init(labels: UnsafePointer<Int32>, share: Float) {
+    self.labels = labels
+    self.share = share
+  }
+}
+
 /// Forward and backward passes of a network with softmax cross-entropy, for batches up to a fixed size.
 ///
 /// Call it from one thread only: the worker threads belong to the thread that started them.
@@ -50,11 +63,13 @@ public final class TrainingSession {
   /// - Parameters:
   ///   - images: [count, height, width, channels].
   ///   - labels: class indices in 0 ..< classes.
+  ///   - mixed: second labels, where images were mixed.
   ///   - dropoutSeed: another one each step.
   public func step(
-    images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, count: Int, dropoutSeed: UInt64 = 0
+    images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, mixed: MixedLabels? = nil, count: Int,
+    dropoutSeed: UInt64 = 0
   ) -> StepResult {
-    let result = forward(images, labels, count, dropoutSeed)
+    let result = forward(images, labels, mixed, count, dropoutSeed)
     executor.backward(images: images, count: count, seed: dropoutSeed)
     return result
   }
@@ -62,10 +77,10 @@ public final class TrainingSession {
   /// A step that hands out each parameter with its gradient once nothing reads the parameter any more. The gradient is
   /// gone afterwards. Where the loss is not a number, there are no gradients.
   func step(
-    images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, count: Int, dropoutSeed: UInt64,
-    update: @escaping (ParameterID, UnsafePointer<Float>) -> Void
+    images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, mixed: MixedLabels? = nil, count: Int,
+    dropoutSeed: UInt64, update: @escaping (ParameterID, UnsafePointer<Float>) -> Void
   ) -> StepResult {
-    let result = forward(images, labels, count, dropoutSeed)
+    let result = forward(images, labels, mixed, count, dropoutSeed)
     guard result.loss.isFinite else { return result }
     executor.backward(images: images, count: count, seed: dropoutSeed, update: update)
     return result
@@ -73,12 +88,16 @@ public final class TrainingSession {
 
   /// The forward pass, the loss and its gradient.
   private func forward(
-    _ images: UnsafePointer<Float>, _ labels: UnsafePointer<Int32>, _ count: Int, _ seed: UInt64
+    _ images: UnsafePointer<Float>, _ labels: UnsafePointer<Int32>, _ mixed: MixedLabels?, _ count: Int,
+    _ seed: UInt64
   ) -> StepResult {
     let logits = executor.forward(images: images, count: count, seed: seed)
-    computeLoss(logits, labels, count: count)
+    computeLoss(logits, labels, mixed, count: count)
+    // Of a mixed image, the label with the larger share.
+    var dominant = labels
+    if let mixed, mixed.share < 0.5 { dominant = mixed.labels }
     var correct = 0
-    for image in 0..<count where logits.argmax(row: image, of: classes) == Int(labels[image]) {
+    for image in 0..<count where logits.argmax(row: image, of: classes) == Int(dominant[image]) {
       correct += 1
     }
     // Double, in order: the same bits for any number of threads.
@@ -89,18 +108,37 @@ public final class TrainingSession {
 
   /// Fills `losses` and the gradient of the logits.
   private func computeLoss(
-    _ logits: UnsafePointer<Float>, _ labels: UnsafePointer<Int32>, count: Int
+    _ logits: UnsafePointer<Float>, _ labels: UnsafePointer<Int32>, _ mixed: MixedLabels?, count: Int
   ) {
     func compute() {
       check(
         oct_softmax_cross_entropy(
-          count, classes, logits, labels, labelSmoothing, 1 / Float(count), &losses,
-          executor.outputGradient, Int32(threads)))
+          count, classes, logits, labels, mixed?.labels, mixed?.share ?? 1, labelSmoothing, 1 / Float(count),
+          &losses, executor.outputGradient, Int32(threads)))
     }
     guard let profiler else { return compute() }
     // Logits in, their gradient out.
     profiler.measure(
       "loss", .forward, bytes: Double(2 * count * classes * MemoryLayout<Float>.stride), compute)
+  }
+
+  /// Where the first number comes from that is not finite, in words: a parameter, or the output of a layer in a
+  /// repetition of the step's forward pass; nil where all are finite. The running statistics move once more.
+  func firstNonFinite(images: UnsafePointer<Float>, count: Int, dropoutSeed: UInt64) -> String? {
+    for entry in network.parameters.entries {
+      for index in entry.range where !network.parameters.values[index].isFinite {
+        return "parameter \(entry.name) is \(network.parameters.values[index])"
+      }
+    }
+    var origin: String?
+    _ = executor.forward(images: images, count: count, seed: dropoutSeed) { node, output in
+      for index in 0..<count * self.executor.size(of: node) where !output[index].isFinite {
+        origin = "output of \(node.path) (\(node.operation.kind)) is \(output[index])"
+        return false
+      }
+      return true
+    }
+    return origin
   }
 
   /// count × classes logits of the last step (training mode); tests compare them.

@@ -30,7 +30,7 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
     self.alpha = alpha
     self.stem = stem ?? (ResNetDepth(rawValue: name)?.isCIFAR == true ? .cifar : .imagenet)
     self.variant = variant
-    self.downsampling = downsampling ?? (alpha == 0 ? .strided : .average)
+    self.downsampling = downsampling ?? .usual(alpha: alpha)
     self.lowToHigh = lowToHigh
     self.highToLow = highToLow
     self.classes = classes
@@ -71,4 +71,9 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
       inputShape: MapShape(height: inputHeight, width: inputWidth, channels: inputChannels)
     ) { try model($0) }
   }
+}
+
+extension Downsampling {
+  /// Torchvision's ResNet at α = 0, the paper's octave network elsewhere.
+  public static func usual(alpha: Double) -> Downsampling { alpha == 0 ? .strided : .average }
 }

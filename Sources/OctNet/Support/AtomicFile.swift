@@ -99,7 +99,7 @@ public final class FileWriter {
   private let descriptor: Int32
   private let path: String
 
-  init(descriptor: Int32, path: String) {
+  package init(descriptor: Int32, path: String) {
     self.descriptor = descriptor
     self.path = path
   }
@@ -130,12 +130,12 @@ public final class FileWriter {
 
 extension OctNetError {
   /// "cannot write: No space left on device".
-  static func system(_ path: String, _ action: String, _ code: Int32) -> OctNetError {
+  package static func system(_ path: String, _ action: String, _ code: Int32) -> OctNetError {
     .file(path: path, "\(action): \(String(cString: strerror(code)))")
   }
 
   /// `error` itself where it is an `OctNetError`, else a `.file` error around its description.
-  static func wrapping(_ error: any Error, path: String) -> OctNetError {
+  package static func wrapping(_ error: any Error, path: String) -> OctNetError {
     error as? OctNetError ?? .file(path: path, "\(error)")
   }
 }

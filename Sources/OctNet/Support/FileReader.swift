@@ -65,6 +65,9 @@ public final class FileReader {
     return bytes
   }
 
+  /// Whether there is anything under this name.
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
   /// The whole file.
   public static func bytes(of path: String) throws(OctNetError) -> [UInt8] {
     let reader = try FileReader(path: path)

@@ -7,10 +7,18 @@
 #endif
 
 /// `value` with `digits` significant digits, as C's `%.*g`.
-func format(_ value: Double, digits: Int) -> String {
+func format(_ value: Double, digits: Int) -> String { printed(value, "%.*g", digits) }
+
+/// `value` with `decimals` digits after the point, as C's `%.*f`; its magnitude must be below 1e30.
+func format(_ value: Double, decimals: Int) -> String {
+  precondition(!(value.magnitude >= 1e30 && value.isFinite), "too many digits")
+  return printed(value, "%.*f", decimals)
+}
+
+private func printed(_ value: Double, _ pattern: String, _ precision: Int) -> String {
   withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
     guard let base = buffer.baseAddress else { return "" }
-    let length = withVaList([Int32(digits), value]) { vsnprintf(base, buffer.count, "%.*g", $0) }
+    let length = withVaList([Int32(precision), value]) { vsnprintf(base, buffer.count, pattern, $0) }
     return String(decoding: UnsafeRawBufferPointer(start: base, count: Int(max(0, length))), as: UTF8.self)
   }
 }

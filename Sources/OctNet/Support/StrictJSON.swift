@@ -8,10 +8,15 @@ enum StrictJSON {
   static func decode<Value: Codable>(_ type: Value.Type, from bytes: [UInt8]) throws(Failure) -> Value {
     let given = try parse(bytes)
     do {
-      let value = try JSONDecoder().decode(type, from: Data(bytes))
+      let decoder = JSONDecoder()
+      decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+      let value = try decoder.decode(type, from: Data(bytes))
       // What the value itself would write down is the list of known keys.
       let known = try parse(Array(try encode(value).utf8))
-      try checkKeys(of: given, against: known, path: "")
+      // Settings that are nil are not written, but they are known all the same.
+      let optional = Mirror(reflecting: value).children.compactMap(\.label)
+      try checkKeys(of: given, against: known, path: "", besides: optional)
       return value
     } catch let failure as Failure {
       throw failure
@@ -26,10 +31,35 @@ enum StrictJSON {
   static func encode(_ value: some Encodable, pretty: Bool = false) throws(Failure) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // A diverged network's loss is still a result; JSON has no number for it.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
     do {
       return String(decoding: try encoder.encode(value), as: UTF8.self)
     } catch { throw Failure(problem: "\(error)") }
+  }
+
+  /// - Throws: `OctNetError.file` for an unreadable file, a missing, unknown or mistyped key.
+  static func read<Value: Codable>(_ type: Value.Type, path: String) throws(OctNetError) -> Value {
+    try read(type, from: try FileReader.bytes(of: path), path: path)
+  }
+
+  /// The same from text that was read from `path`.
+  static func read<Value: Codable>(
+    _ type: Value.Type, from bytes: [UInt8], path: String
+  ) throws(OctNetError) -> Value {
+    do throws(Failure) {
+      return try decode(type, from: bytes)
+    } catch { throw OctNetError.file(path: path, error.problem) }
+  }
+
+  static func write(_ value: some Encodable, to path: String, pretty: Bool = true) throws(OctNetError) {
+    let text: String
+    do throws(Failure) {
+      text = try encode(value, pretty: pretty)
+    } catch { throw OctNetError.file(path: path, error.problem) }
+    try AtomicFile.write(text + "\n", to: path)
   }
 
   /// The top-level keys whose values differ, in order.
@@ -56,13 +86,15 @@ enum StrictJSON {
     }
   }
 
-  private static func checkKeys(of given: JSONValue, against known: JSONValue, path: String) throws(Failure) {
+  private static func checkKeys(
+    of given: JSONValue, against known: JSONValue, path: String, besides optional: [String] = []
+  ) throws(Failure) {
     guard case .object(let members) = given, case .object(let knownMembers) = known else { return }
     for (key, value) in members {
       guard let match = knownMembers.first(where: { $0.key == key }) else {
         // An optional setting that is absent is not written.
         if value == .null { continue }
-        let names = knownMembers.map(\.key).joined(separator: ", ")
+        let names = Set(knownMembers.map(\.key)).union(optional).sorted().joined(separator: ", ")
         throw Failure(problem: "unknown key \"\(path)\(key)\", expected one of \(names)")
       }
       try checkKeys(of: value, against: match.value, path: "\(path)\(key).")

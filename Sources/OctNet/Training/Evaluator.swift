@@ -53,7 +53,7 @@ public struct Evaluator {
     try loader.forEachBatch(epoch: 0) { batch in
       let logits = session.logits(images: batch.images, count: batch.count)
       let status = oct_softmax_cross_entropy(
-        batch.count, classes, logits.baseAddress, batch.labels, 0, 1, &losses, nil, Int32(threads))
+        batch.count, classes, logits.baseAddress, batch.labels, nil, 1, 0, 1, &losses, nil, Int32(threads))
       precondition(status == OCT_OK, "sizes the loss kernel refuses")
       for image in 0..<batch.count {
         let row = UnsafeBufferPointer(rebasing: logits[image * classes..<(image + 1) * classes])
@@ -70,7 +70,7 @@ public struct Evaluator {
 
 extension Network {
   /// - Throws: `OctNetError.configuration` where images, classes or channels are not what the network was built for.
-  func check(fits dataset: any Dataset, normalization: Normalization) throws(OctNetError) {
+  package func check(fits dataset: any Dataset, normalization: Normalization) throws(OctNetError) {
     let found = MapShape(height: dataset.height, width: dataset.width, channels: dataset.channels)
     guard found == inputShape else {
       throw OctNetError.configuration(

@@ -62,10 +62,15 @@ public final class Optimizer {
   /// One update of every parameter from `ParameterStore.gradients`. `gradientScale` multiplies the gradients first (see
   /// `clippingScale`).
   public func update(learningRate: Double, gradientScale: Float = 1) {
+    update(parameters.gradients, learningRate: learningRate, gradientScale: gradientScale)
+  }
+
+  /// The same from gradients that lie elsewhere, in the order of the parameters.
+  func update(_ gradients: UnsafePointer<Float>, learningRate: Double, gradientScale: Float) {
     beginStep()
     for group in groups {
       update(
-        group, gradient: parameters.gradients + group.range.lowerBound, learningRate: learningRate,
+        group, gradient: gradients + group.range.lowerBound, learningRate: learningRate,
         gradientScale: gradientScale)
     }
   }
@@ -107,7 +112,7 @@ public final class Optimizer {
         &rule, group.range.count, gradient, values, state.first.map { $0.floats + start }, threads)
     case .adam(let beta1, let beta2, let epsilon), .adamW(let beta1, let beta2, let epsilon):
       var rule = oct_adam(
-        learning_rate: Float(learningRate), beta1: beta1, beta2: beta2, epsilon: epsilon,
+        beta1: beta1, beta2: beta2, learning_rate: Float(learningRate), epsilon: epsilon,
         weight_decay: group.weightDecay, gradient_scale: gradientScale,
         decoupled: configuration.name == "adamw", step: Int64(step))
       status = oct_adam_update(
@@ -118,13 +123,19 @@ public final class Optimizer {
   }
 
   /// √Σg² over all gradients.
-  public func gradientNorm() -> Double {
-    oct_sum_of_squares(parameters.count, parameters.gradients, threads).squareRoot()
+  public func gradientNorm() -> Double { norm(of: parameters.gradients) }
+
+  func norm(of gradients: UnsafePointer<Float>) -> Double {
+    oct_sum_of_squares(parameters.count, gradients, threads).squareRoot()
   }
 
   /// The factor that brings the norm of all gradients down to `maximum`, 1 where it is smaller already
   /// (`torch.nn.utils.clip_grad_norm_`: maximum / (norm + 1e-6)).
   public func clippingScale(maximum: Double) -> Float {
-    Float(min(1, maximum / (gradientNorm() + 1e-6)))
+    Self.clippingScale(maximum: maximum, norm: gradientNorm())
+  }
+
+  static func clippingScale(maximum: Double, norm: Double) -> Float {
+    Float(min(1, maximum / (norm + 1e-6)))
   }
 }

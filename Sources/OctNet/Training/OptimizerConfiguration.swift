@@ -6,9 +6,9 @@ public enum OptimizerConfiguration: Equatable, Sendable {
   /// g += decay·w; v = momentum·v + g; w −= rate·(nesterov ? g + momentum·v : v).
   case sgd(momentum: Float, nesterov: Bool)
   /// Kingma, Ba 2015; weight decay is added to the gradient.
-  case adam(beta1: Float, beta2: Float, epsilon: Float)
+  case adam(beta1: Double, beta2: Double, epsilon: Float)
   /// Loshchilov, Hutter 2019; weight decay shrinks the weights directly.
-  case adamW(beta1: Float, beta2: Float, epsilon: Float)
+  case adamW(beta1: Double, beta2: Double, epsilon: Float)
 
   public static let sgd = OptimizerConfiguration.sgd(momentum: 0.9, nesterov: false)
   public static let adam = OptimizerConfiguration.adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8)
@@ -45,7 +45,9 @@ public enum OptimizerConfiguration: Equatable, Sendable {
 
   /// - Throws: `OctNetError.configuration` for a constant out of its range.
   func validate() throws(OctNetError) {
-    func check(_ ok: Bool, _ key: String, _ expected: String, _ found: Float) throws(OctNetError) {
+    func check(_ ok: Bool, _ key: String, _ expected: String, _ found: some BinaryFloatingPoint)
+      throws(OctNetError)
+    {
       guard ok else { throw OctNetError.configuration(key: key, "expected \(expected), found \(found)") }
     }
     switch self {
@@ -72,8 +74,8 @@ extension OptimizerConfiguration: Codable {
         momentum: try container.decodeIfPresent(Float.self, forKey: .momentum) ?? 0.9,
         nesterov: try container.decodeIfPresent(Bool.self, forKey: .nesterov) ?? false)
     case "adam", "adamw":
-      let beta1 = try container.decodeIfPresent(Float.self, forKey: .beta1) ?? 0.9
-      let beta2 = try container.decodeIfPresent(Float.self, forKey: .beta2) ?? 0.999
+      let beta1 = try container.decodeIfPresent(Double.self, forKey: .beta1) ?? 0.9
+      let beta2 = try container.decodeIfPresent(Double.self, forKey: .beta2) ?? 0.999
       let epsilon = try container.decodeIfPresent(Float.self, forKey: .epsilon) ?? 1e-8
       self =
         name == "adam"

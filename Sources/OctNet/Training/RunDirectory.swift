@@ -3,15 +3,18 @@ import Foundation
 /// The directory of one run. It is created once and never given to another run.
 ///
 /// - `config.json`: the `TrainingConfiguration`.
-/// - `log.csv`: one row an epoch.
-/// - `last.safetensors`, `best.safetensors`: `Checkpoint`s after the last epoch and after the one with the highest
-///   test accuracy.
+/// - `log.csv`: one row an epoch; `timing.csv`: how long it took. Equal runs write equal logs.
+/// - `results.json`: the `RunResults`.
+/// - `last.safetensors`, `best.safetensors`: `Checkpoint`s after the last epoch and after the best one.
 /// - `resume.safetensors`: the `TrainingState`.
+/// - `events.out.tfevents.*`: from `OctNetTensorBoard`, where it is used.
 public struct RunDirectory: Sendable {
   public let path: String
 
   public var configurationPath: String { path + "/config.json" }
   public var logPath: String { path + "/log.csv" }
+  public var timingPath: String { path + "/timing.csv" }
+  public var resultsPath: String { path + "/results.json" }
   public var bestPath: String { path + "/best.safetensors" }
   public var lastPath: String { path + "/last.safetensors" }
   public var statePath: String { path + "/resume.safetensors" }
@@ -56,6 +59,13 @@ public struct RunDirectory: Sendable {
     return run
   }
 
+  /// Creates the directory, or takes over that of a run which ended before its first checkpoint.
+  /// - Throws: `OctNetError.file` where it cannot be created.
+  static func begin(_ path: String) throws(OctNetError) -> RunDirectory {
+    if !FileManager.default.fileExists(atPath: path) { try makeDirectory(path) }
+    return RunDirectory(path: path)
+  }
+
   /// The first of `<base>-1`, `<base>-2`, … that does not exist.
   public static func unusedPath(_ base: String) -> String {
     var number = 1
@@ -64,7 +74,7 @@ public struct RunDirectory: Sendable {
   }
 
   /// As `mkdir -p`, but with the system's own reason where it fails.
-  private static func makeDirectory(_ path: String) throws(OctNetError) {
+  static func makeDirectory(_ path: String) throws(OctNetError) {
     if mkdir(path, 0o777) == 0 { return }
     let code = errno
     let parent = (path as NSString).deletingLastPathComponent

@@ -1,4 +1,4 @@
-/// Trains a network: epochs of steps, an evaluation and a checkpoint after each epoch.
+/// Trains a network: epochs of steps, evaluations and checkpoints between them.
 ///
 /// Seeded and exact: the same configuration gives the same bits for any number of threads, and a run that was stopped
 /// and resumed, even in the middle of an epoch, those of one that was not. Call it from one thread.
@@ -7,14 +7,14 @@ public final class Trainer {
   public let network: Network
   public private(set) var position: TrainingPosition
 
-  private let data: DataSplit
-  private let directory: RunDirectory?
+  public let data: DataSplit
+  public let directory: RunDirectory?
+
   private let onEvent: (TrainingEvent) -> Void
-  private let session: TrainingSession
-  private let optimizer: Optimizer
+  private let updater: WeightUpdater
   private let loader: BatchLoader
   private var log: TrainingLog
-  private var lastReport: EpochReport?
+  private var results: RunResults
 
   /// - Parameters:
   ///   - network: usually `configuration.model`'s `makeNetwork(seed:)`; trained in place.
@@ -35,19 +35,14 @@ public final class Trainer {
     self.data = data
     self.directory = directory
     self.onEvent = onEvent
-    session = try TrainingSession(
-      network: network, batchSize: configuration.batchSize, threads: configuration.threads,
-      labelSmoothing: configuration.labelSmoothing)
-    optimizer = Optimizer(
-      parameters: network.parameters, configuration: configuration.optimizer,
-      weightDecay: configuration.weightDecay, excludeNormsAndBiases: configuration.excludeNormsAndBiases,
-      threads: configuration.threads)
+    updater = try WeightUpdater(network: network, configuration: configuration)
     loader = BatchLoader(
       dataset: data.train, batchSize: configuration.batchSize, normalization: configuration.normalization,
       augmentation: configuration.augmentation, shuffleSeed: configuration.seed,
-      limit: configuration.trainLimit)
+      mixupAlpha: configuration.mixupAlpha, limit: configuration.trainLimit)
     position = state?.position ?? TrainingPosition()
     log = state?.log ?? TrainingLog()
+    results = state?.results ?? RunResults()
 
     let images = min(data.train.count, configuration.trainLimit ?? data.train.count)
     guard images > 0 else { throw OctNetError.configuration(key: "data", "the training set is empty") }
@@ -58,19 +53,26 @@ public final class Trainer {
           key: "data", "the run began with \(state.position.epochImages) training images, found \(images)")
       }
       try network.load(state.network)
-      try optimizer.load(state.optimizer, step: state.position.step, of: network)
+      try updater.optimizer.load(state.optimizer, step: state.position.step, of: network)
+      try updater.average?.network.load(state.average)
+      // More epochs than the run had.
+      if results.outcome == .finished && position.epoch < configuration.epochs {
+        results.outcome = .unfinished
+      }
     }
     position.epochImages = images
     if let directory {
       try configuration.write(to: directory.configurationPath)
-      // On resume this takes back rows of epochs after the checkpoint.
-      try log.write(to: directory.logPath)
+      // On resume this takes back what was written after the state.
+      try log.write(to: directory)
+      try results.write(to: directory.resultsPath)
     }
   }
 
-  /// Trains up to the last epoch.
+  /// Trains up to the last epoch, or until the run stops early.
   ///
-  /// - Parameter shouldStop: asked after every step; when it says so, the state is written and the run ends early.
+  /// - Parameter shouldStop: asked after every update of the weights; when it says so, the state is written and the run
+  ///   is interrupted.
   /// - Throws: `OctNetError.training` for a loss that is not a number, `OctNetError.file` for a checkpoint that cannot
   ///   be written; earlier files stay as they were.
   @discardableResult
@@ -81,20 +83,27 @@ public final class Trainer {
           configuration: configuration, parameters: network.graph.parameters.reduce(0) { $0 + $1.count },
           trainImages: position.epochImages,
           testImages: min(data.test.count, configuration.testLimit ?? data.test.count),
-          stepsPerEpoch: loader.batchesPerEpoch, position: position, directory: directory?.path)))
-    var stopped = false
-    while position.epoch < configuration.epochs && !stopped {
-      stopped = try runEpoch(shouldStop: shouldStop)
+          stepsPerEpoch: stepsPerEpoch, position: position, directory: directory?.path)))
+    var isInterrupted = false
+    while position.epoch < configuration.epochs && results.outcome == .unfinished && !isInterrupted {
+      isInterrupted = try runEpoch(shouldStop: shouldStop) && results.outcome == .unfinished
     }
     let summary = TrainingSummary(
-      epochs: position.epoch, steps: position.step, bestTop1: position.bestTop1,
-      bestEpoch: position.bestEpoch,
-      last: lastReport, stoppedEarly: position.epoch < configuration.epochs)
+      steps: position.step, results: results, seconds: position.earlierSeconds + position.seconds,
+      isInterrupted: isInterrupted)
     onEvent(.finished(summary))
     return summary
   }
 
+  /// Whose weights are evaluated and saved: `network`, or their moving average.
+  public var evaluatedNetwork: Network { updater.result }
+
   // MARK: An epoch
+
+  /// Updates of the weights; the last one of an epoch may see fewer batches.
+  private var stepsPerEpoch: Int {
+    (loader.batchesPerEpoch + configuration.accumulationSteps - 1) / configuration.accumulationSteps
+  }
 
   /// Ends the loop over the batches.
   private struct StopRequest: Error {}
@@ -106,13 +115,23 @@ public final class Trainer {
     let secondsBefore = position.seconds
     var rate = 0.0
     var stop = false
+    var stepLoss = (sum: 0.0, images: 0)
     do {
       try loader.forEachBatch(epoch: position.epoch, startingAt: position.batch) { batch in
+        let isLast =
+          (batch.index + 1) % configuration.accumulationSteps == 0
+          || batch.index + 1 == loader.batchesPerEpoch
         rate = configuration.schedule.rate(
-          step: position.step, stepsPerEpoch: loader.batchesPerEpoch, epochs: configuration.epochs)
-        let loss = try step(batch, learningRate: rate)
+          step: position.step, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
+        let result = try process(batch, isLast: isLast, learningRate: rate)
+        stepLoss.sum += Double(result.loss) * Double(batch.count)
+        stepLoss.images += batch.count
+        // Between two updates there are gradients that no state holds.
+        guard isLast else { return }
+        position.step += 1
         position.seconds = secondsBefore + (clock.now - start).inSeconds
-        onEvent(.step(stepReport(loss: loss, learningRate: rate)))
+        onEvent(.step(stepReport(loss: stepLoss.sum / Double(stepLoss.images), learningRate: rate)))
+        stepLoss = (0, 0)
         stop = try shouldStop()
         if position.batch < loader.batchesPerEpoch {
           let isDue = configuration.checkpointEverySteps.map { position.step % $0 == 0 } ?? false
@@ -125,44 +144,32 @@ public final class Trainer {
     return stop
   }
 
-  /// One step and the position after it.
-  private func step(_ batch: Batch, learningRate: Double) throws -> Double {
-    var random = RandomStream(seed: configuration.seed, "dropout", position.step)
-    let seed = random.next()
+  /// Passes over one batch, the update where it is due, and the position after it.
+  private func process(_ batch: Batch, isLast: Bool, learningRate: Double) throws -> StepResult {
+    var random = RandomStream(
+      seed: configuration.seed, "dropout", position.epoch * loader.batchesPerEpoch + batch.index)
     let result: StepResult
-    if let maximum = configuration.clipGradientNorm {
-      // The norm of all gradients comes before the first update.
-      result = session.step(
-        images: batch.images, labels: batch.labels, count: batch.count, dropoutSeed: seed)
-      guard result.loss.isFinite else { throw diverged("the loss is \(result.loss)") }
-      let scale = optimizer.clippingScale(maximum: maximum)
-      guard scale.isFinite else { throw diverged("the norm of the gradients is not a number") }
-      optimizer.update(learningRate: learningRate, gradientScale: scale)
-    } else {
-      result = session.step(
-        images: batch.images, labels: batch.labels, count: batch.count, dropoutSeed: seed,
-        updating: optimizer, learningRate: learningRate)
-      guard result.loss.isFinite else { throw diverged("the loss is \(result.loss)") }
+    do throws(OctNetError) {
+      result = try updater.process(
+        batch, isLast: isLast, learningRate: learningRate, dropoutSeed: random.next())
+    } catch {
+      guard case .training(let problem) = error else { throw error }
+      throw OctNetError.training(
+        "epoch \(position.epoch + 1), step \(position.step % stepsPerEpoch + 1): \(problem); "
+          + "try a lower learning rate, a warm-up or gradient clipping")
     }
-
-    position.step += 1
     position.batch += 1
     position.lossSum += Double(result.loss) * Double(batch.count)
     position.correct += result.correct
     position.images += batch.count
-    return Double(result.loss)
-  }
-
-  private func diverged(_ problem: String) -> OctNetError {
-    OctNetError.training(
-      "epoch \(position.epoch + 1), step \(position.batch + 1): \(problem); "
-        + "try a lower learning rate, a warm-up or gradient clipping")
+    return result
   }
 
   private func stepReport(loss: Double, learningRate: Double) -> StepReport {
     StepReport(
-      epoch: position.epoch + 1, epochs: configuration.epochs, step: position.batch,
-      stepsPerEpoch: loader.batchesPerEpoch, loss: loss, meanLoss: position.lossSum / Double(position.images),
+      epoch: position.epoch + 1, epochs: configuration.epochs,
+      step: position.step - position.epoch * stepsPerEpoch, stepsPerEpoch: stepsPerEpoch,
+      totalSteps: position.step, loss: loss, meanLoss: position.lossSum / Double(position.images),
       accuracy: Double(position.correct) / Double(position.images), learningRate: learningRate,
       imagesPerSecond: imagesPerSecond)
   }
@@ -170,52 +177,78 @@ public final class Trainer {
   private var imagesPerSecond: Double { Double(position.images) / max(position.seconds, 1e-9) }
 
   private func finishEpoch(learningRate: Double) throws {
-    let evaluator = Evaluator(
-      network: network, normalization: configuration.normalization, batchSize: configuration.batchSize,
-      threads: configuration.threads)
-    let test = try evaluator.evaluate(data.test, limit: configuration.testLimit) { [onEvent] done, total in
-      onEvent(.evaluating(done: done, total: total))
-    }
-    let isBest = position.bestTop1.map { test.top1 > $0 } ?? true
+    let epoch = position.epoch + 1
+    let isDue = epoch % configuration.evaluateEvery == 0 || epoch == configuration.epochs
+    let test = isDue ? try evaluate() : nil
+    let isBest = keepScore(test, epoch: epoch)
     let report = EpochReport(
-      epoch: position.epoch + 1, epochs: configuration.epochs,
-      trainLoss: position.lossSum / Double(position.images),
+      epoch: epoch, epochs: configuration.epochs, trainLoss: position.lossSum / Double(position.images),
       trainAccuracy: Double(position.correct) / Double(position.images), test: test,
-      learningRate: learningRate,
-      seconds: position.seconds, imagesPerSecond: imagesPerSecond, isBest: isBest)
+      learningRate: learningRate, seconds: position.seconds, imagesPerSecond: imagesPerSecond, isBest: isBest)
 
     var next = position
     next.epoch += 1
     next.batch = 0
+    next.earlierSeconds += next.seconds
     (next.lossSum, next.correct, next.images, next.seconds) = (0, 0, 0, 0)
-    if isBest { (next.bestTop1, next.bestEpoch) = (test.top1, report.epoch) }
     position = next
-    lastReport = report
     log.append(report)
     onEvent(.epochFinished(report))
     try writeCheckpoints(isBest: isBest)
   }
 
+  private func evaluate() throws -> EvaluationResult {
+    let evaluator = Evaluator(
+      network: evaluatedNetwork, normalization: configuration.normalization,
+      batchSize: configuration.batchSize, threads: configuration.threads)
+    return try evaluator.evaluate(data.test, limit: configuration.testLimit) { [onEvent] done, total in
+      onEvent(.evaluating(done: done, total: total))
+    }
+  }
+
+  /// Enters an epoch into the results.
+  /// - Returns: whether its evaluation is the best so far.
+  private func keepScore(_ test: EvaluationResult?, epoch: Int) -> Bool {
+    results.epochs = epoch
+    if epoch >= configuration.epochs { results.outcome = .finished }
+    guard let test else { return false }
+    let score = RunResults.Score(epoch: epoch, evaluation: test)
+    results.last = score
+    if let best = results.best, !configuration.bestMetric.prefers(test, to: best.evaluation) {
+      if let patience = configuration.earlyStoppingEpochs, epoch < configuration.epochs,
+        epoch - best.epoch >= patience
+      {
+        results.outcome = .stoppedEarly
+      }
+      return false
+    }
+    results.best = score
+    return true
+  }
+
   // MARK: Files
 
-  /// The state comes last: a run killed before it goes on from the previous one and writes the same files again.
+  /// The state comes after the files it stands for: a run killed before it goes on from the previous one and writes them
+  /// again. The results, which the state holds too, come last: what they call finished is complete.
   private func writeCheckpoints(isBest: Bool) throws {
     guard let directory else { return }
-    try log.write(to: directory.logPath)
+    try log.write(to: directory)
     let checkpoint = Checkpoint(
       model: configuration.model, dataName: configuration.data, classNames: data.train.classNames,
-      normalization: configuration.normalization, state: network.stateDictionary())
+      normalization: configuration.normalization, state: evaluatedNetwork.stateDictionary())
     for path in isBest ? [directory.lastPath, directory.bestPath] : [directory.lastPath] {
       try checkpoint.write(to: path)
       onEvent(.checkpointWritten(path: path))
     }
     try writeState()
+    try results.write(to: directory.resultsPath)
   }
 
   private func writeState() throws {
     guard let directory else { return }
     let state = TrainingState(
-      configuration: configuration, position: position, log: log, network: network, optimizer: optimizer)
+      configuration: configuration, position: position, log: log, results: results, network: network,
+      optimizer: updater.optimizer, average: updater.average?.network)
     try state.write(to: directory.statePath)
     onEvent(.checkpointWritten(path: directory.statePath))
   }

@@ -15,14 +15,26 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public var labelSmoothing: Float
   /// Largest allowed norm of all gradients together.
   public var clipGradientNorm: Double?
+  /// Batches whose gradients make one update together; `batchSize` images are in memory at a time.
+  public var accumulationSteps: Int
+  /// Decay of the moving average of the weights that is evaluated and saved in their place; `nil` keeps none.
+  public var emaDecay: Double?
   public var augmentation: Augmentation
+  /// α of the Beta distribution that mixup draws from; `nil` mixes nothing.
+  public var mixupAlpha: Double?
   public var normalization: Normalization
   public var seed: UInt64
   public var threads: Int
   /// Use only the first so many images.
   public var trainLimit: Int?
   public var testLimit: Int?
-  /// Besides the one after every epoch.
+  /// Epochs from one evaluation on the test images to the next; the last epoch is always evaluated.
+  public var evaluateEvery: Int
+  /// Which weights are the best.
+  public var bestMetric: BestMetric
+  /// The run ends when the best evaluation is so many epochs old; `nil` trains all epochs.
+  public var earlyStoppingEpochs: Int?
+  /// Updates from one written state to the next, besides the one after every epoch.
   public var checkpointEverySteps: Int?
 
   public init(
@@ -31,8 +43,10 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     schedule: LearningRateSchedule = LearningRateSchedule(base: 0.1, shape: .cosine),
     weightDecay: Float = 5e-4,
     excludeNormsAndBiases: Bool = false, labelSmoothing: Float = 0, clipGradientNorm: Double? = nil,
-    augmentation: Augmentation = .none, normalization: Normalization, seed: UInt64 = 1, threads: Int,
-    trainLimit: Int? = nil, testLimit: Int? = nil, checkpointEverySteps: Int? = nil
+    accumulationSteps: Int = 1, emaDecay: Double? = nil, augmentation: Augmentation = .none,
+    mixupAlpha: Double? = nil, normalization: Normalization, seed: UInt64 = 1, threads: Int,
+    trainLimit: Int? = nil, testLimit: Int? = nil, evaluateEvery: Int = 1, bestMetric: BestMetric = .top1,
+    earlyStoppingEpochs: Int? = nil, checkpointEverySteps: Int? = nil
   ) {
     self.model = model
     self.data = data
@@ -44,12 +58,18 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.excludeNormsAndBiases = excludeNormsAndBiases
     self.labelSmoothing = labelSmoothing
     self.clipGradientNorm = clipGradientNorm
+    self.accumulationSteps = accumulationSteps
+    self.emaDecay = emaDecay
     self.augmentation = augmentation
+    self.mixupAlpha = mixupAlpha
     self.normalization = normalization
     self.seed = seed
     self.threads = threads
     self.trainLimit = trainLimit
     self.testLimit = testLimit
+    self.evaluateEvery = evaluateEvery
+    self.bestMetric = bestMetric
+    self.earlyStoppingEpochs = earlyStoppingEpochs
     self.checkpointEverySteps = checkpointEverySteps
   }
 
@@ -81,6 +101,9 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     try atLeastOne(threads, "threads")
     try atLeastOne(trainLimit, "trainLimit")
     try atLeastOne(testLimit, "testLimit")
+    try atLeastOne(accumulationSteps, "accumulationSteps")
+    try atLeastOne(evaluateEvery, "evaluateEvery")
+    try atLeastOne(earlyStoppingEpochs, "earlyStoppingEpochs")
     try atLeastOne(checkpointEverySteps, "checkpointEverySteps")
     guard weightDecay >= 0, weightDecay.isFinite else {
       throw OctNetError.configuration(key: "weightDecay", "expected 0 or more, found \(weightDecay)")
@@ -91,6 +114,12 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     }
     if let norm = clipGradientNorm, !(norm > 0 && norm.isFinite) {
       throw OctNetError.configuration(key: "clipGradientNorm", "expected a number above 0, found \(norm)")
+    }
+    if let decay = emaDecay, !(decay > 0 && decay < 1) {
+      throw OctNetError.configuration(key: "emaDecay", "expected more than 0 and less than 1, found \(decay)")
+    }
+    if let alpha = mixupAlpha, !(alpha > 0 && alpha.isFinite) {
+      throw OctNetError.configuration(key: "mixupAlpha", "expected a number above 0, found \(alpha)")
     }
     guard augmentation.cropPadding >= 0 else {
       throw OctNetError.configuration(
@@ -122,18 +151,12 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
 
   /// Reads a `config.json`.
   /// - Throws: `OctNetError.file` for an unreadable file, a missing, unknown or mistyped key.
-  public init(path: String) throws(OctNetError) {
-    let bytes = try FileReader.bytes(of: path)
-    do throws(StrictJSON.Failure) {
-      self = try StrictJSON.decode(Self.self, from: bytes)
-    } catch { throw OctNetError.file(path: path, error.problem) }
+  public init(path: String) throws(OctNetError) { self = try StrictJSON.read(Self.self, path: path) }
+
+  /// The same from text that was read from `path`.
+  public init(json: [UInt8], path: String) throws(OctNetError) {
+    self = try StrictJSON.read(Self.self, from: json, path: path)
   }
 
-  public func write(to path: String) throws(OctNetError) {
-    let text: String
-    do throws(StrictJSON.Failure) {
-      text = try StrictJSON.encode(self, pretty: true)
-    } catch { throw OctNetError.file(path: path, error.problem) }
-    try AtomicFile.write(text + "\n", to: path)
-  }
+  public func write(to path: String) throws(OctNetError) { try StrictJSON.write(self, to: path) }
 }

@@ -7,7 +7,7 @@ public enum TrainingEvent: Sendable {
   case evaluating(done: Int, total: Int)
   case epochFinished(EpochReport)
   case checkpointWritten(path: String)
-  /// The last epoch is done, or `shouldStop` has ended the run early.
+  /// The last epoch is done, the run has stopped early, or `shouldStop` has interrupted it.
   case finished(TrainingSummary)
 }
 
@@ -28,9 +28,11 @@ public struct RunReport: Sendable {
 public struct StepReport: Sendable {
   public var epoch: Int
   public var epochs: Int
-  /// Step within the epoch.
+  /// Update of the weights within the epoch.
   public var step: Int
   public var stepsPerEpoch: Int
+  /// Updates since the run began.
+  public var totalSteps: Int
   /// Loss of this step.
   public var loss: Double
   /// Means over the epoch so far.
@@ -47,24 +49,23 @@ public struct EpochReport: Sendable {
   /// Mean over the images, each with the weights of its step.
   public var trainLoss: Double
   public var trainAccuracy: Double
-  public var test: EvaluationResult
+  /// `nil` after an epoch without an evaluation.
+  public var test: EvaluationResult?
   /// Of the epoch's last step.
   public var learningRate: Double
   /// Training only, without the evaluation.
   public var seconds: Double
   public var imagesPerSecond: Double
-  /// The highest test accuracy so far.
+  /// The best evaluation so far.
   public var isBest: Bool
 }
 
 public struct TrainingSummary: Sendable {
-  /// Finished epochs.
-  public var epochs: Int
+  /// Updates of the weights since the run began.
   public var steps: Int
-  public var bestTop1: Double?
-  public var bestEpoch: Int?
-  /// Of the last epoch finished by this call, `nil` where there was none.
-  public var last: EpochReport?
-  /// `shouldStop` ended the run before its last epoch.
-  public var stoppedEarly: Bool
+  public var results: RunResults
+  /// Of training in all epochs so far, evaluations not counted.
+  public var seconds: Double
+  /// `shouldStop` ended the run before it was done.
+  public var isInterrupted: Bool
 }

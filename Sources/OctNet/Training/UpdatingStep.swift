@@ -5,11 +5,11 @@ extension TrainingSession {
   /// The bits are those of `step` and `Optimizer.update`. `network.parameters.gradients` stays as it is. Where the loss
   /// is not a number, nothing is updated.
   public func step(
-    images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, count: Int, dropoutSeed: UInt64 = 0,
-    updating optimizer: Optimizer, learningRate: Double
+    images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, mixed: MixedLabels? = nil, count: Int,
+    dropoutSeed: UInt64 = 0, updating optimizer: Optimizer, learningRate: Double
   ) -> StepResult {
     var hasBegun = false
-    return step(images: images, labels: labels, count: count, dropoutSeed: dropoutSeed) {
+    return step(images: images, labels: labels, mixed: mixed, count: count, dropoutSeed: dropoutSeed) {
       parameter, gradient in
       if !hasBegun { optimizer.beginStep() }
       hasBegun = true

@@ -39,9 +39,10 @@ void ref_batch_norm_backward(ptrdiff_t rows, ptrdiff_t c, const float *src, cons
 
 void ref_column_sums(ptrdiff_t rows, ptrdiff_t c, const float *src, double *sums);
 
-/// diff_logits = ∂ loss / ∂ logits, unscaled.
+/// diff_logits = ∂ loss / ∂ logits, unscaled. Labels that are not mixed: share 1.
 void ref_softmax_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float *logits, const int32_t *labels,
-                               double smoothing, double *losses, double *diff_logits);
+                               const int32_t *mixed_labels, double share, double smoothing, double *losses,
+                               double *diff_logits);
 
 /// torch.optim.SGD, all state in double; `step` counts from 1.
 void ref_sgd(ptrdiff_t count, int64_t step, double learning_rate, double momentum, double weight_decay,

@@ -1,0 +1,50 @@
+/// How well a run's network did so far: `results.json` in its directory.
+///
+/// It holds nothing that depends on the clock, so that equal runs write equal files.
+public struct RunResults: Codable, Equatable, Sendable {
+  public enum Outcome: String, Codable, Sendable {
+    /// Interrupted, or still at work.
+    case unfinished
+    /// All epochs are done.
+    case finished
+    /// The best result was `earlyStopping` epochs old.
+    case stoppedEarly
+  }
+
+  /// An evaluation on the test images.
+  public struct Score: Codable, Equatable, Sendable {
+    /// After how many epochs.
+    public var epoch: Int
+    public var evaluation: EvaluationResult
+
+    public init(epoch: Int, evaluation: EvaluationResult) {
+      self.epoch = epoch
+      self.evaluation = evaluation
+    }
+  }
+
+  public var outcome: Outcome
+  /// Finished epochs.
+  public var epochs: Int
+  /// What `best.safetensors` reaches, `nil` before the first evaluation.
+  public var best: Score?
+  /// The latest evaluation.
+  public var last: Score?
+
+  public init(
+    outcome: Outcome = .unfinished, epochs: Int = 0, best: Score? = nil, last: Score? = nil
+  ) {
+    self.outcome = outcome
+    self.epochs = epochs
+    self.best = best
+    self.last = last
+  }
+
+  /// - Throws: `OctNetError.file` for a missing or malformed file.
+  public init(path: String) throws(OctNetError) { self = try StrictJSON.read(Self.self, path: path) }
+
+  /// On one line: a confusion matrix would be hundreds.
+  public func write(to path: String) throws(OctNetError) {
+    try StrictJSON.write(self, to: path, pretty: false)
+  }
+}

@@ -1,0 +1,74 @@
+import OctNet
+
+/// Test images in rows of four, each in a frame that is green where the network is right and red where it is wrong,
+/// above a bar as long as the probability of its prediction.
+struct PredictionGrid {
+  static let columns = 4
+
+  private static let frame = 4
+  private static let bar = 6
+  private static let gap = 8
+  /// Small images are enlarged to at least so many pixels, by a whole factor.
+  private static let smallestSide = 64
+
+  private static let white: RGBImage.Color = (255, 255, 255)
+  private static let grey: RGBImage.Color = (200, 200, 200)
+  private static let green: RGBImage.Color = (46, 160, 67)
+  private static let red: RGBImage.Color = (218, 54, 51)
+
+  private let images: ImageSet
+  private let factor: Int
+
+  init(images: ImageSet) {
+    self.images = images
+    let side = min(images.height, images.width)
+    factor = (max(side, Self.smallestSide) + side - 1) / side
+  }
+
+  private var imageWidth: Int { images.width * factor }
+  private var imageHeight: Int { images.height * factor }
+  private var tileWidth: Int { imageWidth + 2 * Self.frame }
+  private var tileHeight: Int { imageHeight + 2 * Self.frame + Self.bar }
+
+  func draw(_ predictions: [Prediction]) -> RGBImage {
+    let columns = min(Self.columns, predictions.count)
+    let rows = (predictions.count + Self.columns - 1) / Self.columns
+    var canvas = RGBImage(
+      width: columns * (tileWidth + Self.gap) + Self.gap, height: rows * (tileHeight + Self.gap) + Self.gap,
+      fill: Self.white)
+    for (index, prediction) in predictions.enumerated() {
+      draw(
+        index, prediction, on: &canvas, x: Self.gap + index % Self.columns * (tileWidth + Self.gap),
+        y: Self.gap + index / Self.columns * (tileHeight + Self.gap))
+    }
+    return canvas
+  }
+
+  private func draw(_ index: Int, _ prediction: Prediction, on canvas: inout RGBImage, x: Int, y: Int) {
+    let color = prediction.predicted == prediction.label ? Self.green : Self.red
+    canvas.fill(x: x, y: y, width: tileWidth, height: imageHeight + 2 * Self.frame, color)
+    for row in 0..<images.height {
+      for column in 0..<images.width {
+        canvas.fill(
+          x: x + Self.frame + column * factor, y: y + Self.frame + row * factor, width: factor,
+          height: factor,
+          pixel(index, row, column))
+      }
+    }
+    let barTop = y + imageHeight + 2 * Self.frame
+    canvas.fill(x: x, y: barTop, width: tileWidth, height: Self.bar, Self.grey)
+    // Logits that are not numbers have no probability.
+    let share = prediction.probability.isNaN ? 0 : prediction.probability
+    let length = Int((share * Double(tileWidth)).rounded())
+    canvas.fill(x: x, y: barTop, width: length, height: Self.bar, color)
+  }
+
+  /// One channel is grey.
+  private func pixel(_ index: Int, _ row: Int, _ column: Int) -> RGBImage.Color {
+    let first = ((index * images.height + row) * images.width + column) * images.channels
+    let grey = images.channels < 3
+    return (
+      images.pixels[first], images.pixels[first + (grey ? 0 : 1)], images.pixels[first + (grey ? 0 : 2)]
+    )
+  }
+}

@@ -1,0 +1,11 @@
+import OctNet
+
+/// Files of images need two system libraries, which only builds with the package trait Images use.
+enum ImagesTrait {
+  static func missing(_ what: String) -> OctNetError {
+    .configuration(
+      key: what,
+      "this octcli was built without the trait Images; install libpng-dev and libjpeg62-turbo-dev, and build it with: "
+        + "swift build -c release --traits Images")
+  }
+}

@@ -1,0 +1,157 @@
+import ArgumentParser
+import Foundation
+import OctNet
+
+struct StudyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "study",
+    abstract: "Train a list of networks that differ in α and in how the octaves exchange information.",
+    discussion: """
+      Every run is an ordinary run directory below <out>/runs. Ctrl-C stops after the current step; however a study \
+      ended, the same command, or --resume, goes on where it stopped and repeats nothing that is finished. All other \
+      flags are those of `octcli train`.
+
+      Examples:
+        octcli study --dry-run
+        octcli study --data cifar10:DIR --recipe seed --epochs 8 --ablation --out runs/study
+        octcli study --data cifar10:DIR --model resnet20 --alphas 0,0.25,0.5 --seeds 3
+        octcli study --resume runs/study
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "Shares of the channels at half resolution, separated by commas (default: 0,0.125,0.25,0.5,0.75).",
+      valueName: "ratios"))
+  var alphas: RatioList?
+
+  @Flag(
+    help: ArgumentHelp(
+      "Compare the exchange of information, too.",
+      discussion: """
+        Without the path from low to high, without that from high to low, without both, and with strided \
+        convolutions in place of average pooling, at --ablation-alpha.
+        """))
+  var ablation = false
+
+  @Option(help: ArgumentHelp("The α of --ablation (default: 0.125).", valueName: "ratio"))
+  var ablationAlpha: Double?
+
+  @Option(
+    help: ArgumentHelp("Repeat every run with so many seeds, from --seed on (default: 1).", valueName: "n"))
+  var seeds: Int?
+
+  @OptionGroup
+  var training: TrainingOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Directory of the study (default: runs/study-<n>, the first n that is free).", valueName: "dir"))
+  var out: String?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Go on with the study in this directory; only --data, --epochs, --threads, --checkpoint-every and \
+      --no-tensorboard may be given too.
+      """, valueName: "dir"))
+  var resume: String?
+
+  @Flag(help: "Print the list of runs and an estimate of the time, after a few timed steps of each network.")
+  var dryRun = false
+
+  func validate() throws {
+    if ablationAlpha != nil && !ablation { throw ValidationError("--ablation-alpha belongs to --ablation") }
+    if let alpha = ablationAlpha, !(alpha > 0 && alpha < 1) {
+      throw ValidationError("--ablation-alpha is more than 0 and less than 1, found \(alpha)")
+    }
+    if let seeds, !(1...1000).contains(seeds) {
+      throw ValidationError("--seeds is 1 to 1000, found \(seeds)")
+    }
+    if training.architecture.noLowToHigh || training.architecture.noHighToLow {
+      throw ValidationError("a study leaves out paths itself: use --ablation")
+    }
+    guard resume != nil else { return }
+    let given =
+      alphas != nil
+      ? "--alphas"
+      : ablation
+        ? "--ablation"
+        : seeds != nil
+          ? "--seeds"
+          : out != nil ? "--out" : training.firstFixedFlag
+    if let given {
+      throw ValidationError("a resumed study keeps its settings: \(given) cannot be given with --resume")
+    }
+  }
+
+  func run() throws {
+    if dryRun && resume == nil && out == nil {
+      let (configuration, data) = try settings()
+      try configuration.validate()
+      return print(try StudyPlan.text(configuration.runs(), data: data) { _ in .waiting })
+    }
+    let (study, data) = try resume.map(resumed) ?? new()
+    if dryRun { return print(try StudyPlan.text(study.runs, data: data, progress: study.progress)) }
+    try perform(study, data)
+  }
+
+  private func settings() throws -> (StudyConfiguration, DataSplit) {
+    let (base, data) = try training.resolve(alpha: nil)
+    var configuration = StudyConfiguration(
+      base: base, alphas: alphas?.values ?? [0, 0.125, 0.25, 0.5, 0.75],
+      ablationAlpha: ablation ? ablationAlpha ?? 0.125 : nil, seeds: seeds ?? 1,
+      downsampling: training.architecture.downsampling)
+    // A run that is killed loses minutes at most.
+    if base.checkpointEverySteps == nil { configuration.base.checkpointEverySteps = 200 }
+    return (configuration, data)
+  }
+
+  private func new() throws -> (Study, DataSplit) {
+    let (configuration, data) = try settings()
+    return (try Study(configuration, path: out ?? RunDirectory.unusedPath("runs/study")), data)
+  }
+
+  private func resumed(_ path: String) throws -> (Study, DataSplit) {
+    var configuration = try Study.configuration(of: path)
+    if let data = training.data.data { configuration.base.data = data }
+    if let epochs = training.optimization.epochs { configuration.base.epochs = epochs }
+    training.course.apply(to: &configuration.base)
+    configuration.base.threads = training.threadCount
+    let data = try DataOptions.load(
+      configuration.base.data, imageSize: configuration.base.model?.inputHeight)
+    return (try Study(configuration, path: path), data)
+  }
+
+  private func perform(_ study: Study, _ data: DataSplit) throws {
+    InterruptFlag.install()
+    for (index, run) in study.runs.enumerated() {
+      let title = "run \(index + 1)/\(study.runs.count) \(run.name)"
+      guard try study.progress(of: run) != .finished else {
+        Terminal.printError("\(title): finished before")
+        continue
+      }
+      Terminal.printError(title)
+      let summary = try TrainingProgress.run(tensorBoard: !training.noTensorBoard) { onEvent in
+        try study.trainer(for: run, data: data, onEvent: onEvent)
+      }
+      if summary.isInterrupted {
+        Terminal.printError("stopped; go on with: octcli study --resume \(study.path)")
+        throw ExitCode(130)
+      }
+    }
+    let report = try Report(directories: [study.path]).write(to: study.path)
+    print(try StudyPlan.results(study) + "\n" + report)
+  }
+}
+
+/// "0,0.125,0.5".
+struct RatioList: ExpressibleByArgument {
+  let values: [Double]
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    values = parts.compactMap { Double($0.trimmingCharacters(in: .whitespaces)) }
+      .filter { (0...1).contains($0) }
+    guard values.count == parts.count, Set(values).count == values.count else { return nil }
+  }
+}

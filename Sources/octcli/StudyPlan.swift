@@ -1,0 +1,45 @@
+import Foundation
+import OctNet
+
+/// The tables that `study` prints.
+enum StudyPlan {
+  /// The runs, how far each has come, and how long the rest takes.
+  static func text(
+    _ runs: [StudyConfiguration.PlannedRun], data: DataSplit,
+    progress: (StudyConfiguration.PlannedRun) throws -> Study.Progress
+  ) throws -> String {
+    var estimate = StudyEstimate(data: data)
+    var table = TextTable(header: ["run", "epochs", "done", "time left"])
+    var total = 0.0
+    for run in runs {
+      let epochs = run.configuration.epochs
+      let done: Int
+      switch try progress(run) {
+      case .waiting: done = 0
+      case .begun(let finished): done = finished
+      case .finished: done = epochs
+      }
+      let seconds =
+        done == epochs ? 0 : try estimate.secondsOfEpoch(run.configuration) * Double(epochs - done)
+      total += seconds
+      table.add([run.name, "\(epochs)", "\(done)", ProgressBar.duration(seconds)])
+    }
+    return table.description
+      + "\n\n\(runs.count) runs, about \(ProgressBar.duration(total)) left (a few steps of each network timed)"
+  }
+
+  /// What each run came to.
+  static func results(_ study: Study) throws -> String {
+    var table = TextTable(header: ["run", "best top-1", "epoch", "last top-1"])
+    for run in study.runs {
+      let results = try RunResults(path: study.directory(of: run).resultsPath)
+      func percent(_ score: RunResults.Score?) -> String {
+        score.map { String(format: "%.2f%%", 100 * $0.evaluation.top1) } ?? "–"
+      }
+      table.add([
+        run.name, percent(results.best), results.best.map { "\($0.epoch)" } ?? "–", percent(results.last),
+      ])
+    }
+    return table.description + "\n"
+  }
+}

@@ -1,0 +1,37 @@
+import OctNet
+import OctNetTensorBoard
+
+/// Runs a trainer as the commands do: shown on standard error, told to TensorBoard, stopped by Ctrl-C.
+enum TrainingProgress {
+  /// - Parameter makeTrainer: gets what the trainer is to tell its events.
+  static func run(
+    tensorBoard isWanted: Bool, _ makeTrainer: (@escaping (TrainingEvent) -> Void) throws -> Trainer
+  ) throws -> TrainingSummary {
+    let reporter = TrainingReporter()
+    // It shows predictions of the trainer's network, so the trainer comes first.
+    var tensorBoard: TensorBoardWriter?
+    let trainer = try makeTrainer { event in
+      reporter.handle(event)
+      tensorBoard?.handle(event)
+    }
+    if isWanted { tensorBoard = writer(for: trainer, reporter) }
+    defer { tensorBoard?.flush() }
+    do {
+      return try trainer.run { InterruptFlag.isSet }
+    } catch {
+      reporter.erase()
+      throw error
+    }
+  }
+
+  private static func writer(for trainer: Trainer, _ reporter: TrainingReporter) -> TensorBoardWriter? {
+    guard let directory = trainer.directory else { return nil }
+    let settings = trainer.configuration
+    let predictions = TestPredictions(
+      network: trainer.evaluatedNetwork, dataset: trainer.data.test, limit: settings.testLimit,
+      normalization: settings.normalization, threads: settings.threads)
+    return TensorBoardWriter(directory: directory.path, predictions: predictions) {
+      reporter.warn("\($0); no more events for TensorBoard, the run goes on")
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import Foundation
+import Testing
+
+struct StudyTests {
+  private static let flags =
+    [
+      "--alphas", "0,0.5", "--seeds", "1", "--epochs", "2", "--checkpoint-every", "1",
+    ] + TinyFlags.flags
+
+  /// Those of `CommandRunner.tiny` without α.
+  private enum TinyFlags {
+    static var flags: [String] {
+      var flags = CommandRunner.tiny
+      if let index = flags.firstIndex(of: "--alpha") { flags.removeSubrange(index...index + 1) }
+      return flags
+    }
+  }
+
+  /// What a study is for: weights, logs and results of all its runs.
+  private func outcome(_ runner: CommandRunner, _ study: String) throws -> [String: Data] {
+    try runner.contents(of: study).filter { file, _ in
+      ["best.safetensors", "last.safetensors", "log.csv", "results.json"].contains {
+        file.hasSuffix("/" + $0)
+      }
+    }
+  }
+
+  @Test func everyRunIsARun() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let study = try runner.run(
+      ["study", "--out", runner.path("study"), "--ablation", "--ablation-alpha", "0.5"] + Self.flags
+        + ["--epochs", "1", "--limit-train", "32"])
+    #expect(study.status == 0, "\(study.errors)")
+    let runs = try FileManager.default.contentsOfDirectory(atPath: runner.path("study/runs")).sorted()
+    #expect(
+      runs == [
+        "alpha-0.0-seed-1", "alpha-0.5-no-exchange-seed-1", "alpha-0.5-no-high-to-low-seed-1",
+        "alpha-0.5-no-low-to-high-seed-1", "alpha-0.5-seed-1", "alpha-0.5-strided-seed-1",
+      ])
+    for run in runs {
+      #expect(study.output.contains(run))
+      let eval = try runner.run(
+        "eval", "--checkpoint", runner.path("study/runs/\(run)/best.safetensors"), "--limit-test", "10")
+      #expect(eval.status == 0, "\(eval.errors)")
+    }
+    // Each differs in what its name says.
+    let config = try runner.text("study/runs/alpha-0.5-no-low-to-high-seed-1/config.json")
+    #expect(config.contains("\"lowToHigh\" : false") && config.contains("\"highToLow\" : true"))
+
+    // Finished runs are not repeated, and other settings make another study.
+    let before = try runner.contents(of: "study")
+    let again = try runner.run("study", "--resume", runner.path("study"))
+    #expect(again.status == 0 && again.errors.contains("alpha-0.5-seed-1: finished before"))
+    #expect(again.output == study.output)
+    let other = try runner.run(
+      ["study", "--out", runner.path("study"), "--ablation", "--ablation-alpha", "0.5"] + Self.flags
+        + ["--epochs", "1", "--limit-train", "16"])
+    #expect(try #require(other.errorMessage).hasPrefix("trainLimit: differs from the settings of the study"))
+    #expect(
+      try runner.contents(of: "study").filter { !$0.key.contains("report") }
+        == before.filter { !$0.key.contains("report") })
+  }
+
+  /// More epochs later are what they would have been at once.
+  @Test func aFinishedStudyCanBeExtended() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let flags = ["--alphas", "0.5", "--limit-train", "32"]
+    #expect(
+      try runner.run(["study", "--out", runner.path("whole")] + Self.flags + flags + ["--epochs", "2"]).status
+        == 0)
+    #expect(
+      try runner.run(["study", "--out", runner.path("parts")] + Self.flags + flags + ["--epochs", "1"]).status
+        == 0)
+    let more = try runner.run("study", "--resume", runner.path("parts"), "--epochs", "2")
+    #expect(more.status == 0, "\(more.errors)")
+    #expect(try outcome(runner, "parts") == outcome(runner, "whole"))
+  }
+
+  @Test func dryRunsWriteNothing() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let plan = try runner.run(["study", "--dry-run", "--ablation"] + Self.flags)
+    #expect(plan.status == 0, "\(plan.errors)")
+    let lines = plan.output.split(separator: "\n")
+    #expect(lines.first?.hasPrefix("run  ") == true && lines.count == 9)
+    #expect(lines.last?.hasPrefix("7 runs, about 0:") == true)
+    #expect(lines.contains { $0.hasPrefix("alpha-0.125-no-exchange-seed-1 ") })
+    #expect(!FileManager.default.fileExists(atPath: runner.path("runs")))
+  }
+
+  /// Killed at ten random moments: the same bytes as without.
+  @Test func killedAndResumedIsTheSameToTheByte() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let clock = ContinuousClock()
+    let start = clock.now
+    let whole = try runner.run(["study", "--out", runner.path("whole")] + Self.flags)
+    try #require(whole.status == 0, "\(whole.errors)")
+    let duration = clock.now - start
+
+    var kills = 0
+    var random = SystemRandomNumberGenerator()
+    for _ in 0..<10 {
+      let running = try runner.start(["study", "--out", runner.path("parts")] + Self.flags)
+      // At most as long as half the study, so that most of the ten hit it at work.
+      let share = Double.random(in: 0.05...0.5, using: &random)
+      Thread.sleep(forTimeInterval: Double(duration.components.seconds + 1) * share)
+      if running.process.isRunning {
+        kill(running.process.processIdentifier, SIGKILL)
+        kills += 1
+      }
+      running.process.waitUntilExit()
+    }
+    #expect(kills > 0)
+    let end = try runner.run("study", "--resume", runner.path("parts"), "--threads", "1")
+    #expect(end.status == 0, "\(end.errors)")
+    let (expected, found) = (try outcome(runner, "whole"), try outcome(runner, "parts"))
+    #expect(expected.count == 8 && found.keys.sorted() == expected.keys.sorted())
+    for (file, data) in expected { #expect(found[file] == data, "\(file)") }
+  }
+
+  @Test(arguments: [
+    ["--alphas", "0,2"], ["--alphas", "0,0"], ["--seeds", "0"], ["--ablation-alpha", "0.5"],
+    ["--no-low-to-high"], ["--resume", "x", "--batch-size", "3"], ["--alphas", ""],
+  ])
+  func wrongUsage(flags: [String]) throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    #expect(try runner.run(["study"] + flags).status == 64)
+  }
+
+  @Test func nothingToResumeIsAnError() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let missing = try runner.run("study", "--resume", runner.path("none"))
+    #expect(missing.errorMessage == "\(runner.path("none")): no such directory, expected that of a study")
+    try FileManager.default.createDirectory(atPath: runner.path("empty"), withIntermediateDirectories: true)
+    let empty = try runner.run("study", "--resume", runner.path("empty"))
+    #expect(try #require(empty.errorMessage).hasPrefix(runner.path("empty/study.json")))
+  }
+}
