@@ -68,8 +68,7 @@ import Testing
     Case(n: 3, ih: 28, iw: 29, ic: 48, oc: 64, ph: 3, pw: 2),
     Case(n: 33, ih: 4, iw: 4, ic: 128, oc: 128),
     Case(n: 1, ih: 21, iw: 40, ic: 33, oc: 96),
-    Case(n: 3, ih: 8, iw: 8, ic: 64, oc: 64),
-    Case(n: 4, ih: 9, iw: 11, ic: 33, oc: 70),
+    Case(n: 12, ih: 8, iw: 8, ic: 64, oc: 64),
     Case(n: 1, ih: 15, iw: 28, ic: 45, oc: 100, ph: 0, pw: 0),
     Case(n: 4, ih: 10, iw: 21, ic: 130, oc: 48),
   ]
