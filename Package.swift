@@ -19,7 +19,7 @@ let package = Package(
     .trait(
       name: "Images",
       description:
-        "PNG and JPEG for octcli predict and --data folder:DIR; needs libpng-dev and libjpeg62-turbo-dev."
+        "PNG and JPEG for octcli predict and --data folder:DIR; needs libpng-dev and libjpeg-dev."
     )
   ],
   dependencies: [
@@ -67,8 +67,10 @@ let package = Package(
       dependencies: [
         "OctNet", "OctNetTensorBoard", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
-    .testTarget(name: "OctNetImagesTests", dependencies: ["OctNetImages", "OctNet"]),
-    .testTarget(name: "octcliTests", dependencies: ["OctNet", "octcli"]),
+    .testTarget(
+      name: "OctNetImagesTests", dependencies: ["OctNetImages", "OctNet"],
+      resources: [.copy("Fixtures")]),
+    .testTarget(name: "octcliTests", dependencies: ["OctNet", "OctNetTensorBoard", "octcli"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

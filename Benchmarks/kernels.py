@@ -71,13 +71,14 @@ def main():
         return print(json.dumps(time_torch(options.torch_only, options.threads, options.repetitions)))
 
     require_program(parser, options.octcli)
-    ours, theirs, peaks = {}, {}, []
+    ours, theirs, peaks, bandwidths = {}, {}, [], []
     for number in range(options.rounds):
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
         report = json.loads(subprocess.run(
             [options.octcli, "bench", "kernels", "--threads", str(options.threads), "--repetitions",
              str(options.repetitions), "--json"], check=True, capture_output=True, text=True).stdout)
         peaks.append(report["peak"])
+        bandwidths.append(report["bandwidth"])
         for row in report["shapes"]:
             for timing in row["timings"]:
                 ours.setdefault((row["shape"], timing["pass"]), []).append(timing["milliseconds"])
@@ -90,8 +91,8 @@ def main():
                 theirs.setdefault((shape, name), []).append(value)
 
     peak = statistics.median(peaks)
-    print(f"Peak {peak:.1f} GFLOP/s, {options.threads} threads. Each cell: OctNet's GFLOP/s (of the peak), "
-          "PyTorch's time ÷ OctNet's.\n")
+    print(f"Peak {peak:.1f} GFLOP/s, memory {statistics.median(bandwidths):.1f} GB/s, {options.threads} threads. Each "
+          "cell: OctNet's GFLOP/s (of the peak), GB/s of maps and weights counted once, PyTorch's time ÷ OctNet's.\n")
     print("| shape | " + " | ".join(PASSES) + " |\n|---|" + "---|" * len(PASSES))
     for shape in shapes:
         n, size, inputs, outputs, kernel = map(int, shape.split(","))
@@ -101,7 +102,9 @@ def main():
             milliseconds = statistics.median(ours[shape, name])
             gflops = operations / milliseconds
             ratio = statistics.median(theirs[shape, name]) / milliseconds
-            cells.append(f"{gflops:.0f} ({100 * gflops / peak:.0f} %), ×{ratio:.2f}")
+            floats = n * size * size * (inputs + outputs) + inputs * outputs * kernel * kernel
+            cells.append(f"{gflops:.0f} ({100 * gflops / peak:.0f} %), {4e-6 * floats / milliseconds:.0f} GB/s, "
+                         f"×{ratio:.2f}")
         print(f"| {n} × {size}², {inputs} → {outputs}, {kernel}×{kernel} | " + " | ".join(cells) + " |")
 
 

@@ -6,31 +6,28 @@
     /// the rows and after the columns.
     /// - Precondition: both sizes are positive.
     public func resized(width newWidth: Int, height newHeight: Int) -> RGBImage {
-      precondition(newWidth > 0 && newHeight > 0)
-      if newWidth == width && newHeight == height { return self }
-      let count = newWidth * newHeight * 3
-      let result = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-        let isDone = oct_image_resize(pixels, width, height, buffer.baseAddress, newWidth, newHeight)
-        precondition(isDone, "no memory for an image of \(newWidth)×\(newHeight)")
-        initialized = count
-      }
-      return RGBImage(width: newWidth, height: newHeight, pixels: result)
+      resized(
+        oct_image_window(
+          new_width: newWidth, new_height: newHeight, left: 0, top: 0, width: newWidth, height: newHeight))
     }
 
-    /// The window of that size in the middle (torchvision's `CenterCrop`).
-    /// - Precondition: the image is at least that large.
-    public func centerCropped(width newWidth: Int, height newHeight: Int) -> RGBImage {
-      precondition(newWidth <= width && newHeight <= height)
-      // Half a pixel goes to the even side, as Python rounds.
-      let top = Int((Double(height - newHeight) / 2).rounded(.toNearestOrEven))
-      let left = Int((Double(width - newWidth) / 2).rounded(.toNearestOrEven))
-      var result: [UInt8] = []
-      result.reserveCapacity(newWidth * newHeight * 3)
-      for y in top..<top + newHeight {
-        let start = (y * width + left) * 3
-        result += pixels[start..<start + newWidth * 3]
+    private func resized(_ window: oct_image_window) -> RGBImage {
+      precondition(window.new_width > 0 && window.new_height > 0)
+      let count = window.width * window.height * 3
+      let result = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+        let isDone = withUnsafePointer(to: window) {
+          oct_image_resize(pixels, width, height, $0, buffer.baseAddress)
+        }
+        precondition(isDone, "no memory for an image of \(window.width)×\(window.height)")
+        initialized = count
       }
-      return RGBImage(width: newWidth, height: newHeight, pixels: result)
+      return RGBImage(width: window.width, height: window.height, pixels: result)
+    }
+
+    /// Where a window of `size` begins that lies in the middle of `whole` (torchvision's `CenterCrop`): half a pixel goes
+    /// to the even side, as Python rounds.
+    private static func middle(of whole: Int, size: Int) -> Int {
+      Int((Double(whole - size) / 2).rounded(.toNearestOrEven))
     }
 
     /// What a network of square inputs gets at evaluation: the shorter side resized to `shorterSide`, then the middle.
@@ -44,10 +41,13 @@
       precondition(target >= size)
       let shorter = min(width, height)
       // The longer side is cut down to a whole number, as torchvision does.
-      let resized = resized(
-        width: width == shorter ? target : target * width / shorter,
-        height: height == shorter ? target : target * height / shorter)
-      return resized.centerCropped(width: size, height: size)
+      let newWidth = width == shorter ? target : target * width / shorter
+      let newHeight = height == shorter ? target : target * height / shorter
+      // No more than the middle is ever computed: a file may be a million times as wide as high.
+      return resized(
+        oct_image_window(
+          new_width: newWidth, new_height: newHeight, left: Self.middle(of: newWidth, size: size),
+          top: Self.middle(of: newHeight, size: size), width: size, height: size))
     }
   }
 #endif

@@ -7,9 +7,9 @@ struct BenchKernelsCommand: ParsableCommand {
     commandName: "kernels",
     abstract: "Time the convolution kernels against the machine's peak.",
     discussion: """
-      Measures the peak of the multiply–add units, then every shape of a list of real networks' convolutions in \
+      Measures the peak of the multiply–add units and the bandwidth of the memory, then every shape of a list of real networks' convolutions in \
       three passes. A shape is images, height and width, input channels, output channels, kernel size. Times are \
-      medians. Multiplications with padding count although they are skipped, so small maps can exceed the peak. The \
+      medians; GB/s count both maps and the weights once. Multiplications with padding count although they are skipped, so small maps can exceed the peak. The \
       environment variable OCTNET_MAX_ISA (portable, avx2, avx512) caps the instruction set.
 
       Examples:
@@ -24,7 +24,7 @@ struct BenchKernelsCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Repetitions of which the median counts.", valueName: "n"))
   var repetitions = 9
 
-  @Flag(help: "Print JSON: one object with the peak and a list of shapes.")
+  @Flag(help: "Print JSON: one object with the peak, the bandwidth and a list of shapes.")
   var json = false
 
   func validate() throws {
@@ -37,12 +37,13 @@ struct BenchKernelsCommand: ParsableCommand {
     let benchmark = KernelBenchmark(
       threads: threads ?? ProcessInfo.processInfo.activeProcessorCount, repetitions: repetitions)
     let peak = benchmark.peak()
+    let bandwidth = benchmark.bandwidth()
     var results: [KernelBenchmark.Result] = []
     if !json {
       print(
         String(
-          format: "peak %.1f GFLOP/s, %@, %d threads", peak, KernelBenchmark.instructionSet, benchmark.threads
-        ))
+          format: "peak %.1f GFLOP/s, memory %.1f GB/s, %@, %d threads", peak, bandwidth,
+          KernelBenchmark.instructionSet, benchmark.threads))
       print(Self.row(["shape"] + KernelBenchmark.Pass.allCases.map { "\($0.rawValue)  of peak" }))
     }
     benchmark.run(peak: peak) { result in
@@ -54,8 +55,8 @@ struct BenchKernelsCommand: ParsableCommand {
             [result.shape]
               + result.timings.map {
                 String(
-                  format: "%.3f ms %6.1f GFLOP/s %4.0f%%", $0.milliseconds, $0.gflops, 100 * $0.fractionOfPeak
-                )
+                  format: "%.3f ms %6.1f GB/s %6.1f GFLOP/s %4.0f%%", $0.milliseconds, $0.gigabytesPerSecond,
+                  $0.gflops, 100 * $0.fractionOfPeak)
               }))
       }
     }
@@ -64,14 +65,14 @@ struct BenchKernelsCommand: ParsableCommand {
         try JSONOutput.text(
           Report(
             instructionSet: KernelBenchmark.instructionSet, threads: benchmark.threads, peak: peak,
-            shapes: results)))
+            bandwidth: bandwidth, shapes: results)))
     }
   }
 
   /// Printed one by one as they are measured, so the widths are fixed.
   private static func row(_ cells: [String]) -> String {
     cells.enumerated().map { column, cell in
-      let space = String(repeating: " ", count: max(0, (column == 0 ? 18 : 32) - cell.count))
+      let space = String(repeating: " ", count: max(0, (column == 0 ? 18 : 43) - cell.count))
       return column == 0 ? cell + space : space + cell
     }.joined(separator: " ")
   }
@@ -81,6 +82,8 @@ struct BenchKernelsCommand: ParsableCommand {
     let threads: Int
     /// GFLOP/s.
     let peak: Double
+    /// GB/s.
+    let bandwidth: Double
     let shapes: [KernelBenchmark.Result]
   }
 }

@@ -5,7 +5,7 @@ enum ImagesTrait {
   static func missing(_ what: String) -> OctNetError {
     .configuration(
       key: what,
-      "this octcli was built without the trait Images; install libpng-dev and libjpeg62-turbo-dev, and build it with: "
+      "this octcli was built without the trait Images; install libpng-dev and libjpeg-dev, and build it with: "
         + "swift build -c release --traits Images")
   }
 }

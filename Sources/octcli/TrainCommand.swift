@@ -17,6 +17,7 @@ struct TrainCommand: ParsableCommand {
         octcli train --data cifar10:DIR --epochs 30 --augment crop,flip
         octcli train --data cifar10:DIR --recipe seed --epochs 5 --out runs/seed
         octcli train --config settings.yaml --ema 0.999 --mixup 0.2
+        octcli train --data cifar10:DIR --model resnet50 --stem imagenet --weights resnet50.safetensors
         octcli train --resume runs/seed
       """)
 
@@ -27,6 +28,15 @@ struct TrainCommand: ParsableCommand {
 
   @OptionGroup
   var training: TrainingOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Start from this checkpoint's weights and running statistics in place of random ones.",
+      discussion: """
+        OctNet's own or another program's, for fine-tuning. Its keys and shapes are those of the network; only a \
+        classifier (fc) for another number of classes is left random, and a line says so.
+        """, valueName: "file"))
+  var weights: String?
 
   @Option(
     help: ArgumentHelp(
@@ -45,7 +55,8 @@ struct TrainCommand: ParsableCommand {
   func validate() throws {
     try ArchitectureOptions.validate(alpha: alpha)
     guard resume != nil else { return }
-    let given = alpha != nil ? "--alpha" : out != nil ? "--out" : training.firstFixedFlag
+    let given = [("--alpha", alpha != nil), ("--out", out != nil), ("--weights", weights != nil)].first { $0.1 }?.0
+      ?? training.firstFixedFlag
     if let given {
       throw ValidationError("a resumed run keeps its settings: \(given) cannot be given with --resume")
     }
@@ -77,12 +88,23 @@ struct TrainCommand: ParsableCommand {
   }
 
   private func new() throws -> Run {
-    let (configuration, data) = try training.resolve(alpha: alpha)
+    var (configuration, data) = try training.resolve(alpha: alpha)
+    if let weights { configuration.initialWeights = weights }
     let model = configuration.model ?? QuickStart.network
     let network = try model.makeNetwork(seed: configuration.seed)
+    if let path = configuration.initialWeights { try load(path, into: network) }
     let path = out ?? RunDirectory.unusedPath("runs/\(model.name)-a\(model.alpha)")
     return Run(
       network: network, configuration: configuration, data: data, directory: try RunDirectory.create(path))
+  }
+
+  private func load(_ path: String, into network: Network) throws {
+    let checkpoint = try Checkpoint(path: path)
+    let kept: [String]
+    do throws(OctNetError) {
+      kept = try network.loadPretrained(checkpoint.state)
+    } catch { throw OctNetError.file(path: path, error.description) }
+    if !kept.isEmpty { print("\(path): other classes; left random: \(kept.joined(separator: ", "))") }
   }
 
   private func resumed(_ path: String) throws -> Run {

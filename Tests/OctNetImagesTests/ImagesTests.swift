@@ -45,9 +45,16 @@
       let middle = line.resized(width: 3, height: 1).pixels[3]
       // (80 + 3·160 + 3·240 + 80) / 8
       #expect(middle == 170)
-      let cropped = RGBImage(width: 3, height: 3, pixels: (0..<27).map { UInt8($0) }).centerCropped(
-        width: 1, height: 1)
-      #expect(cropped.pixels == [12, 13, 14])
+      let cropped = RGBImage(width: 5, height: 3, pixels: (0..<45).map { UInt8($0) }).prepared(
+        size: 3, shorterSide: 3)
+      #expect(cropped.pixels == [3..<12, 18..<27, 33..<42].flatMap { $0 })
+    }
+
+    /// Resized as a whole, the image would have a thousand million pixels.
+    @Test func onlyTheMiddleOfALongImageIsComputed() {
+      let long = RGBImage(width: 5_000_000, height: 1, pixels: Array(repeating: 7, count: 15_000_000))
+      let prepared = long.prepared(size: 224)
+      #expect(prepared.width == 224 && prepared.height == 224 && prepared.pixels.allSatisfy { $0 == 7 })
     }
   }
 #endif

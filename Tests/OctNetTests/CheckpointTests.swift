@@ -54,6 +54,28 @@ import Testing
     #expect(problems.contains { $0.contains(removed.name) } && problems.contains { $0.contains("extra") })
   }
 
+  /// Fine-tuning: all but a classifier for other classes, which is the only thing that may differ.
+  @Test func pretrainedWeightsMayHaveOtherClasses() throws {
+    let pretrained = try model.makeNetwork(seed: 3).stateDictionary()
+    let same = try model.makeNetwork(seed: 9)
+    #expect(try same.loadPretrained(pretrained) == [])
+    #expect(try same.bits == model.makeNetwork(seed: 3).bits)
+
+    var other = model
+    other.classes = 7
+    let network = try other.makeNetwork(seed: 9)
+    let fresh = network.stateDictionary()
+    #expect(try network.loadPretrained(pretrained) == ["fc.weight", "fc.bias"])
+    for (index, (name, value)) in network.stateDictionary().enumerated() {
+      #expect(value == (name.hasPrefix("fc.") ? fresh : pretrained)[index].value, "\(name)")
+    }
+    other.alpha = 0.5
+    let wider = try other.makeNetwork(seed: 9)
+    let before = wider.bits
+    #expect(throws: OctNetError.self) { try wider.loadPretrained(pretrained) }
+    #expect(wider.bits == before)
+  }
+
   @Test func metadataThatMakesNoSenseIsNamed() throws {
     try checkpoint().write(to: directory("c"))
     var file = try SafetensorsFile(path: directory("c"))

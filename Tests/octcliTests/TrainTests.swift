@@ -108,6 +108,29 @@ struct TrainTests {
     #expect(!FileManager.default.fileExists(atPath: runner.path("run")))
   }
 
+  /// A run from the weights of another one begins where that ended, and resumes without the file.
+  @Test func fineTuningStartsFromACheckpoint() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    try runner.train("first", epochs: 3)
+    let weights = ["--weights", runner.path("first/last.safetensors")]
+    try runner.train("second", epochs: 2, weights)
+    func loss(_ name: String, epoch: Int) throws -> Double {
+      try #require(Double(runner.logRows(name)[epoch - 1].split(separator: ",")[1]))
+    }
+    #expect(try loss("second", epoch: 1) < loss("first", epoch: 2))
+
+    try runner.train("third", epochs: 1, weights)
+    try FileManager.default.removeItem(atPath: runner.path("first"))
+    let resumed = try runner.run("train", "--resume", runner.path("third"), "--epochs", "2")
+    #expect(resumed.status == 0, "\(resumed.errors)")
+    #expect(try runner.data("third/last.safetensors") == runner.data("second/last.safetensors"))
+
+    let missing = try runner.run(["train", "--out", runner.path("fourth")] + CommandRunner.tiny + weights)
+    #expect(try #require(missing.errorMessage).contains("first/last.safetensors"))
+    #expect(!FileManager.default.fileExists(atPath: runner.path("fourth")))
+  }
+
   @Test func anUnknownDataSetIsNamed() throws {
     let runner = try CommandRunner()
     defer { runner.removeScratch() }

@@ -22,8 +22,12 @@ typedef struct oct_image {
 bool oct_image_decode(const uint8_t *bytes, size_t count, oct_image *image, char message[OCT_IMAGE_MESSAGE]);
 void oct_image_free(oct_image *image);
 
-/// Pillow's BILINEAR. All sizes are positive, pixels are RGB. False where memory is missing.
-bool oct_image_resize(const uint8_t *src, ptrdiff_t width, ptrdiff_t height, uint8_t *dst, ptrdiff_t new_width,
-                      ptrdiff_t new_height);
+/// The part [top, top + height) × [left, left + width) of an image that was resized to new_width × new_height.
+typedef struct oct_image_window {
+  ptrdiff_t new_width, new_height, left, top, width, height;
+} oct_image_window;
+
+/// Pillow's BILINEAR, only what the window shows. All sizes are positive, pixels are RGB. False where memory is missing.
+bool oct_image_resize(const uint8_t *src, ptrdiff_t width, ptrdiff_t height, const oct_image_window *window, uint8_t *dst);
 
 #endif  // CIMAGES_H

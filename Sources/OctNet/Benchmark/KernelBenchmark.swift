@@ -16,6 +16,8 @@ public struct KernelBenchmark {
     public let gflops: Double
     /// Of the machine's peak; more than 1 where padding is skipped, since its multiplications are counted.
     public let fractionOfPeak: Double
+    /// 10⁹ bytes a second of both maps and the weights, each counted once.
+    public let gigabytesPerSecond: Double
   }
 
   public struct Result: Codable, Sendable {
@@ -48,6 +50,22 @@ public struct KernelBenchmark {
     return best
   }
 
+  /// What the threads reach when they copy a map that no cache holds: 10⁹ bytes read and written a second (best of
+  /// several).
+  public func bandwidth() -> Double {
+    let count = 64 << 20
+    let source = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
+    let copy = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
+    // The first pass makes the pages of the copy, and those of the source are not to be one shared page of zeros.
+    check(oct_axpby(count, 1, copy.floats, 1, source.floats, Int32(threads)))
+    var best = 0.0
+    for _ in 0..<repetitions + 1 {
+      let seconds = elapsed { check(oct_copy(count, source.floats, copy.floats, Int32(threads))) }
+      best = max(best, 2 * Double(count * MemoryLayout<Float>.stride) / seconds * 1e-9)
+    }
+    return best
+  }
+
   /// Every shape of the list in every pass, one after the other.
   public func run(peak: Double, onResult: (Result) throws -> Void) rethrows {
     for desc in Self.shapes { try onResult(measure(desc, peak: peak)) }
@@ -66,6 +84,9 @@ public struct KernelBenchmark {
     let weightCount = withUnsafePointer(to: desc) { oct_conv2d_weights_count($0) }
     let weights = Self.buffer(weightCount)
     let weightGradient = AlignedBuffer(byteCount: weightCount * MemoryLayout<Float>.stride)
+    let bytes =
+      MemoryLayout<Float>.stride
+      * (desc.n * (desc.ih * desc.iw * desc.ic + desc.oh * desc.ow * desc.oc) + weightCount)
     let operations = 2 * Double(desc.n * desc.oh * desc.ow * desc.oc) * Double(desc.ic * desc.kh * desc.kw)
 
     func timing(_ pass: Pass, scratchBytes: Int, _ body: (UnsafeMutableRawPointer) -> oct_status) -> Timing {
@@ -75,7 +96,8 @@ public struct KernelBenchmark {
       let seconds = (0..<repetitions).map { _ in elapsed { check(body(memory)) } }.sorted()[repetitions / 2]
       let gflops = operations / seconds * 1e-9
       return Timing(
-        pass: pass, milliseconds: seconds * 1e3, gflops: gflops, fractionOfPeak: gflops / peak)
+        pass: pass, milliseconds: seconds * 1e3, gflops: gflops, fractionOfPeak: gflops / peak,
+        gigabytesPerSecond: Double(bytes) / seconds * 1e-9)
     }
 
     let count = Int32(threads)

@@ -62,6 +62,26 @@ extension Network {
     }
   }
 
+  /// Replaces all parameters and running statistics by those of a network that was trained before, for fine-tuning: as
+  /// `load`, but a classifier (PyTorch's `fc`) for another number of classes keeps this network's own values.
+  ///
+  /// - Returns: the keys that kept their values.
+  /// - Throws: `OctNetError.stateDictionary` as `load`.
+  public func loadPretrained(_ state: StateDictionary) throws(OctNetError) -> [String] {
+    let own = Dictionary(stateDictionary().map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+    var kept: [String] = []
+    var fitting = state
+    for (index, (name, value)) in state.enumerated() where name.hasPrefix("fc.") {
+      guard let mine = own[name], mine.shape.first != value.shape.first,
+        mine.shape.dropFirst() == value.shape.dropFirst()
+      else { continue }
+      fitting[index].value = mine
+      kept.append(name)
+    }
+    try load(fitting)
+    return kept
+  }
+
   private func name(of slot: StateSlot) -> String {
     switch slot {
     case .parameter(let id): return graph.parameters[id.index].name

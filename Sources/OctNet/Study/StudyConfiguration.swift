@@ -81,6 +81,10 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
     guard (1...1000).contains(seeds) else {
       throw OctNetError.configuration(key: "seeds", "found \(seeds), expected 1 to 1000")
     }
+    if let path = base.initialWeights {
+      throw OctNetError.configuration(
+        key: "initialWeights", "found \(path), expected none: the networks of a study differ and begin random")
+    }
     try base.validate()
   }
 

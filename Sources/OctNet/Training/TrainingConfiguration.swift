@@ -3,6 +3,8 @@
 public struct TrainingConfiguration: Codable, Equatable, Sendable {
   /// `nil` where the caller brings a network of its own.
   public var model: ModelConfiguration?
+  /// The checkpoint whose weights the run began with; `nil` where they were random.
+  public var initialWeights: String?
   /// `synthetic`, `cifar10:DIR`, …
   public var data: String
   public var epochs: Int
@@ -46,9 +48,10 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     accumulationSteps: Int = 1, emaDecay: Double? = nil, augmentation: Augmentation = .none,
     mixupAlpha: Double? = nil, normalization: Normalization, seed: UInt64 = 1, threads: Int,
     trainLimit: Int? = nil, testLimit: Int? = nil, evaluateEvery: Int = 1, bestMetric: BestMetric = .top1,
-    earlyStoppingEpochs: Int? = nil, checkpointEverySteps: Int? = nil
+    earlyStoppingEpochs: Int? = nil, checkpointEverySteps: Int? = nil, initialWeights: String? = nil
   ) {
     self.model = model
+    self.initialWeights = initialWeights
     self.data = data
     self.epochs = epochs
     self.batchSize = batchSize
