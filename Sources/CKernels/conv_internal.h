@@ -29,6 +29,7 @@ typedef struct oct_conv_entry {
   ptrdiff_t offset;
   const float *weights;
   ptrdiff_t k;
+  ptrdiff_t ahead;  // floats from a row to the next one, where the next tile's rows should be fetched; else 0
 } oct_conv_entry;
 
 /// What a tile of dst starts from, what happens to its sum, and where it goes.

@@ -82,8 +82,10 @@ static thread_scratch carve(void *scratch, ptrdiff_t sources) {
 
 /// The reduction of one rectangle and block, tap row by tap row. Neighbouring taps of a row are contiguous in an NHWC
 /// map and, where the weights are too, become one entry: a 7×7 stem of 3 channels has 7 entries of 21.
+///
+/// `reads_first`: no block of these pixels came before, so they may have to come from memory.
 static ptrdiff_t make_entries(const oct_sweep *s, const rectangle *r, ptrdiff_t group, ptrdiff_t block_offset,
-                              ptrdiff_t width, const thread_scratch *scratch) {
+                              ptrdiff_t width, bool reads_first, const thread_scratch *scratch) {
   ptrdiff_t count = 0;
   for (ptrdiff_t i = 0; i < s->count; i++) {
     const oct_sweep_source *source = &s->sources[i];
@@ -107,6 +109,7 @@ static ptrdiff_t make_entries(const oct_sweep *s, const rectangle *r, ptrdiff_t 
               .offset = (y * row_width + x) * source->channels + begin,
               .weights = source->weights + block + (tap * source->k + begin) * width,
               .k = end - begin,
+              .ahead = reads_first && source->taps == 1 ? source->channels * source->x.src_step : 0,
           };
         }
       }
@@ -168,7 +171,7 @@ static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const recta
   point_rows(s, r, group, first, last, scratch);
   for (ptrdiff_t b = block0; b < block1; b++) {
     const ptrdiff_t channel = b * OCT_BLOCK, width = oct_block_width(ocg, b);
-    const ptrdiff_t entries = make_entries(s, r, group, channel, width, scratch);
+    const ptrdiff_t entries = make_entries(s, r, group, channel, width, b == block0, scratch);
     for (ptrdiff_t row = 0; row < rows; row++) {
       scratch->block_dst[row] = scratch->dst[row] + channel;
       if (s->low) scratch->block_start[row] = scratch->start[row] + channel;
