@@ -20,6 +20,7 @@ enum {
   PARTIAL_FLOATS = 4 * 1024 * 1024,  // of all partial sums, 16 MiB
   WANTED_UNITS = 16,
   SUM_RUN = 512,                     // weights of a step of the final sum
+  CACHE_BYTES = 16 << 20,            // larger maps come from memory
 };
 
 typedef struct plan {
@@ -27,6 +28,7 @@ typedef struct plan {
   ptrdiff_t block_runs, ic_runs;  // of a group
   ptrdiff_t parts;                // of the pixels
   ptrdiff_t chunk;                // pixels
+  bool far;                       // diff_dst has to come from memory
 } plan;
 
 /// The smallest divisor of `count` that is at least `wanted`, so that runs are equal.
@@ -44,6 +46,7 @@ static plan make_plan(const oct_conv2d_desc *d) {
   p.blocks = oct_ceil_div(p.ocg, OCT_BLOCK);
   p.chunk = oct_max(128, oct_min(CHUNK_PIXELS, CHUNK_FLOATS / p.icg));
   const ptrdiff_t pixels = d->n * d->oh * d->ow;
+  p.far = pixels * d->oc * (ptrdiff_t)sizeof(float) > CACHE_BYTES;
   p.parts = oct_min(oct_min(MAX_PARTS, pixels / (2 * p.chunk)), PARTIAL_FLOATS / oct_conv2d_weights_count(d));
   p.parts = oct_max(p.parts, 1);
   const ptrdiff_t units = oct_ceil_div(WANTED_UNITS, p.parts * d->g);
@@ -131,10 +134,11 @@ static void pack_panel(const workspace *w, ptrdiff_t channel, ptrdiff_t columns,
   }
 }
 
-/// diff_weights of one block and a run of ic over the pixels of a chunk.
+/// diff_weights of one block and a run of ic over the pixels of a chunk. The columns of the next block, before
+/// `last_block`, are fetched on the way, a line of each pixel with every tile: packing them would wait for memory.
 static void run_block(const oct_conv2d_desc *d, const plan *p, const oct_conv_leaf *leaf, float *weights,
-                      bool accumulate, ptrdiff_t group, ptrdiff_t block, ptrdiff_t ic0, ptrdiff_t ic1,
-                      const workspace *w) {
+                      bool accumulate, ptrdiff_t group, ptrdiff_t block, ptrdiff_t last_block, ptrdiff_t ic0,
+                      ptrdiff_t ic1, const workspace *w) {
   const ptrdiff_t width = oct_block_width(p->ocg, block);
   const ptrdiff_t tiles = oct_ceil_div(ic1 - ic0, leaf->max_outer_rows(width));
   float *out = weights + (group * oct_padded(p->ocg) + block * OCT_BLOCK) * p->icg * p->taps;
@@ -142,6 +146,8 @@ static void run_block(const oct_conv2d_desc *d, const plan *p, const oct_conv_le
   for (ptrdiff_t t = 0; t < tiles; t++) {
     ptrdiff_t i0, i1;
     oct_share(ic1 - ic0, t, tiles, &i0, &i1);
+    const ptrdiff_t next = (block + 1) * OCT_BLOCK + t * OCT_LANE;
+    const bool fetches = p->far && block + 1 < last_block && t * OCT_LANE < OCT_BLOCK && next < p->ocg;
     for (ptrdiff_t tap = 0; tap < p->taps; tap++) {
       const ptrdiff_t ky = tap / d->kw, kx = tap % d->kw;
       ptrdiff_t ranges = 0;
@@ -153,7 +159,8 @@ static void run_block(const oct_conv2d_desc *d, const plan *p, const oct_conv_le
         ranges++;
       }
       leaf->outer(w->src, (ky * d->iw + kx) * d->ic + group * p->icg + ic0 + i0, w->panel, width, w->ranges, ranges,
-                  i1 - i0, out + (tap * p->icg + ic0 + i0) * width, accumulate);
+                  i1 - i0, out + (tap * p->icg + ic0 + i0) * width, accumulate, fetches ? w->diff_dst : NULL,
+                  group * p->ocg + next);
     }
   }
 }
@@ -173,7 +180,7 @@ static void run_unit(const oct_conv2d_desc *d, const plan *p, const float *src, 
     oct_share(part1 - part0, chunk, chunks, &first, &last);
     locate_chunk(d, src, diff_dst, part0 + first, part0 + last, w);
     for (ptrdiff_t block = block0; block < block1; block++)
-      run_block(d, p, leaf, weights, accumulate || chunk > 0, group, block, ic0, ic1, w);
+      run_block(d, p, leaf, weights, accumulate || chunk > 0, group, block, block1, ic0, ic1, w);
   }
 }
 

@@ -45,6 +45,7 @@ typedef struct oct_conv_tile {
   bool streams;
   ptrdiff_t columns;          // channels of dst in this block; the last vector may be partial
   ptrdiff_t width;            // of the weights block
+  ptrdiff_t next_row;         // floats from a row of dst to the next one, where the next tile's should be fetched; else 0
 } oct_conv_tile;
 
 /// The 2 × 2 pixels of dst that a tile of Winograd's algorithm computes, and their epilogue; as in oct_conv_tile.
@@ -66,8 +67,10 @@ typedef struct oct_conv_leaf {
   /// Rows of `outer`.
   ptrdiff_t (*max_outer_rows)(ptrdiff_t width);
   /// weights[i][0 ..< width] (+)= Σ_segments Σ_p src[p][offset + i] · panel[p][0 ..< width], i < rows ≤ max_outer_rows(width).
+  /// Fetches the line at fetch[p][fetch_offset], which a later call will read; fetch may be NULL.
   void (*outer)(const float *const *src, ptrdiff_t offset, const float *panel, ptrdiff_t width,
-                const ptrdiff_t *segments, ptrdiff_t count, ptrdiff_t rows, float *weights, bool accumulate);
+                const ptrdiff_t *segments, ptrdiff_t count, ptrdiff_t rows, float *weights, bool accumulate,
+                const float *const *fetch, ptrdiff_t fetch_offset);
   /// dst[x][y] = src[y][x] for y < height, x < width; strides in floats.
   void (*transpose)(ptrdiff_t height, ptrdiff_t width, const float *src, ptrdiff_t src_stride, float *dst,
                     ptrdiff_t dst_stride);

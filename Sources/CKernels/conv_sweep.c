@@ -182,6 +182,7 @@ static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const recta
         .start = s->accumulate ? continued : s->low ? scratch->block_start : NULL,
         .columns = oct_min(OCT_BLOCK, ocg - channel),
         .width = width,
+        .next_row = s->dst_channels * s->sources[0].x.dst_step,
     };
     const ptrdiff_t tiles = oct_ceil_div(rows, leaf->max_rows(width));
     ptrdiff_t entry = 0;

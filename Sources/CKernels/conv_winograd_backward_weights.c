@@ -107,7 +107,8 @@ static void add_products(const oct_conv2d_desc *d, const plan *p, const oct_conv
   for (ptrdiff_t t = 0; t < tiles; t++) {
     ptrdiff_t i0, i1;
     oct_share(d->ic, t, tiles, &i0, &i1);
-    leaf->outer(w->rows, point * p->source_stride + i0, panel, width, all, 1, i1 - i0, out + i0 * width, accumulate);
+    leaf->outer(w->rows, point * p->source_stride + i0, panel, width, all, 1, i1 - i0, out + i0 * width, accumulate, NULL,
+                0);
   }
 }
 

@@ -55,7 +55,8 @@ struct TrainCommand: ParsableCommand {
   func validate() throws {
     try ArchitectureOptions.validate(alpha: alpha)
     guard resume != nil else { return }
-    let given = [("--alpha", alpha != nil), ("--out", out != nil), ("--weights", weights != nil)].first { $0.1 }?.0
+    let given =
+      [("--alpha", alpha != nil), ("--out", out != nil), ("--weights", weights != nil)].first { $0.1 }?.0
       ?? training.firstFixedFlag
     if let given {
       throw ValidationError("a resumed run keeps its settings: \(given) cannot be given with --resume")

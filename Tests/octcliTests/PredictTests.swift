@@ -81,7 +81,8 @@
       try Data("no image".utf8).write(to: URL(fileURLWithPath: runner.path("text.png")))
       try Data().write(to: URL(fileURLWithPath: runner.path("empty.jpg")))
       let outcome = try runner.run(
-        "predict", "--checkpoint", runner.path("run/last.safetensors"), "--csv", runner.path("text.png"), good,
+        "predict", "--checkpoint", runner.path("run/last.safetensors"), "--csv", runner.path("text.png"),
+        good,
         runner.path("empty.jpg"), runner.path("missing.png"))
       #expect(outcome.status == 1)
       #expect(outcome.errorLines.count == 3)

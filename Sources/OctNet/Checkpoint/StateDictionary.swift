@@ -68,7 +68,8 @@ extension Network {
   /// - Returns: the keys that kept their values.
   /// - Throws: `OctNetError.stateDictionary` as `load`.
   public func loadPretrained(_ state: StateDictionary) throws(OctNetError) -> [String] {
-    let own = Dictionary(stateDictionary().map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+    let own = Dictionary(
+      stateDictionary().map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
     var kept: [String] = []
     var fitting = state
     for (index, (name, value)) in state.enumerated() where name.hasPrefix("fc.") {

@@ -83,7 +83,8 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
     }
     if let path = base.initialWeights {
       throw OctNetError.configuration(
-        key: "initialWeights", "found \(path), expected none: the networks of a study differ and begin random")
+        key: "initialWeights", "found \(path), expected none: the networks of a study differ and begin random"
+      )
     }
     try base.validate()
   }
