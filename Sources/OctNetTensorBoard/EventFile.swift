@@ -20,7 +20,7 @@ final class EventFile {
   /// Creates a file that TensorBoard reads after those that are already in `directory`.
   /// - Parameter opening: tests replace it by a device that is always full.
   /// - Throws: `OctNetError.file` where that fails.
-  init(directory: String, opening: (String) -> Int32 = openExclusively) throws(OctNetError) {
+  init(directory: String, opening: (String) -> Int32 = openExclusively) throws {
     let name = Self.prefix + "\(Self.time(for: directory)).\(Self.host).\(getpid())"
     path = directory + "/" + name
     descriptor = opening(path)
@@ -37,29 +37,22 @@ final class EventFile {
   }
 
   /// Adds an event of now.
-  func append(_ event: Tensorboard_Event) throws(OctNetError) {
+  func append(_ event: Tensorboard_Event) throws {
     var event = event
     event.wallTime = Date().timeIntervalSince1970
-    do {
-      pending += EventRecord.framing(try event.serializedBytes())
-    } catch { throw OctNetError.wrapping(error, path: path) }
+    pending += EventRecord.framing(try event.serializedBytes())
     try flushIfDue()
   }
 
-  func flushIfDue() throws(OctNetError) {
+  func flushIfDue() throws {
     if clock.now - lastFlush >= Self.longestWait { try flush() }
   }
 
-  func flush() throws(OctNetError) {
+  func flush() throws {
     lastFlush = clock.now
     guard !pending.isEmpty else { return }
-    let bytes = pending
+    try pending.withUnsafeBytes { try file.write($0) }
     pending.removeAll(keepingCapacity: true)
-    var failure: OctNetError?
-    bytes.withUnsafeBytes { buffer in
-      do throws(OctNetError) { try file.write(buffer) } catch { failure = error }
-    }
-    if let failure { throw failure }
   }
 
   // MARK: Name
