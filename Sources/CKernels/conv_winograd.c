@@ -3,7 +3,8 @@
 // A thread takes its tiles a chunk at a time, and for each chunk: transforms the source (all channels), and then for each
 // block of 64 output channels computes 16 matrix products with the direct micro-kernel and transforms their sums back,
 // where the epilogue is. A chunk's transformed source and sums stay in the L2 cache as far as the channels allow.
-// Several sources are one longer reduction.
+// Several sources are one longer reduction. The sums of one ξ lie together, not those of one tile: then the rows of a
+// product share pages, which on 56×56 maps is 1.4 times as fast.
 #include <string.h>
 
 #include "conv_winograd.h"

@@ -3,8 +3,6 @@
 /// A large batch goes through the network a few images at a time, so that the maps between two operations are still
 /// in the cache when the next one reads them. No result depends on it: every image is computed on its own.
 ///
-/// A session is for the parameters that the network has when it is made; see `parametersChanged`.
-///
 /// Call it from one thread only: the worker threads belong to the thread that started them.
 public final class InferenceSession {
   /// Bytes of maps that may be alive in one pass. Measured on a processor with 32 MiB of shared cache: ResNet-50 at
@@ -15,6 +13,8 @@ public final class InferenceSession {
   private let network: Network
   private let executor: Executor
   private let transformedWeights: TransformedWeights
+  /// `accesses` of the parameters when they were transformed.
+  private var transformedAt: Int
   private let threads: Int
   private let batchSize: Int
   private let classes: Int
@@ -29,18 +29,14 @@ public final class InferenceSession {
     self.threads = threads
     let graph = fused ? network.graph.fused(for: .inference) : network.graph
     transformedWeights = TransformedWeights(graph: graph)
+    transformedWeights.update(from: network.parameters.memory, threads: threads)
+    transformedAt = network.parameters.accesses
     var memory = network.parameters.memory
     memory.transformed = transformedWeights.pointers
     executor = Executor(
       graph: graph, memory: memory, batch: Self.imagesOfAPass(graph, of: batchSize),
       training: false, threads: threads)
     results = AlignedBuffer(byteCount: batchSize * classes * MemoryLayout<Float>.stride)
-    parametersChanged()
-  }
-
-  /// Call it after the network's parameters changed: a session keeps some of them in the form its kernels read.
-  public func parametersChanged() {
-    transformedWeights.update(from: network.parameters.memory, threads: threads)
   }
 
   /// Passes of equal size, as few as the cache allows.
@@ -64,6 +60,10 @@ public final class InferenceSession {
   /// - Returns: [count, classes], valid until the next call.
   public func logits(images: UnsafePointer<Float>, count: Int) -> UnsafeBufferPointer<Float> {
     precondition(count > 0 && count <= batchSize)
+    if transformedAt != network.parameters.accesses {
+      transformedWeights.update(from: network.parameters.memory, threads: threads)
+      transformedAt = network.parameters.accesses
+    }
     for first in stride(from: 0, to: count, by: executor.batch) {
       let part = min(executor.batch, count - first)
       let logits = executor.forward(images: images + first * network.inputShape.count, count: part)

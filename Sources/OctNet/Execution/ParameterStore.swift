@@ -42,7 +42,14 @@ public final class ParameterStore {
     stateBuffer = AlignedBuffer(byteCount: end * MemoryLayout<Float>.stride)
   }
 
-  public var values: UnsafeMutablePointer<Float> { valueBuffer.floats }
+  /// Ask for the pointer again before each change: that is how an inference session, which keeps some weights in another
+  /// form, notices it.
+  public var values: UnsafeMutablePointer<Float> {
+    accesses &+= 1
+    return valueBuffer.floats
+  }
+  /// How often somebody may have begun to change the values.
+  private(set) var accesses = 0
   public var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
   /// Running statistics.
   var states: UnsafeMutablePointer<Float> { stateBuffer.floats }
@@ -52,7 +59,7 @@ public final class ParameterStore {
   var memory: ParameterMemory {
     let offsets = entries.map(\.range.lowerBound)
     return ParameterMemory(
-      values: values, gradients: gradients, buffers: stateBuffer.floats, parameterOffsets: offsets,
+      values: valueBuffer.floats, gradients: gradients, buffers: stateBuffer.floats, parameterOffsets: offsets,
       gradientOffsets: offsets, bufferOffsets: bufferOffsets)
   }
 }
