@@ -125,6 +125,35 @@ oct_status oct_batch_norm_forward_training(const oct_batch_norm_desc *desc, cons
   return OCT_OK;
 }
 
+oct_status oct_batch_norm_recompute(const oct_batch_norm_desc *desc, const float *src, const float *gamma,
+                                    const float *residual, const float *save_mean, const float *save_inv_std,
+                                    const float *save_shift, float *dst, int threads) {
+  ptrdiff_t count;
+  if (!valid(desc, &count)) return OCT_INVALID_DESCRIPTOR;
+  if (count == 0) return OCT_OK;
+  const oct_maps_leaves *leaves = oct_maps();
+  const column_plan plan = plan_columns(desc->rows, desc->c);
+#pragma omp parallel for schedule(static) num_threads(oct_team(threads, count))
+  for (ptrdiff_t t = 0; t < plan.tasks; t++) {
+    const column_task task = task_at(&plan, t);
+    float scale[OCT_COLUMNS], shift[OCT_COLUMNS], centre[OCT_COLUMNS];
+    for (ptrdiff_t i = 0, run; i < task.width; i += run) {
+      const ptrdiff_t channel = (task.column + i) % desc->c;
+      run = oct_min(desc->c - channel, task.width - i);
+      for (ptrdiff_t k = 0; k < run; k++) {
+        centre[i + k] = save_mean[channel + k];
+        // As forward has it.
+        scale[i + k] = (float)((double)save_inv_std[channel + k] * (double)gamma[channel + k]);
+        shift[i + k] = save_shift[channel + k];
+      }
+    }
+    leaves->norm_apply(task.rows, task.stride, task.width, src + task.offset,
+                       residual == NULL ? NULL : residual + task.offset, centre, scale, shift, desc->relu,
+                       dst + task.offset);
+  }
+  return OCT_OK;
+}
+
 oct_status oct_batch_norm_forward_inference(const oct_batch_norm_desc *desc, const float *src,
                                             const float *gamma, const float *beta, const float *mean,
                                             const float *var, const float *residual, float *dst,

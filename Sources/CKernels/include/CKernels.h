@@ -152,6 +152,10 @@ oct_status oct_batch_norm_forward_training(const oct_batch_norm_desc *desc, cons
                                            float *running_mean, float *running_var, float *dst,
                                            float *save_mean, float *save_inv_std, float *save_shift,
                                            void *scratch, int threads);
+/// The same dst again, bit for bit, from what forward saved.
+oct_status oct_batch_norm_recompute(const oct_batch_norm_desc *desc, const float *src, const float *gamma,
+                                    const float *residual, const float *save_mean, const float *save_inv_std,
+                                    const float *save_shift, float *dst, int threads);
 oct_status oct_batch_norm_forward_inference(const oct_batch_norm_desc *desc, const float *src,
                                             const float *gamma, const float *beta, const float *mean,
                                             const float *var, const float *residual, float *dst, int threads);

@@ -6,6 +6,10 @@ struct ExecutionPlan {
   let batch: Int
   let training: Bool
   private(set) var values: [Int?]
+  /// Where those values are during backward that are made again.
+  private(set) var recomputed: [Int?]
+  /// Nodes to run again before each node's backward pass, in order.
+  private(set) var recomputations: [[Int]]
   private(set) var gradients: [Int?]
   private(set) var saved: [Int?]
   private(set) var scratch: Int
@@ -15,7 +19,8 @@ struct ExecutionPlan {
   /// Whether a node's contribution to an input's gradient adds to earlier ones.
   private(set) var accumulates: [[Bool]]
 
-  init(graph: Graph, batch: Int, training: Bool, threads: Int) {
+  /// - Parameter recomputes: whether maps that are quickly made again are kept for backward.
+  init(graph: Graph, batch: Int, training: Bool, threads: Int, recomputes: Bool = true) {
     self.batch = batch
     self.training = training
     let nodes = graph.nodes
@@ -38,18 +43,32 @@ struct ExecutionPlan {
     var savedRequests = [Int?](repeating: nil, count: nodes.count)
     var accumulates = nodes.map { $0.inputs.map { _ in false } }
 
-    for (index, node) in nodes.enumerated() {
-      var last = consumers[node.output.index].last ?? index
-      if node.output == graph.output { last = max(last, lossStep) }
-      if training {
-        if node.operation.backwardReads.contains(.output) { last = backwardStep(index) }
-        // The first consumer runs backward last.
-        let reader = consumers[node.output.index].first {
-          nodes[$0].operation.backwardReads.contains(.inputs)
-        }
-        if let reader { last = max(last, backwardStep(reader)) }
+    var readers = Array(repeating: [Int](), count: graph.values.count)
+    if training {
+      for (index, node) in nodes.enumerated() where needsGradient[node.output.index] {
+        let reads = node.operation.backwardReads
+        for input in node.inputs.prefix(reads.inputs) { readers[input.index].append(backwardStep(index)) }
+        if reads.output { readers[node.output.index].append(backwardStep(index)) }
       }
-      valueRequests[node.output.index] = request(mapBytes(node.output), index, last)
+    }
+    var recomputedRequests = valueRequests
+    recomputations = nodes.map { _ in [] }
+    if training, recomputes {
+      let recomputation = Recomputation(graph: graph, readers: readers, backwardStep: backwardStep)
+      recomputations = recomputation.before
+      readers = recomputation.demands
+      for (value, life) in recomputation.lives.enumerated() {
+        guard let life else { continue }
+        readers[value] = []
+        recomputedRequests[value] = request(mapBytes(ValueID(index: value)), life.first, life.last)
+      }
+    }
+
+    for (index, node) in nodes.enumerated() {
+      let output = node.output.index
+      var last = max(consumers[output].last ?? index, readers[output].max() ?? index)
+      if node.output == graph.output { last = max(last, lossStep) }
+      valueRequests[output] = request(mapBytes(node.output), index, last)
       if training {
         let bytes = node.operation.savedBytes(batch: batch)
         if bytes > 0 { savedRequests[index] = request(bytes, index, backwardStep(index)) }
@@ -97,6 +116,7 @@ struct ExecutionPlan {
 
     let (offsets, bytes) = MemoryPlanner.plan(requests)
     values = valueRequests.map { $0.map { offsets[$0] } }
+    recomputed = recomputedRequests.map { $0.map { offsets[$0] } }
     gradients = gradientRequests.map { $0.map { offsets[$0] } }
     saved = savedRequests.map { $0.map { offsets[$0] } }
     self.accumulates = accumulates

@@ -13,14 +13,20 @@ final class Executor {
   /// Input and output maps of each node; nil stands for the network's input.
   private let inputs: [[UnsafePointer<Float>?]]
   private let outputs: [UnsafeMutablePointer<Float>]
+  /// The same as backward finds them: maps that are made again have a second place.
+  private let backwardInputs: [[UnsafePointer<Float>?]]
+  private let backwardOutputs: [UnsafeMutablePointer<Float>]
   private let outputGradients: [UnsafePointer<Float>?]
   private let sinks: [[GradientSink?]]
   private let saved: [UnsafeMutableRawPointer?]
   /// Receives the time of every operation.
   var profiler: Profiler?
 
-  init(graph: Graph, memory: ParameterMemory, batch: Int, training: Bool, threads: Int) {
-    let plan = ExecutionPlan(graph: graph, batch: batch, training: training, threads: threads)
+  init(
+    graph: Graph, memory: ParameterMemory, batch: Int, training: Bool, threads: Int, recomputes: Bool = true
+  ) {
+    let plan = ExecutionPlan(
+      graph: graph, batch: batch, training: training, threads: threads, recomputes: recomputes)
     let arena = AlignedBuffer(byteCount: plan.arenaBytes)
     func floats(_ offset: Int) -> UnsafeMutablePointer<Float> {
       (arena.base + offset).assumingMemoryBound(to: Float.self)
@@ -36,15 +42,24 @@ final class Executor {
       values: memory.values, gradients: transientGradients.floats, buffers: memory.buffers,
       parameterOffsets: memory.parameterOffsets, gradientOffsets: offsets, bufferOffsets: memory.bufferOffsets
     )
-    inputs = graph.nodes.map { node in
-      node.inputs.map { input in plan.values[input.index].map { UnsafePointer(floats($0)) } }
-    }
-    outputs = graph.nodes.map { node in
-      guard let offset = plan.values[node.output.index] else {
-        preconditionFailure("every node's output is planned")
+    func inputMaps(_ places: [Int?]) -> [[UnsafePointer<Float>?]] {
+      graph.nodes.map { node in
+        node.inputs.map { input in places[input.index].map { UnsafePointer(floats($0)) } }
       }
-      return floats(offset)
     }
+    func outputMaps(_ places: [Int?]) -> [UnsafeMutablePointer<Float>] {
+      graph.nodes.map { node in
+        guard let offset = places[node.output.index] else {
+          preconditionFailure("every node's output is planned")
+        }
+        return floats(offset)
+      }
+    }
+    let backwardPlaces = zip(plan.recomputed, plan.values).map { $0 ?? $1 }
+    inputs = inputMaps(plan.values)
+    outputs = outputMaps(plan.values)
+    backwardInputs = inputMaps(backwardPlaces)
+    backwardOutputs = outputMaps(backwardPlaces)
     outputGradients = graph.nodes.map { node in
       plan.gradients[node.output.index].map { UnsafePointer(floats($0)) }
     }
@@ -104,9 +119,11 @@ final class Executor {
     let memory = update == nil ? self.memory : transientMemory
     for (index, node) in graph.nodes.enumerated().reversed() {
       guard let gradient = outputGradients[index] else { continue }
+      for again in plan.recomputations[index] { recompute(again, images: images, count: count, seed: seed) }
       let context = BackwardContext(
         batch: count, threads: threads, seed: Self.nodeSeed(seed, index), memory: memory,
-        inputs: inputs[index].map { $0 ?? images }, output: outputs[index], outputGradient: gradient,
+        inputs: backwardInputs[index].map { $0 ?? images }, output: backwardOutputs[index],
+        outputGradient: gradient,
         inputGradients: sinks[index], saved: saved[index], scratch: scratch, profiler: profiler)
       if let profiler, !node.operation.profilesBackward {
         profiler.measure(
@@ -119,6 +136,19 @@ final class Executor {
       guard let update else { continue }
       for parameter in node.operation.parameters { update(parameter, memory.gradient(parameter)) }
     }
+  }
+
+  /// Makes a node's output again, where backward reads it.
+  private func recompute(_ index: Int, images: UnsafePointer<Float>, count: Int, seed: UInt64) {
+    let node = graph.nodes[index]
+    let context = ForwardContext(
+      batch: count, training: true, threads: threads, seed: Self.nodeSeed(seed, index), memory: memory,
+      inputs: backwardInputs[index].map { $0 ?? images }, output: backwardOutputs[index], saved: saved[index],
+      scratch: scratch)
+    guard let profiler else { return node.operation.recompute(context) }
+    profiler.measure(
+      node.operation.kind, .recompute, shapes: shapes(of: node), bytes: bytes(of: node, count: count)
+    ) { node.operation.recompute(context) }
   }
 
   /// Each node's gradients from 0 on, and the floats that the largest of them take.
@@ -152,12 +182,12 @@ final class Executor {
   /// The maps that backward reads, the gradient of the output and those of the inputs, twice where they are added to.
   private func backwardBytes(of node: Graph.Node, sinks: [GradientSink?], count: Int) -> Double {
     let reads = node.operation.backwardReads
-    var maps = graph.shape(of: node.output).count * (reads.contains(.output) ? 2 : 1)
+    var maps = graph.shape(of: node.output).count * (reads.output ? 2 : 1)
     for (input, sink) in zip(node.inputs, sinks) {
       let shape = graph.shape(of: input)
       if let sink { maps += shape.count * (sink.accumulate ? 2 : 1) }
     }
-    if reads.contains(.inputs), let first = node.inputs.first { maps += graph.shape(of: first).count }
+    for input in node.inputs.prefix(reads.inputs) { maps += graph.shape(of: input).count }
     return Double(count * maps * MemoryLayout<Float>.stride)
   }
 

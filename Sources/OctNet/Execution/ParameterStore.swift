@@ -59,7 +59,8 @@ public final class ParameterStore {
   var memory: ParameterMemory {
     let offsets = entries.map(\.range.lowerBound)
     return ParameterMemory(
-      values: valueBuffer.floats, gradients: gradients, buffers: stateBuffer.floats, parameterOffsets: offsets,
+      values: valueBuffer.floats, gradients: gradients, buffers: stateBuffer.floats,
+      parameterOffsets: offsets,
       gradientOffsets: offsets, bufferOffsets: bufferOffsets)
   }
 }

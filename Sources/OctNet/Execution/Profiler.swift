@@ -2,7 +2,7 @@
 public final class Profiler {
   /// What an operation did.
   public enum Part: String, Codable, CaseIterable, Sendable {
-    case forward, backward
+    case forward, backward, recompute
     case backwardData = "backward-data"
     case backwardWeights = "backward-weights"
     case update

@@ -18,6 +18,9 @@ public protocol Operation: Sendable {
   /// when it writes that of the other, and they are of equal shape.
   var inPlaceGradients: [Int] { get }
 
+  /// Whether `recompute` can make the output again from the inputs and what forward saved, in one pass over memory.
+  var isRecomputable: Bool { get }
+
   /// Bytes that forward leaves for backward, such as saved statistics.
   func savedBytes(batch: Int) -> Int
   /// Bytes of scratch one call needs.
@@ -25,6 +28,8 @@ public protocol Operation: Sendable {
 
   func forward(_ context: ForwardContext)
   func backward(_ context: BackwardContext)
+  /// The same output as that of `forward`, bit for bit, and nothing else changes. Only where `isRecomputable`.
+  func recompute(_ context: ForwardContext)
   /// Whether backward reports its parts to the profiler itself.
   var profilesBackward: Bool { get }
 }
@@ -35,6 +40,8 @@ extension Operation {
   public var parameters: [ParameterID] { [] }
   public var profilesBackward: Bool { false }
   public var inPlaceGradients: [Int] { [] }
+  public var isRecomputable: Bool { false }
+  public func recompute(_ context: ForwardContext) { forward(context) }
   public func savedBytes(batch: Int) -> Int { 0 }
   public func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int { 0 }
 }
@@ -44,12 +51,12 @@ public enum Pass: Sendable {
 }
 
 /// Forward values that a backward pass reads.
-public struct BackwardReads: OptionSet, Sendable {
-  public let rawValue: Int
-  public init(rawValue: Int) { self.rawValue = rawValue }
+public struct BackwardReads: Sendable {
+  /// So many of the inputs, from the first on.
+  public var inputs = 0
+  public var output = false
 
-  public static let inputs = BackwardReads(rawValue: 1)
-  public static let output = BackwardReads(rawValue: 2)
+  public static let nothing = BackwardReads()
 }
 
 /// Parameters, gradients and running statistics as the operations see them.

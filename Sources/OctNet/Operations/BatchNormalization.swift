@@ -15,7 +15,8 @@ struct BatchNormalization: Operation {
 
   var kind: String { "batch_norm" + (addsResidual ? "+add" : "") + (appliesReLU ? "+relu" : "") }
   var parameters: [ParameterID] { [scale, shift] }
-  var backwardReads: BackwardReads { appliesReLU && addsResidual ? [.inputs, .output] : .inputs }
+  var backwardReads: BackwardReads { .init(inputs: 1, output: appliesReLU && addsResidual) }
+  var isRecomputable: Bool { true }
 
   /// The residual's gradient is the output's, masked: mostly it stays as it is.
   var inPlaceGradients: [Int] { addsResidual ? [1, 0] : [0] }
@@ -50,6 +51,17 @@ struct BatchNormalization: Operation {
         oct_batch_norm_forward_inference(
           &descriptor, c.inputs[0], gamma, beta, mean, variance, residual, c.output, Int32(c.threads)))
     }
+  }
+
+  func recompute(_ c: ForwardContext) {
+    guard let saved = c.saved?.assumingMemoryBound(to: Float.self) else {
+      preconditionFailure("batch norm needs its saved statistics")
+    }
+    var descriptor = descriptor(batch: c.batch)
+    check(
+      oct_batch_norm_recompute(
+        &descriptor, c.inputs[0], c.memory.value(scale), addsResidual ? c.inputs[1] : nil, saved,
+        saved + shape.channels, saved + 2 * shape.channels, c.output, Int32(c.threads)))
   }
 
   /// Scale and bias a channel that do what the norm does with its running statistics.

@@ -10,7 +10,7 @@ struct Convolution: Operation {
   var macs: Int { geometry.macs }
   var computedMacs: Int { geometry.computedMacs }
   var parameters: [ParameterID] { [weight] + (bias.map { [$0] } ?? []) }
-  var backwardReads: BackwardReads { .inputs }
+  var backwardReads: BackwardReads { .init(inputs: 1) }
   var profilesBackward: Bool { true }
 
   func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int {

@@ -22,7 +22,7 @@ struct ConvolutionSum: Operation {
   var macs: Int { sources.map(\.geometry.macs).reduce(0, +) }
   var computedMacs: Int { sources.map(\.geometry.computedMacs).reduce(0, +) }
   var parameters: [ParameterID] { sources.map(\.weight) + (norm?.parameters ?? []) }
-  var backwardReads: BackwardReads { .inputs }
+  var backwardReads: BackwardReads { .init(inputs: sources.count) }
   var profilesBackward: Bool { true }
 
   private var output: MapShape { sources[0].geometry.output }

@@ -5,7 +5,7 @@ struct Rectification: Operation {
   let shape: MapShape
 
   var kind: String { "relu" }
-  var backwardReads: BackwardReads { .output }
+  var backwardReads: BackwardReads { .init(output: true) }
 
   func forward(_ c: ForwardContext) {
     check(oct_relu_forward(c.batch * shape.count, c.inputs[0], c.output, Int32(c.threads)))
@@ -24,7 +24,7 @@ struct Addition: Operation {
   let shape: MapShape
 
   var kind: String { "add" }
-  var backwardReads: BackwardReads { [] }
+  var backwardReads: BackwardReads { .nothing }
 
   func forward(_ c: ForwardContext) {
     check(oct_add(c.batch * shape.count, c.inputs[0], c.inputs[1], c.output, Int32(c.threads)))
@@ -49,7 +49,7 @@ struct Dropping: Operation {
   let probability: Float
 
   var kind: String { "dropout" }
-  var backwardReads: BackwardReads { [] }
+  var backwardReads: BackwardReads { .nothing }
 
   func forward(_ c: ForwardContext) {
     let count = c.batch * shape.count

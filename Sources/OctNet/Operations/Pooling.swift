@@ -33,7 +33,8 @@ struct AveragePooling: Operation {
   let geometry: PoolGeometry
 
   var kind: String { "avg_pool" }
-  var backwardReads: BackwardReads { [] }
+  var backwardReads: BackwardReads { .nothing }
+  var isRecomputable: Bool { true }
 
   func forward(_ c: ForwardContext) {
     var descriptor = geometry.descriptor(batch: c.batch)
@@ -54,7 +55,7 @@ struct MaxPooling: Operation {
   let geometry: PoolGeometry
 
   var kind: String { "max_pool" }
-  var backwardReads: BackwardReads { [] }
+  var backwardReads: BackwardReads { .nothing }
 
   /// Which pixel of the window won.
   func savedBytes(batch: Int) -> Int { batch * geometry.output.count * MemoryLayout<Int32>.stride }
@@ -82,7 +83,7 @@ struct GlobalAveragePooling: Operation {
   let input: MapShape
 
   var kind: String { "global_avg_pool" }
-  var backwardReads: BackwardReads { [] }
+  var backwardReads: BackwardReads { .nothing }
 
   func forward(_ c: ForwardContext) {
     check(

@@ -5,7 +5,7 @@ struct Upsampling: Operation {
   let input, output: MapShape
 
   var kind: String { "upsample" }
-  var backwardReads: BackwardReads { [] }
+  var backwardReads: BackwardReads { .nothing }
 
   private func descriptor(batch: Int) -> oct_upsample2x_desc {
     oct_upsample2x_desc(

@@ -8,7 +8,7 @@ struct ParameterSource: Operation {
 
   var kind: String { "source" }
   var parameters: [ParameterID] { [parameter] }
-  var backwardReads: BackwardReads { [] }
+  var backwardReads: BackwardReads { .nothing }
 
   func forward(_ c: ForwardContext) {
     c.output.update(from: c.memory.value(parameter), count: c.batch * shape.count)
@@ -31,7 +31,7 @@ struct Concatenation: Operation {
   let counts: [Int]
 
   var kind: String { "concatenate" }
-  var backwardReads: BackwardReads { [] }
+  var backwardReads: BackwardReads { .nothing }
 
   /// Calls `body` with (map, offset in the map, offset in the output, count) for every image.
   private func forEachPiece(_ batch: Int, _ body: (Int, Int, Int, Int) -> Void) {
