@@ -50,25 +50,28 @@ public final class Network {
   public var outputShape: MapShape { graph.shape(of: graph.output) }
 
   private func initialize(seed: UInt64) {
+    let largest = graph.parameters.map(\.count).max() ?? 0
+    // One buffer for all, which goes back to the system.
+    let buffer = AlignedBuffer(byteCount: largest * MemoryLayout<Float>.stride)
     for (index, parameter) in graph.parameters.enumerated() {
-      var values = [Float](repeating: 0, count: parameter.count)
+      let values = UnsafeMutableBufferPointer(start: buffer.floats, count: parameter.count)
       var stream = RandomStream(seed: seed, "initialize " + parameter.name)
-      values.withUnsafeMutableBufferPointer { parameter.initializer.fill($0, from: &stream) }
-      store(values, in: ParameterID(index: index))
+      parameter.initializer.fill(values, from: &stream)
+      store(UnsafeBufferPointer(values), in: ParameterID(index: index))
     }
     for (index, buffer) in graph.buffers.enumerated() {
       parameters.buffer(BufferID(index: index)).update(repeating: buffer.initial, count: buffer.count)
     }
   }
 
-  func store(_ values: [Float], in id: ParameterID) {
+  /// A parameter from PyTorch's layout.
+  func store(_ values: UnsafeBufferPointer<Float>, in id: ParameterID) {
+    guard let source = values.baseAddress else { return }
     let target = parameters.values + parameters.entries[id.index].range.lowerBound
     if let layout = graph.parameters[id.index].layout {
-      layout.pack(values, into: target)
+      layout.pack(source, into: target)
     } else {
-      values.withUnsafeBufferPointer { source in
-        for index in source.indices { target[index] = source[index] }
-      }
+      target.update(from: source, count: values.count)
     }
   }
 

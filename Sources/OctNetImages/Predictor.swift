@@ -10,7 +10,9 @@
     private let session: InferenceSession
     private let normalization: Normalization
 
-    /// - Parameter classNames: where it is empty, classes are called by their number.
+    /// - Parameters:
+    ///   - network: its parameters are the predictor's from now on.
+    ///   - classNames: where it is empty, classes are called by their number.
     /// - Throws: `OctNetError` for a network without logits, names or normalization that do not fit it.
     public init(network: Network, classNames: [String], normalization: Normalization, threads: Int) throws {
       let classes = network.outputShape.channels
@@ -22,7 +24,7 @@
       self.classNames = classNames.isEmpty ? (0..<classes).map { "class \($0)" } : classNames
       self.normalization = normalization
       size = network.inputShape.height
-      session = try InferenceSession(network: network, batchSize: 1, threads: threads)
+      session = try InferenceSession(network: network, batchSize: 1, threads: threads, takesParameters: true)
     }
 
     /// Softmax of the logits, by class.

@@ -109,6 +109,25 @@ import Testing
     #expect(after == Array(fresh.logits(images: images, count: 2)))
   }
 
+  /// Weights that left the network are read by nobody, whatever the size of maps and batch.
+  @Test(arguments: [0.0, 0.25, 0.5], [(32, 32), (20, 24), (9, 13), (64, 5)])
+  func aSessionMayTakeTheParameters(alpha: Double, size: (height: Int, width: Int)) throws {
+    let model = ModelConfiguration(
+      name: "resnet18", alpha: alpha, stem: .cifar, classes: 7, inputHeight: size.height,
+      inputWidth: size.width)
+    var stream = RandomStream(seed: 9, "images")
+    let images = (0..<3 * size.height * size.width * 3).map { _ in stream.normal() }
+    let sharing = try InferenceSession(network: model.makeNetwork(seed: 3), batchSize: 3, threads: 2)
+    let network = try model.makeNetwork(seed: 3)
+    let taking = try InferenceSession(network: network, batchSize: 3, threads: 2, takesParameters: true)
+    for count in [3, 1, 2] {
+      #expect(
+        Array(taking.logits(images: images, count: count))
+          == Array(sharing.logits(images: images, count: count)))
+    }
+    if size == (32, 32) { #expect(network.parameters.isReleased) }
+  }
+
   /// Updating each parameter as soon as its gradient is known gives the bits of an update after the backward pass.
   @Test(arguments: [OptimizerConfiguration.adam, .sgd])
   func updatesDuringTheBackwardPassAreThoseAfterIt(rule: OptimizerConfiguration) throws {

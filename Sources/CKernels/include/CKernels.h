@@ -79,6 +79,9 @@ typedef struct oct_conv2d_source {
 /// Floats of the transformed weights that oct_conv2d_forward_sources can take, 0 where the direct sum is faster. It does not
 /// depend on the number of images.
 ptrdiff_t oct_conv2d_transformed_count(const oct_conv2d_desc *desc);
+/// Whether oct_conv2d_forward_sources reads only the transformed weights, where every source has them: each count above
+/// is positive. It does not depend on the number of images, nor does it read the sources' pointers.
+bool oct_conv2d_takes_transformed(const oct_conv2d_source *sources, int count);
 /// For passes that repeat with the same weights.
 void oct_conv2d_transform_weights(const oct_conv2d_desc *desc, const float *weights, float *transformed, int threads);
 

@@ -71,7 +71,8 @@ public struct NetworkBenchmark {
     var times: [Double]
     switch work {
     case .inference:
-      let session = try InferenceSession(network: network, batchSize: batchSize, threads: threads)
+      let session = try InferenceSession(
+        network: network, batchSize: batchSize, threads: threads, takesParameters: true)
       times = measure(start: { session.profiler = profiler }) {
         _ = session.logits(images: images.floats, count: batchSize)
       }

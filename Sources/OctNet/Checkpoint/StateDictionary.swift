@@ -51,7 +51,7 @@ extension Network {
     for slot in graph.stateSlots {
       switch (slot, given[name(of: slot)]) {
       case (.parameter(let id), .tensor(let tensor)):
-        store(tensor.values, in: id)
+        tensor.values.withUnsafeBufferPointer { store($0, in: id) }
       case (.buffer(let id), .tensor(let tensor)):
         parameters.buffer(id).update(from: tensor.values, count: tensor.values.count)
       case (.counter(_, let index), .counter(let count)):

@@ -52,5 +52,16 @@ final class AlignedBuffer: @unchecked Sendable {
     munmap(mapping.baseAddress, mapping.count)
   }
 
+  /// Gives the whole pages inside a range of bytes back to the system; they may read as zeros from now on.
+  func release(_ range: Range<Int>) {
+    #if os(Linux)
+      guard mapping != nil else { return }
+      let page = 4096
+      let first = (range.lowerBound + page - 1) / page * page
+      let end = min(range.upperBound, byteCount) / page * page
+      if first < end { madvise(base + first, end - first, 4 /* MADV_DONTNEED */) }
+    #endif
+  }
+
   var floats: UnsafeMutablePointer<Float> { base.assumingMemoryBound(to: Float.self) }
 }

@@ -20,8 +20,15 @@ public final class InferenceSession {
   private let classes: Int
   private let results: AlignedBuffer
 
+  /// - Parameters:
+  ///   - fused: false runs every layer as it was recorded.
+  ///   - takesParameters: weights that the session keeps in another form leave the network, so that no weight is in
+  ///     memory twice. The network serves this session only from now on; reading or changing its parameters, or
+  ///     another session, is a programmer's mistake that ends the process.
   /// - Throws: `OctNetError.graph` where the output is not a vector of logits.
-  public init(network: Network, batchSize: Int, threads: Int, fused: Bool = true) throws {
+  public init(
+    network: Network, batchSize: Int, threads: Int, fused: Bool = true, takesParameters: Bool = false
+  ) throws {
     precondition(batchSize > 0 && threads > 0)
     classes = try network.requireLogits()
     self.network = network
@@ -29,9 +36,13 @@ public final class InferenceSession {
     self.threads = threads
     let graph = fused ? network.graph.fused(for: .inference) : network.graph
     transformedWeights = TransformedWeights(graph: graph)
-    transformedWeights.update(from: network.parameters.memory, threads: threads)
-    transformedAt = network.parameters.accesses
     var memory = network.parameters.memory
+    let released = takesParameters ? TransformedWeights.replaced(in: graph) : []
+    transformedWeights.update(from: memory, threads: threads) { parameter in
+      // One after the other: the peak is hardly higher than what remains.
+      if released.contains(parameter) { network.parameters.release(parameter) }
+    }
+    transformedAt = network.parameters.accesses
     memory.transformed = transformedWeights.pointers
     executor = Executor(
       graph: graph, memory: memory, batch: Self.imagesOfAPass(graph, of: batchSize),

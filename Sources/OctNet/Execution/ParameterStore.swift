@@ -44,7 +44,10 @@ public final class ParameterStore {
 
   /// Ask for the pointer again before each change: that is how an inference session, which keeps some weights in another
   /// form, notices it.
+  ///
+  /// - Precondition: no inference session took the parameters over.
   public var values: UnsafeMutablePointer<Float> {
+    precondition(!isReleased, "an inference session has taken the parameters of this network over")
     accesses &+= 1
     return valueBuffer.floats
   }
@@ -56,7 +59,18 @@ public final class ParameterStore {
 
   func buffer(_ id: BufferID) -> UnsafeMutablePointer<Float> { stateBuffer.floats + bufferOffsets[id.index] }
 
+  /// Whether some parameters are no longer here.
+  private(set) var isReleased = false
+
+  /// Gives the memory of a parameter back to the system.
+  func release(_ id: ParameterID) {
+    isReleased = true
+    let range = entries[id.index].range, stride = MemoryLayout<Float>.stride
+    valueBuffer.release(range.lowerBound * stride..<range.upperBound * stride)
+  }
+
   var memory: ParameterMemory {
+    precondition(!isReleased, "an inference session has taken the parameters of this network over")
     let offsets = entries.map(\.range.lowerBound)
     return ParameterMemory(
       values: valueBuffer.floats, gradients: gradients, buffers: stateBuffer.floats,

@@ -18,14 +18,27 @@ final class TransformedWeights {
     let lane = MemoryPlanner.alignment / MemoryLayout<Float>.stride
     var entries: [Entry] = []
     var count = 0
-    for case let sum as ConvolutionSum in graph.nodes.map(\.operation) {
-      for source in sum.sources where source.geometry.transformedCount > 0 {
+    for case let sum as ConvolutionSum in graph.nodes.map(\.operation) where sum.takesTransformedWeights {
+      for source in sum.sources {
         entries.append(Entry(geometry: source.geometry, weight: source.weight, offset: count))
         count += (source.geometry.transformedCount + lane - 1) / lane * lane
       }
     }
     self.entries = entries
     buffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
+  }
+
+  /// Parameters that nothing reads in their own form.
+  static func replaced(in graph: Graph) -> Set<ParameterID> {
+    var readers: [ParameterID: Int] = [:]
+    for node in graph.nodes {
+      for parameter in node.operation.parameters { readers[parameter, default: 0] += 1 }
+    }
+    var result: Set<ParameterID> = []
+    for case let sum as ConvolutionSum in graph.nodes.map(\.operation) where sum.takesTransformedWeights {
+      result.formUnion(sum.sources.map(\.weight).filter { readers[$0] == 1 })
+    }
+    return result
   }
 
   /// Where each parameter's transformed values are.
@@ -36,10 +49,13 @@ final class TransformedWeights {
   }
 
   /// Transforms the current values of all parameters.
-  func update(from memory: ParameterMemory, threads: Int) {
+  ///
+  /// - Parameter done: called after each one.
+  func update(from memory: ParameterMemory, threads: Int, done: (ParameterID) -> Void = { _ in }) {
     for entry in entries {
       entry.geometry.transform(
         memory.value(entry.weight), into: buffer.floats + entry.offset, threads: threads)
+      done(entry.weight)
     }
   }
 }

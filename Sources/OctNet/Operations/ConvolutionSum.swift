@@ -45,6 +45,16 @@ struct ConvolutionSum: Operation {
     }
   }
 
+  /// Whether forward reads the weights in the form of Winograd's algorithm only, where all sources have it.
+  var takesTransformedWeights: Bool {
+    withDescriptors(batch: 1) { descriptors in
+      let kernelSources = descriptors.map {
+        oct_conv2d_source(desc: $0, src: nil, weights: nil, transformed: nil)
+      }
+      return oct_conv2d_takes_transformed(kernelSources, Int32(kernelSources.count))
+    }
+  }
+
   /// Scale and bias of the norm, a float a channel each, whole cache lines.
   private var foldedBytes: Int {
     guard let norm else { return 0 }
