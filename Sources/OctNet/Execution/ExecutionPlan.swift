@@ -19,8 +19,8 @@ struct ExecutionPlan {
   /// Whether a node's contribution to an input's gradient adds to earlier ones.
   private(set) var accumulates: [[Bool]]
 
-  /// - Parameter recomputes: whether maps that are quickly made again are kept for backward.
-  init(graph: Graph, batch: Int, training: Bool, threads: Int, recomputes: Bool = true) {
+  /// - Parameter recomputes: whether backward makes maps again that forward need not keep (see `Recomputation`).
+  init(graph: Graph, batch: Int, training: Bool, threads: Int, recomputes: Bool) {
     self.batch = batch
     self.training = training
     let nodes = graph.nodes
@@ -56,10 +56,9 @@ struct ExecutionPlan {
     if training, recomputes {
       let recomputation = Recomputation(graph: graph, readers: readers, backwardStep: backwardStep)
       recomputations = recomputation.before
-      readers = recomputation.demands
+      readers = recomputation.readers
       for (value, life) in recomputation.lives.enumerated() {
         guard let life else { continue }
-        readers[value] = []
         recomputedRequests[value] = request(mapBytes(ValueID(index: value)), life.first, life.last)
       }
     }

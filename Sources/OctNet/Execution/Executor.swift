@@ -23,10 +23,13 @@ final class Executor {
   var profiler: Profiler?
 
   init(
-    graph: Graph, memory: ParameterMemory, batch: Int, training: Bool, threads: Int, recomputes: Bool = true
+    graph: Graph, memory: ParameterMemory, batch: Int, training: Bool, threads: Int, recomputes: Bool? = nil
   ) {
-    let plan = ExecutionPlan(
-      graph: graph, batch: batch, training: training, threads: threads, recomputes: recomputes)
+    func makePlan(_ recomputes: Bool) -> ExecutionPlan {
+      ExecutionPlan(graph: graph, batch: batch, training: training, threads: threads, recomputes: recomputes)
+    }
+    var plan = makePlan(recomputes ?? false)
+    if training, recomputes == nil, plan.mapBytes > Recomputation.worthwhileBytes { plan = makePlan(true) }
     let arena = AlignedBuffer(byteCount: plan.arenaBytes)
     func floats(_ offset: Int) -> UnsafeMutablePointer<Float> {
       (arena.base + offset).assumingMemoryBound(to: Float.self)

@@ -52,7 +52,7 @@ public final class InferenceSession {
 
   /// Passes of equal size, as few as the cache allows.
   static func imagesOfAPass(_ graph: Graph, of batchSize: Int) -> Int {
-    let image = ExecutionPlan(graph: graph, batch: 1, training: false, threads: 1).mapBytes
+    let image = ExecutionPlan(graph: graph, batch: 1, training: false, threads: 1, recomputes: false).mapBytes
     let most = max(1, mapBytesOfAPass / max(1, image))
     let passes = (batchSize + most - 1) / most
     return (batchSize + passes - 1) / passes

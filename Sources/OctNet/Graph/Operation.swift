@@ -41,7 +41,9 @@ extension Operation {
   public var profilesBackward: Bool { false }
   public var inPlaceGradients: [Int] { [] }
   public var isRecomputable: Bool { false }
-  public func recompute(_ context: ForwardContext) { forward(context) }
+  public func recompute(_ context: ForwardContext) {
+    preconditionFailure("\(kind) is not made again")
+  }
   public func savedBytes(batch: Int) -> Int { 0 }
   public func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int { 0 }
 }

@@ -34,7 +34,6 @@ struct AveragePooling: Operation {
 
   var kind: String { "avg_pool" }
   var backwardReads: BackwardReads { .nothing }
-  var isRecomputable: Bool { true }
 
   func forward(_ c: ForwardContext) {
     var descriptor = geometry.descriptor(batch: c.batch)
