@@ -123,8 +123,9 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=4, help="of repetitions for each figure")
-    parser.add_argument("--works", nargs="*", default=[w["name"] for w in WORKS])
-    parser.add_argument("--runtimes", nargs="*", default=TRAINERS + SERVERS)
+    works, runtimes = [w["name"] for w in WORKS], TRAINERS + SERVERS
+    parser.add_argument("--works", nargs="+", choices=works, default=works)
+    parser.add_argument("--runtimes", nargs="*", choices=runtimes, default=runtimes, help="peers; none for OctNet alone")
     parser.add_argument("--out", default=os.path.join(ROOT, "docs"))
     options = parser.parse_args()
     require_program(parser, options.octcli)

@@ -24,6 +24,12 @@ def ratio(results, key="ms"):
     return theirs / ours if key == "ms" else ours / theirs
 
 
+def saving(results, alpha):
+    """OctNet's time ÷ its time at α = 0. None where one is missing."""
+    ours, whole = (results.get(a, {}).get("octnet") for a in (alpha, "0.0"))
+    return ours["ms"] / whole["ms"] if ours and whole else None
+
+
 def table(work):
     """Milliseconds and MiB of every runtime, a column for each alpha."""
     alphas = list(work["results"])
@@ -38,6 +44,8 @@ def table(work):
     for title, key in (("best peer ÷ OctNet, time", "ms"), ("OctNet ÷ that peer, memory", "rss")):
         values = [ratio(work["results"][a], key) for a in alphas]
         lines.append(f"| **{title}** | " + " | ".join(f"**{v:.2f}**" if v else "–" for v in values) + " |")
+    values = [saving(work["results"], a) for a in alphas]
+    lines.append("| **OctNet ÷ its own α = 0, time** | " + " | ".join(f"**{v:.2f}**" if v else "–" for v in values) + " |")
     return "\n".join(lines)
 
 
@@ -67,7 +75,8 @@ def write_report(report, order, folder):
     works = [report["works"][name] for name in order if name in report["works"]]
     parts = ["# OctNet beside its peers\n", "![ratios](benchmarks.svg)\n",
              "Made by `python Benchmarks/compare.py`: one process for each figure, the runtimes in turn; medians. "
-             "Memory is the peak resident memory of the process. All networks are ResNet-50.\n"]
+             "Memory is the peak resident memory of the process. All networks are ResNet-50. What earlier sittings and "
+             "another machine gave stands in [benchmark-sittings.md](benchmark-sittings.md).\n"]
     for work in works:
         found = ", ".join(f"{name} {version}" for name, version in work["versions"].items())
         parts.append(f"## {work['title']}\n\n{table(work)}\n\n{work['processor']}, {work['threads']} threads, "
