@@ -41,11 +41,13 @@ def table(work):
             r = work["results"][a].get(name)
             cells.append(f"{r['ms']:.1f} ms, {r['rss'] / 2**20:.0f} MiB" if r else "–")
         lines.append(f"| {NAMES[name]} | " + " | ".join(cells) + " |")
-    for title, key in (("best peer ÷ OctNet, time", "ms"), ("OctNet ÷ that peer, memory", "rss")):
-        values = [ratio(work["results"][a], key) for a in alphas]
+    ratios = {
+        "best peer ÷ OctNet, time": [ratio(work["results"][a]) for a in alphas],
+        "OctNet ÷ that peer, memory": [ratio(work["results"][a], "rss") for a in alphas],
+        "OctNet ÷ its own α = 0, time": [saving(work["results"], a) for a in alphas],
+    }
+    for title, values in ratios.items():
         lines.append(f"| **{title}** | " + " | ".join(f"**{v:.2f}**" if v else "–" for v in values) + " |")
-    values = [saving(work["results"], a) for a in alphas]
-    lines.append("| **OctNet ÷ its own α = 0, time** | " + " | ".join(f"**{v:.2f}**" if v else "–" for v in values) + " |")
     return "\n".join(lines)
 
 
