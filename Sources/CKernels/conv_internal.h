@@ -46,7 +46,12 @@ typedef struct oct_conv_tile {
   ptrdiff_t columns;          // channels of dst in this block; the last vector may be partial
   ptrdiff_t width;            // of the weights block
   ptrdiff_t next_row;         // floats from a row of dst to the next one, where the next tile's should be fetched; else 0
+  // Weights to fetch into the L2 cache: so many lines with every OCT_FETCH_STEP elements of the reduction (conv_fetch.h).
+  const float *fetch, *fetch_end;
+  ptrdiff_t fetch_lines;
 } oct_conv_tile;
+
+enum { OCT_FETCH_STEP = 4 };
 
 /// The 2 × 2 pixels of dst that a tile of Winograd's algorithm computes, and their epilogue; as in oct_conv_tile.
 typedef struct oct_winograd_tile {

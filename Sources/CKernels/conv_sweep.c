@@ -5,14 +5,17 @@
 // never computed, for any batch size, and a tile's taps differ from each other by one common offset.
 //
 // Within a thread: chunks of rows small enough for the L2 cache, then blocks of 64 channels, then groups of taps whose
-// weights fit beside it, then tiles. A group after the first starts its accumulators from dst.
-#include "conv_internal.h"
+// weights fit beside it, then tiles. A group after the first starts its accumulators from dst. Where the weights are
+// larger than the map, the blocks come first: then a block's weights are read from memory once.
+#include "conv_fetch.h"
 
 enum {
   CHUNK_ROWS = 2048,
-  CHUNK_BYTES = 384 * 1024,  // of src, a part of the smallest L2 caches of interest (1 MiB)
+  CHUNK_BYTES = 384 * 1024,         // of src, a part of the smallest L2 caches of interest (1 MiB)
   STREAM_BYTES = 32 << 20,
-  GROUP_K = 1024,            // reduction length whose weights take 256 KiB
+  GROUP_K = 1024,                   // reduction length whose weights take 256 KiB
+  KEPT_MAP_BYTES = 512 * 1024,      // of a map beside which the weights of a block stay in the L2 cache
+  KEPT_WEIGHTS_BYTES = 128 * 1024,  // of weights that stay there beside any map
 };
 
 /// Pointer arithmetic on a position that may lie before the map until a tap's offset is added.
@@ -163,11 +166,25 @@ bool oct_sweep_streams(const oct_sweep *s) {
   return bytes > STREAM_BYTES && !s->accumulate && s->dst_channels % OCT_LANE == 0 && s->g == 1 && (uintptr_t)s->dst % 64 == 0;
 }
 
+/// About `floats` weights, from those of an entry on.
+static oct_weights_span weights_of(const thread_scratch *scratch, ptrdiff_t entry, ptrdiff_t offset, ptrdiff_t floats) {
+  const float *begin = offset_pointer(scratch->entries[entry].weights, offset);
+  return (oct_weights_span){begin, offset_pointer(begin, floats)};
+}
+
+/// Where weights come from while a chunk is computed.
+typedef struct weights_source {
+  bool cold;        // nobody has fetched the first ones
+  bool memory;      // those that follow are not in the L2 cache
+  ptrdiff_t block1;  // end of the thread's blocks
+} weights_source;
+
 /// All channel blocks [block0, block1) of rows [first, last) of a rectangle.
 static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const rectangle *r, ptrdiff_t group,
-                      ptrdiff_t first, ptrdiff_t last, ptrdiff_t block0, ptrdiff_t block1,
+                      ptrdiff_t first, ptrdiff_t last, ptrdiff_t block0, ptrdiff_t block1, weights_source from,
                       const thread_scratch *scratch) {
   const ptrdiff_t rows = last - first, ocg = s->dst_channels / s->g;
+  const ptrdiff_t block_floats = OCT_BLOCK * s->sources[0].k * s->sources[0].taps;
   point_rows(s, r, group, first, last, scratch);
   for (ptrdiff_t b = block0; b < block1; b++) {
     const ptrdiff_t channel = b * OCT_BLOCK, width = oct_block_width(ocg, b);
@@ -192,9 +209,15 @@ static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const recta
         k += scratch->entries[entry + taken++].k;
       tile.streams = oct_sweep_streams(s) && entry == 0 && taken == entries;
       if (entry + taken >= entries) add_epilogue(s, group * ocg + channel, &tile);
+      const oct_weights_span own = weights_of(scratch, entry, 0, k * width);
+      oct_weights_span next = {NULL, NULL};
+      if (from.memory && entry + taken < entries) next = weights_of(scratch, entry + taken, 0, k * width);
+      else if (from.memory && b + 1 < from.block1) next = weights_of(scratch, 0, block_floats, k * width);
+      const oct_fetch_plan fetch = oct_plan_fetch(own, k, next, from.cold && b == block0 && entry == 0, tiles);
       for (ptrdiff_t t = 0; t < tiles; t++) {
         ptrdiff_t begin, end;
         oct_share(rows, t, tiles, &begin, &end);
+        oct_plan_tile(&fetch, t, &tile);
         leaf->accumulate(&tile, scratch->entries + entry, taken, begin, end - begin);
       }
       entry += taken;
@@ -215,15 +238,20 @@ static ptrdiff_t row_cost(const oct_sweep *s, const rectangle *r) {
   return cost;
 }
 
-/// Sum of row costs over all rectangles.
-static ptrdiff_t total_cost(const oct_sweep *s) {
-  ptrdiff_t total = 0;
+/// Sum of row costs over all rectangles, and the rectangle that costs most.
+static ptrdiff_t total_cost(const oct_sweep *s, rectangle *largest) {
+  ptrdiff_t total = 0, most = -1;
   rectangle r;
   for (r.y0 = 0; r.y0 < s->sources[0].y.count; r.y0 = r.y1) {
     r.y1 = run_end(s, true, r.y0);
     for (r.x0 = 0; r.x0 < s->sources[0].x.count; r.x0 = r.x1) {
       r.x1 = run_end(s, false, r.x0);
-      total += row_cost(s, &r) * s->n * (r.y1 - r.y0) * (r.x1 - r.x0);
+      const ptrdiff_t cost = row_cost(s, &r) * s->n * (r.y1 - r.y0) * (r.x1 - r.x0);
+      if (cost > most) {
+        most = cost;
+        *largest = r;
+      }
+      total += cost;
     }
   }
   return total;
@@ -238,25 +266,21 @@ static ptrdiff_t block_parts(const oct_sweep *s, ptrdiff_t blocks, int threads) 
   return weights > map && blocks % threads == 0 ? threads : 1;
 }
 
-void oct_sweep_run(const oct_sweep *s, void *scratch_memory, int thread, int threads) {
-  const oct_conv_leaf *leaf = oct_conv_leaf_active();
-  const thread_scratch scratch = carve(scratch_memory, s->count);
-  const ptrdiff_t blocks = oct_ceil_div(s->dst_channels / s->g, OCT_BLOCK);
-  const ptrdiff_t parts = block_parts(s, blocks, threads), row_parts = threads / parts;
+/// A thread's part of the work: blocks of channels, and those rows whose cost begins in an interval.
+typedef struct part {
   ptrdiff_t block0, block1;
-  oct_share(blocks, thread % parts, parts, &block0, &block1);
+  double low, high;
+  bool takes_rest;    // of the rows: costs in doubles may not add up to the last
+  ptrdiff_t chunk;    // rows
+  rectangle largest;
+  bool keeps_weights;  // in the L2 cache, from chunk to chunk
+} part;
 
-  const ptrdiff_t total = total_cost(s);
-  // In doubles, because cost · thread may not fit; the cuts only decide who computes a row.
-  const double low = (double)total * (double)(thread / parts) / (double)row_parts;
-  const double high = (double)total * (double)(thread / parts + 1) / (double)row_parts;
-
-  ptrdiff_t row_bytes = 0;
-  for (ptrdiff_t i = 0; i < s->count; i++)
-    row_bytes += s->sources[i].channels * s->sources[i].x.src_step * s->sources[i].y.src_step * (ptrdiff_t)sizeof(float);
-  const ptrdiff_t chunk = oct_max(48, oct_min(CHUNK_ROWS, CHUNK_BYTES / row_bytes));
-
-  for (ptrdiff_t group = 0; group < s->g; group++) {
+/// Blocks [block0, block1) of all rows of a part. The largest rectangle goes first: its many rows hide the weights' arrival,
+/// which the few rows of a border would wait for.
+static void run_blocks(const oct_sweep *s, const oct_conv_leaf *leaf, const part *p, ptrdiff_t group, ptrdiff_t block0,
+                       ptrdiff_t block1, const thread_scratch *scratch) {
+  for (int pass = 0; pass < 2; pass++) {
     double before = 0;
     rectangle r;
     for (r.y0 = 0; r.y0 < s->sources[0].y.count; r.y0 = r.y1) {
@@ -264,22 +288,58 @@ void oct_sweep_run(const oct_sweep *s, void *scratch_memory, int thread, int thr
       for (r.x0 = 0; r.x0 < s->sources[0].x.count; r.x0 = r.x1) {
         r.x1 = run_end(s, false, r.x0);
         const ptrdiff_t rows = s->n * (r.y1 - r.y0) * (r.x1 - r.x0);
-        const double cost = (double)row_cost(s, &r), end = before + cost * (double)rows;
-        // Row i belongs to the part in whose interval its cost begins.
-        ptrdiff_t first = (ptrdiff_t)__builtin_ceil((low - before) / cost);
-        ptrdiff_t last = (ptrdiff_t)__builtin_ceil((high - before) / cost);
+        const double cost = (double)row_cost(s, &r);
+        ptrdiff_t first = (ptrdiff_t)__builtin_ceil((p->low - before) / cost);
+        ptrdiff_t last = (ptrdiff_t)__builtin_ceil((p->high - before) / cost);
         first = oct_min(oct_max(first, 0), rows);
-        last = thread / parts == row_parts - 1 ? rows : oct_min(oct_max(last, 0), rows);
-        const ptrdiff_t chunks = oct_ceil_div(last - first, chunk);
+        last = p->takes_rest ? rows : oct_min(oct_max(last, 0), rows);
+        before += cost * (double)rows;
+        const bool is_largest = r.y0 == p->largest.y0 && r.x0 == p->largest.x0;
+        if (is_largest != (pass == 0)) continue;
+
+        const ptrdiff_t chunks = oct_ceil_div(last - first, p->chunk);
         for (ptrdiff_t c = 0; c < chunks; c++) {
-          ptrdiff_t begin, stop;
-          oct_share(last - first, c, chunks, &begin, &stop);
-          run_chunk(s, leaf, &r, group, first + begin, first + stop, block0, block1, &scratch);
+          ptrdiff_t begin, end;
+          oct_share(last - first, c, chunks, &begin, &end);
+          const bool reads_first = is_largest && c == 0;
+          const weights_source from = {.cold = reads_first && block0 == p->block0,
+                                       .memory = reads_first || !p->keeps_weights,
+                                       .block1 = p->block1};
+          run_chunk(s, leaf, &r, group, first + begin, first + end, block0, block1, from, scratch);
         }
-        before = end;
       }
     }
   }
+}
+
+void oct_sweep_run(const oct_sweep *s, void *scratch_memory, int thread, int threads) {
+  const oct_conv_leaf *leaf = oct_conv_leaf_active();
+  const thread_scratch scratch = carve(scratch_memory, s->count);
+  const ptrdiff_t blocks = oct_ceil_div(s->dst_channels / s->g, OCT_BLOCK);
+  const ptrdiff_t parts = block_parts(s, blocks, threads), row_parts = threads / parts, row_part = thread / parts;
+
+  part p = {.takes_rest = row_part == row_parts - 1};
+  oct_share(blocks, thread % parts, parts, &p.block0, &p.block1);
+  const ptrdiff_t total = total_cost(s, &p.largest);
+  // In doubles, because cost · thread may not fit; the cuts only decide who computes a row.
+  p.low = (double)total * (double)row_part / (double)row_parts;
+  p.high = (double)total * (double)(row_part + 1) / (double)row_parts;
+
+  ptrdiff_t row_bytes = 0, map_bytes = 0, weights_bytes = 0;
+  const ptrdiff_t step = parts > 1 ? 1 : p.block1 - p.block0;
+  for (ptrdiff_t i = 0; i < s->count; i++) {
+    const oct_sweep_source *source = &s->sources[i];
+    const ptrdiff_t pixel_bytes = source->channels * (ptrdiff_t)sizeof(float);
+    row_bytes += pixel_bytes * source->x.src_step * source->y.src_step;
+    map_bytes += pixel_bytes * s->n * source->y.src_size * source->x.src_size;
+    weights_bytes += step * OCT_BLOCK * source->k * source->taps * (ptrdiff_t)sizeof(float);
+  }
+  p.chunk = oct_max(48, oct_min(CHUNK_ROWS, CHUNK_BYTES / row_bytes));
+  p.keeps_weights = map_bytes <= KEPT_MAP_BYTES || weights_bytes <= KEPT_WEIGHTS_BYTES;
+
+  for (ptrdiff_t group = 0; group < s->g; group++)
+    for (ptrdiff_t block = p.block0; block < p.block1; block += step)
+      run_blocks(s, leaf, &p, group, block, block + step, &scratch);
   // Streamed lines must have arrived before another thread reads them.
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
