@@ -52,23 +52,22 @@ static oct_status run(const oct_sweep *sweep, ptrdiff_t thread_bytes, void *scra
   return OCT_OK;
 }
 
-/// Its address stands for weights that will come transformed, where only sizes are asked for.
-static const float any_transformed = 0;
-
 ptrdiff_t oct_conv2d_transformed_count(const oct_conv2d_desc *d) {
-  const oct_conv2d_source from = {.desc = d, .transformed = &any_transformed};
+  const oct_conv2d_source from = {.desc = d};
   oct_sweep_source source;
   const oct_sweep sweep = make_sweep(&from, 1, &source);
-  return oct_winograd_applies(&sweep) ? oct_winograd_weights_count(&source, d->oc) : 0;
+  return oct_winograd_gains_by_transformed(&sweep) ? oct_winograd_weights_count(&source, d->oc) : 0;
 }
 
 bool oct_conv2d_takes_transformed(const oct_conv2d_source *sources, int count) {
   oct_sweep_source sweep_sources[OCT_MAX_SOURCES];
   if (count < 1 || count > OCT_MAX_SOURCES) return false;
   const oct_sweep sweep = make_sweep(sources, count, sweep_sources);
-  for (int i = 0; i < count; i++) sweep_sources[i].transformed = &any_transformed;
-  return oct_winograd_applies(&sweep);
+  return oct_winograd_gains_by_transformed(&sweep);
 }
+
+/// Its address stands for weights that will come transformed, where only sizes are asked for.
+static const float any_transformed = 0;
 
 void oct_conv2d_transform_weights(const oct_conv2d_desc *d, const float *weights, float *transformed, int threads) {
   const oct_sweep_source source = make_source(d, NULL, weights);

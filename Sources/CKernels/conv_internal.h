@@ -160,10 +160,11 @@ bool oct_sweep_streams(const oct_sweep *sweep);
 
 // MARK: Winograd: the same sums with fewer multiplications
 
-/// A rule on the shape alone: 3×3 taps, stride 1, one group, and enough of map and channels that the transforms pay.
-/// Where the weights come transformed the number of images plays no part, so that an image's result does not depend on the
-/// others of its batch; elsewhere there have to be enough of them for the weights' transform.
+/// A rule on the shape alone: 3×3 taps, stride 1, one group, and enough of images, map and channels that the transforms pay.
+/// Where the weights come transformed that is settled, so that an image's result does not depend on the others of its batch.
 bool oct_winograd_applies(const oct_sweep *sweep);
+/// Whether so many images are computed faster if the weights come transformed. They are more to read then.
+bool oct_winograd_gains_by_transformed(const oct_sweep *sweep);
 /// Bytes of scratch for all threads.
 ptrdiff_t oct_winograd_scratch_bytes(const oct_sweep *sweep, int threads);
 /// The share of thread `thread` of `threads`, all of which call it in one parallel region.

@@ -6,29 +6,17 @@
 //
 // Within a thread: chunks of rows small enough for the L2 cache, then blocks of 64 channels, then groups of taps whose
 // weights fit beside it, then tiles. A group after the first starts its accumulators from dst. Where the weights are
-// larger than the map, the blocks come first: then a block's weights are read from memory once.
+// larger than the map, the blocks come first: then a block's weights are read from memory once. Small maps with large
+// weights go tap by tap instead (conv_sweep_taps.c).
 #include "conv_fetch.h"
+#include "conv_sweep.h"
 
 enum {
-  CHUNK_ROWS = 2048,
   CHUNK_BYTES = 384 * 1024,         // of src, a part of the smallest L2 caches of interest (1 MiB)
   STREAM_BYTES = 32 << 20,
-  GROUP_K = 1024,                   // reduction length whose weights take 256 KiB
   KEPT_MAP_BYTES = 512 * 1024,      // of a map beside which the weights of a block stay in the L2 cache
   KEPT_WEIGHTS_BYTES = 128 * 1024,  // of weights that stay there beside any map
 };
-
-/// Pointer arithmetic on a position that may lie before the map until a tap's offset is added.
-static inline const float *offset_pointer(const float *base, ptrdiff_t offset) {
-  return (const float *)((uintptr_t)base + (uintptr_t)(offset * (ptrdiff_t)sizeof(float)));
-}
-
-/// Taps of pixel t that fall inside the map.
-static inline void valid_taps(const oct_sweep_axis *axis, ptrdiff_t t, ptrdiff_t *begin, ptrdiff_t *end) {
-  const ptrdiff_t position = axis->src_base + axis->src_step * t;
-  *begin = oct_min(oct_max(0, -position), axis->taps);
-  *end = oct_max(oct_min(axis->taps, axis->src_size - position), *begin);
-}
 
 /// End of the run of pixels from t on that have the same taps in every source.
 static ptrdiff_t run_end(const oct_sweep *s, bool is_y, ptrdiff_t t) {
@@ -37,48 +25,32 @@ static ptrdiff_t run_end(const oct_sweep *s, bool is_y, ptrdiff_t t) {
     for (ptrdiff_t i = 0; i < s->count; i++) {
       const oct_sweep_axis *axis = is_y ? &s->sources[i].y : &s->sources[i].x;
       ptrdiff_t b0, e0, b1, e1;
-      valid_taps(axis, t, &b0, &e0);
-      valid_taps(axis, next, &b1, &e1);
+      oct_valid_taps(axis, t, &b0, &e0);
+      oct_valid_taps(axis, next, &b1, &e1);
       if (b0 != b1 || e0 != e1) return next;
     }
   return count;
 }
 
-typedef struct rectangle {
-  ptrdiff_t y0, y1, x0, x1;
-} rectangle;
-
-typedef struct thread_scratch {
-  const float **rows;      // [sources][CHUNK_ROWS]
-  const float **start;     // [CHUNK_ROWS] rows to start from, of the low map
-  float **dst;             // [CHUNK_ROWS]
-  const float **block_start;
-  float **block_dst;
-  oct_conv_entry *entries;
-} thread_scratch;
-
-/// Longest piece of one tap row that an entry may take.
-static ptrdiff_t entry_pieces(ptrdiff_t k) { return oct_ceil_div(k, GROUP_K); }
-
 ptrdiff_t oct_sweep_scratch_bytes(ptrdiff_t sources, ptrdiff_t entries) {
-  const ptrdiff_t bytes = (sources + 4) * CHUNK_ROWS * (ptrdiff_t)sizeof(void *) +
+  const ptrdiff_t bytes = (sources + 4) * OCT_CHUNK_ROWS * (ptrdiff_t)sizeof(void *) +
                           entries * (ptrdiff_t)sizeof(oct_conv_entry);
   return oct_ceil_div(bytes, 64) * 64;
 }
 
-static thread_scratch carve(void *scratch, ptrdiff_t sources) {
-  thread_scratch t;
+static oct_sweep_scratch carve(void *scratch, ptrdiff_t sources) {
+  oct_sweep_scratch t;
   char *p = scratch;
   t.rows = (const float **)p;
-  p += sources * CHUNK_ROWS * (ptrdiff_t)sizeof(void *);
+  p += sources * OCT_CHUNK_ROWS * (ptrdiff_t)sizeof(void *);
   t.start = (const float **)p;
-  p += CHUNK_ROWS * sizeof(void *);
+  p += OCT_CHUNK_ROWS * sizeof(void *);
   t.dst = (float **)p;
-  p += CHUNK_ROWS * sizeof(void *);
+  p += OCT_CHUNK_ROWS * sizeof(void *);
   t.block_start = (const float **)p;
-  p += CHUNK_ROWS * sizeof(void *);
+  p += OCT_CHUNK_ROWS * sizeof(void *);
   t.block_dst = (float **)p;
-  p += CHUNK_ROWS * sizeof(void *);
+  p += OCT_CHUNK_ROWS * sizeof(void *);
   t.entries = (oct_conv_entry *)p;
   return t;
 }
@@ -87,14 +59,14 @@ static thread_scratch carve(void *scratch, ptrdiff_t sources) {
 /// map and, where the weights are too, become one entry: a 7×7 stem of 3 channels has 7 entries of 21.
 ///
 /// `reads_first`: no block of these pixels came before, so they may have to come from memory.
-static ptrdiff_t make_entries(const oct_sweep *s, const rectangle *r, ptrdiff_t group, ptrdiff_t block_offset,
-                              ptrdiff_t width, bool reads_first, const thread_scratch *scratch) {
+static ptrdiff_t make_entries(const oct_sweep *s, const oct_rectangle *r, ptrdiff_t group, ptrdiff_t block_offset,
+                              ptrdiff_t width, bool reads_first, const oct_sweep_scratch *scratch) {
   ptrdiff_t count = 0;
   for (ptrdiff_t i = 0; i < s->count; i++) {
     const oct_sweep_source *source = &s->sources[i];
     ptrdiff_t y0, y1, x0, x1;
-    valid_taps(&source->y, r->y0, &y0, &y1);
-    valid_taps(&source->x, r->x0, &x0, &x1);
+    oct_valid_taps(&source->y, r->y0, &y0, &y1);
+    oct_valid_taps(&source->x, r->x0, &x0, &x1);
     const bool merges = s->g == 1 && source->x.weight_step == 1;
     const ptrdiff_t run = merges ? oct_max(x1 - x0, 0) : 1;
     const ptrdiff_t block = (group * oct_padded(s->dst_channels / s->g) + block_offset) * source->k * source->taps;
@@ -103,12 +75,12 @@ static ptrdiff_t make_entries(const oct_sweep *s, const rectangle *r, ptrdiff_t 
         const ptrdiff_t tap = (source->y.weight_first + source->y.weight_step * y) * source->tap_row +
                               source->x.weight_first + source->x.weight_step * x;
         const ptrdiff_t row_width = source->x.src_size;
-        const ptrdiff_t k = run * source->k, pieces = entry_pieces(k);
+        const ptrdiff_t k = run * source->k, pieces = oct_entry_pieces(k);
         for (ptrdiff_t piece = 0; piece < pieces; piece++) {
           ptrdiff_t begin, end;
           oct_share(k, piece, pieces, &begin, &end);
           scratch->entries[count++] = (oct_conv_entry){
-              .rows = scratch->rows + i * CHUNK_ROWS,
+              .rows = scratch->rows + i * OCT_CHUNK_ROWS,
               .offset = (y * row_width + x) * source->channels + begin,
               .weights = source->weights + block + (tap * source->k + begin) * width,
               .k = end - begin,
@@ -120,9 +92,8 @@ static ptrdiff_t make_entries(const oct_sweep *s, const rectangle *r, ptrdiff_t 
   return count;
 }
 
-/// Row pointers of rows [first, last) of a rectangle, rows counted over (image, y, x).
-static void point_rows(const oct_sweep *s, const rectangle *r, ptrdiff_t group, ptrdiff_t first, ptrdiff_t last,
-                       const thread_scratch *scratch) {
+void oct_sweep_point_rows(const oct_sweep *s, const oct_rectangle *r, ptrdiff_t group, ptrdiff_t first, ptrdiff_t last,
+                          const oct_sweep_scratch *scratch) {
   const ptrdiff_t w = r->x1 - r->x0, h = r->y1 - r->y0;
   const oct_sweep_source *one = &s->sources[0];
   ptrdiff_t x = r->x0 + first % w, y = r->y0 + first / w % h, image = first / (w * h);
@@ -132,7 +103,7 @@ static void point_rows(const oct_sweep *s, const rectangle *r, ptrdiff_t group, 
       const ptrdiff_t py = source->y.src_base + source->y.src_step * y;
       const ptrdiff_t px = source->x.src_base + source->x.src_step * x;
       const ptrdiff_t pixel = (image * source->y.src_size + py) * source->x.src_size + px;
-      scratch->rows[i * CHUNK_ROWS + row] = offset_pointer(source->src, pixel * source->channels + group * source->k);
+      scratch->rows[i * OCT_CHUNK_ROWS + row] = oct_offset_pointer(source->src, pixel * source->channels + group * source->k);
     }
     const ptrdiff_t dst_y = one->y.dst_first + one->y.dst_step * y, dst_x = one->x.dst_first + one->x.dst_step * x;
     const ptrdiff_t group_channel = group * (s->dst_channels / s->g);
@@ -150,15 +121,6 @@ static void point_rows(const oct_sweep *s, const rectangle *r, ptrdiff_t group, 
   }
 }
 
-/// For the last group of a reduction, whose sums are complete.
-static void add_epilogue(const oct_sweep *s, ptrdiff_t channel, oct_conv_tile *tile) {
-  const oct_conv2d_epilogue *e = &s->epilogue;
-  tile->scale = e->scale ? e->scale + channel : NULL;
-  tile->bias = e->bias ? e->bias + channel : NULL;
-  tile->residual = e->residual ? (uintptr_t)e->residual - (uintptr_t)s->dst : 0;
-  tile->relu = e->relu;
-}
-
 /// A map that no cache holds is written past them: lines need not be read before they are overwritten, and the source
 /// stays where it is.
 bool oct_sweep_streams(const oct_sweep *s) {
@@ -167,9 +129,9 @@ bool oct_sweep_streams(const oct_sweep *s) {
 }
 
 /// About `floats` weights, from those of an entry on.
-static oct_weights_span weights_of(const thread_scratch *scratch, ptrdiff_t entry, ptrdiff_t offset, ptrdiff_t floats) {
-  const float *begin = offset_pointer(scratch->entries[entry].weights, offset);
-  return (oct_weights_span){begin, offset_pointer(begin, floats)};
+static oct_weights_span weights_of(const oct_sweep_scratch *scratch, ptrdiff_t entry, ptrdiff_t offset, ptrdiff_t floats) {
+  const float *begin = oct_offset_pointer(scratch->entries[entry].weights, offset);
+  return (oct_weights_span){begin, oct_offset_pointer(begin, floats)};
 }
 
 /// Where weights come from while a chunk is computed.
@@ -180,12 +142,12 @@ typedef struct weights_source {
 } weights_source;
 
 /// All channel blocks [block0, block1) of rows [first, last) of a rectangle.
-static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const rectangle *r, ptrdiff_t group,
+static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const oct_rectangle *r, ptrdiff_t group,
                       ptrdiff_t first, ptrdiff_t last, ptrdiff_t block0, ptrdiff_t block1, weights_source from,
-                      const thread_scratch *scratch) {
+                      const oct_sweep_scratch *scratch) {
   const ptrdiff_t rows = last - first, ocg = s->dst_channels / s->g;
   const ptrdiff_t block_floats = OCT_BLOCK * s->sources[0].k * s->sources[0].taps;
-  point_rows(s, r, group, first, last, scratch);
+  oct_sweep_point_rows(s, r, group, first, last, scratch);
   for (ptrdiff_t b = block0; b < block1; b++) {
     const ptrdiff_t channel = b * OCT_BLOCK, width = oct_block_width(ocg, b);
     const ptrdiff_t entries = make_entries(s, r, group, channel, width, b == block0, scratch);
@@ -205,10 +167,10 @@ static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const recta
     ptrdiff_t entry = 0;
     do {
       ptrdiff_t taken = 0, k = 0;
-      while (entry + taken < entries && (taken == 0 || k + scratch->entries[entry + taken].k <= GROUP_K))
+      while (entry + taken < entries && (taken == 0 || k + scratch->entries[entry + taken].k <= OCT_GROUP_K))
         k += scratch->entries[entry + taken++].k;
       tile.streams = oct_sweep_streams(s) && entry == 0 && taken == entries;
-      if (entry + taken >= entries) add_epilogue(s, group * ocg + channel, &tile);
+      if (entry + taken >= entries) oct_sweep_add_epilogue(s, group * ocg + channel, &tile);
       const oct_weights_span own = weights_of(scratch, entry, 0, k * width);
       oct_weights_span next = {NULL, NULL};
       if (from.memory && entry + taken < entries) next = weights_of(scratch, entry + taken, 0, k * width);
@@ -227,21 +189,21 @@ static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const recta
 }
 
 /// Relative cost of a row of a rectangle: its reduction, and a little for reading and writing dst.
-static ptrdiff_t row_cost(const oct_sweep *s, const rectangle *r) {
+static ptrdiff_t row_cost(const oct_sweep *s, const oct_rectangle *r) {
   ptrdiff_t cost = 16;
   for (ptrdiff_t i = 0; i < s->count; i++) {
     ptrdiff_t y0, y1, x0, x1;
-    valid_taps(&s->sources[i].y, r->y0, &y0, &y1);
-    valid_taps(&s->sources[i].x, r->x0, &x0, &x1);
+    oct_valid_taps(&s->sources[i].y, r->y0, &y0, &y1);
+    oct_valid_taps(&s->sources[i].x, r->x0, &x0, &x1);
     cost += (y1 - y0) * (x1 - x0) * s->sources[i].k;
   }
   return cost;
 }
 
 /// Sum of row costs over all rectangles, and the rectangle that costs most.
-static ptrdiff_t total_cost(const oct_sweep *s, rectangle *largest) {
+static ptrdiff_t total_cost(const oct_sweep *s, oct_rectangle *largest) {
   ptrdiff_t total = 0, most = -1;
-  rectangle r;
+  oct_rectangle r;
   for (r.y0 = 0; r.y0 < s->sources[0].y.count; r.y0 = r.y1) {
     r.y1 = run_end(s, true, r.y0);
     for (r.x0 = 0; r.x0 < s->sources[0].x.count; r.x0 = r.x1) {
@@ -272,17 +234,17 @@ typedef struct part {
   double low, high;
   bool takes_rest;    // of the rows: costs in doubles may not add up to the last
   ptrdiff_t chunk;    // rows
-  rectangle largest;
+  oct_rectangle largest;
   bool keeps_weights;  // in the L2 cache, from chunk to chunk
 } part;
 
 /// Blocks [block0, block1) of all rows of a part. The largest rectangle goes first: its many rows hide the weights' arrival,
 /// which the few rows of a border would wait for.
 static void run_blocks(const oct_sweep *s, const oct_conv_leaf *leaf, const part *p, ptrdiff_t group, ptrdiff_t block0,
-                       ptrdiff_t block1, const thread_scratch *scratch) {
+                       ptrdiff_t block1, const oct_sweep_scratch *scratch) {
   for (int pass = 0; pass < 2; pass++) {
     double before = 0;
-    rectangle r;
+    oct_rectangle r;
     for (r.y0 = 0; r.y0 < s->sources[0].y.count; r.y0 = r.y1) {
       r.y1 = run_end(s, true, r.y0);
       for (r.x0 = 0; r.x0 < s->sources[0].x.count; r.x0 = r.x1) {
@@ -314,12 +276,16 @@ static void run_blocks(const oct_sweep *s, const oct_conv_leaf *leaf, const part
 
 void oct_sweep_run(const oct_sweep *s, void *scratch_memory, int thread, int threads) {
   const oct_conv_leaf *leaf = oct_conv_leaf_active();
-  const thread_scratch scratch = carve(scratch_memory, s->count);
+  const oct_sweep_scratch scratch = carve(scratch_memory, s->count);
   const ptrdiff_t blocks = oct_ceil_div(s->dst_channels / s->g, OCT_BLOCK);
   const ptrdiff_t parts = block_parts(s, blocks, threads), row_parts = threads / parts, row_part = thread / parts;
 
   part p = {.takes_rest = row_part == row_parts - 1};
   oct_share(blocks, thread % parts, parts, &p.block0, &p.block1);
+  if (row_parts == 1 && oct_sweep_goes_by_taps(s)) {
+    oct_sweep_run_by_taps(s, leaf, p.block0, p.block1, &scratch);
+    return;
+  }
   const ptrdiff_t total = total_cost(s, &p.largest);
   // In doubles, because cost · thread may not fit; the cuts only decide who computes a row.
   p.low = (double)total * (double)row_part / (double)row_parts;
@@ -334,7 +300,7 @@ void oct_sweep_run(const oct_sweep *s, void *scratch_memory, int thread, int thr
     map_bytes += pixel_bytes * s->n * source->y.src_size * source->x.src_size;
     weights_bytes += step * OCT_BLOCK * source->k * source->taps * (ptrdiff_t)sizeof(float);
   }
-  p.chunk = oct_max(48, oct_min(CHUNK_ROWS, CHUNK_BYTES / row_bytes));
+  p.chunk = oct_max(48, oct_min(OCT_CHUNK_ROWS, CHUNK_BYTES / row_bytes));
   p.keeps_weights = map_bytes <= KEPT_MAP_BYTES || weights_bytes <= KEPT_WEIGHTS_BYTES;
 
   for (ptrdiff_t group = 0; group < s->g; group++)

@@ -14,6 +14,8 @@ enum {
   CHUNK_BYTES = 768 << 10,                           // of the transformed source and of sums
   ROWS = 12,                                         // the largest tile of the micro-kernel with whole blocks
   WEIGHT_PARTS = 8,                                  // of a block's channels, to share the transform out
+  TRANSFORM_COST = 250,                              // of the weights, in multiplications
+  READ_COST = 100,                                   // of 16 numbers from memory instead of 9
 };
 
 ptrdiff_t oct_direct_products(const oct_sweep_axis *y, const oct_sweep_axis *x) {
@@ -30,18 +32,23 @@ ptrdiff_t oct_direct_products(const oct_sweep_axis *y, const oct_sweep_axis *x) 
   return product;
 }
 
-bool oct_winograd_applies(const oct_sweep *s) {
+/// Whether every source has a shape that the algorithm takes, and gains by it where `once` multiplications a pair of channels
+/// are spent for all images together; `ready`: on those sources alone whose weights do not come transformed.
+static bool gains(const oct_sweep *s, double once, bool ready) {
   if (s->direct || s->g != 1) return false;
   const oct_tile_grid grid = oct_tiles_of(s->dst_h, s->dst_w);
   for (ptrdiff_t i = 0; i < s->count; i++) {
     const oct_sweep_axis *y = &s->sources[i].y, *x = &s->sources[i].x;
     if (y->taps != 3 || x->taps != 3 || s->sources[i].taps != 9) return false;
     if (y->src_step != 1 || x->src_step != 1 || y->dst_step != 1 || x->dst_step != 1) return false;
-    const double once = s->sources[i].transformed ? 0 : 250;
+    if (ready && s->sources[i].transformed) continue;
     if (!oct_winograd_pays(&grid, oct_direct_products(y, x), s->sources[i].k, s->dst_channels, s->n, once)) return false;
   }
   return true;
 }
+
+bool oct_winograd_applies(const oct_sweep *s) { return gains(s, TRANSFORM_COST, true); }
+bool oct_winograd_gains_by_transformed(const oct_sweep *s) { return gains(s, READ_COST, false); }
 
 typedef struct plan {
   oct_tile_grid grid;

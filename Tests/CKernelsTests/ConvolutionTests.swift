@@ -54,8 +54,17 @@ import Testing
       cases.append(Case(ih: 7, iw: 6, ic: channels, oc: channels, groups: channels))
       cases.append(Case(ih: 7, iw: 6, ic: channels, oc: channels, stride: 2, groups: channels))
     }
-    return cases + winogradCases
+    return cases + winogradCases + tapCases
   }()
+
+  /// Few pixels and large weights: two threads go tap by tap, five do not.
+  static let tapCases: [Case] = [
+    Case(n: 2, ih: 7, iw: 7, ic: 130, oc: 128),
+    Case(n: 3, ih: 5, iw: 3, ic: 200, oc: 200, stride: 2),
+    Case(n: 2, ih: 1, iw: 4, ic: 128, oc: 120),
+    Case(n: 2, ih: 3, iw: 2, ic: 1100, oc: 1028),
+    Case(n: 2, ih: 4, iw: 5, ic: 90, oc: 128, kh: 5, kw: 2, ph: 4, pw: 0),
+  ]
 
   /// Shapes that Winograd's algorithm takes in every pass: odd maps whose last tiles reach past them, every padding,
   /// channels beside the vector and block widths, and more tiles than a chunk and a part have.
@@ -91,7 +100,7 @@ import Testing
 
   /// Where the weights' transform is part of the pass, it has to pay for the images there are.
   @Test func fewImagesTakeTheDirectSum() throws {
-    let testCase = Case(n: 1, ih: 4, iw: 4, ic: 128, oc: 128)
+    let testCase = Case(n: 1, ih: 8, iw: 8, ic: 128, oc: 128)
     var other = testCase
     other.direct = true
     let automatic = try Passes(testCase.descriptor, accumulate: false, threads: 2)
@@ -100,9 +109,14 @@ import Testing
     #expect(automatic.diffSrc.values == direct.diffSrc.values)
     #expect(automatic.diffWeights.values == direct.diffWeights.values)
     var one = testCase.descriptor
-    var many = Case(n: 33, ih: 4, iw: 4, ic: 128, oc: 128).descriptor
+    var many = Case(n: 33, ih: 8, iw: 8, ic: 128, oc: 128).descriptor
     #expect(oct_conv2d_transformed_count(&one) == oct_conv2d_transformed_count(&many))
     #expect(oct_conv2d_transformed_count(&one) > 0)
+    // Weights that one small image reads are better few than transformed.
+    var smallOne = Case(n: 1, ih: 7, iw: 7, ic: 512, oc: 512).descriptor
+    var smallMany = Case(n: 4, ih: 7, iw: 7, ic: 512, oc: 512).descriptor
+    #expect(oct_conv2d_transformed_count(&smallOne) == 0)
+    #expect(oct_conv2d_transformed_count(&smallMany) > 0)
     // A plan for many images is enough for few.
     for threads in [1, 2, 5] as [Int32] {
       #expect(
@@ -195,22 +209,28 @@ import Testing
     #expect(results[0][1] != results[0][2])
   }
 
-  /// Every combination of the epilogue's parts, on direct sums of one group and of several (700 channels), and on one of
-  /// Winograd's algorithm, with weights that come transformed and with weights that do not.
+  private enum Algorithm { case rectangles, taps, winograd }
+
+  /// Every combination of the epilogue's parts, on direct sums of one group and of several (700 channels), on one that
+  /// goes tap by tap, and on one of Winograd's algorithm, with weights that come transformed and with weights that do not.
   @Test(arguments: 0..<16)
   func severalSourcesAnUpsampledMapAndAnEpilogueAreOneSum(parts: Int) throws {
     let (hasScale, hasBias, hasResidual, relu) = (
       parts & 1 != 0, parts & 2 != 0, parts & 4 != 0, parts & 8 != 0
     )
-    for (ih, iw, inputs, channels, winograd) in [
-      (5, 7, 9, 20, false), (4, 4, 9, 64, false), (1, 1, 9, 3, false), (9, 2, 700, 70, false),
-      (13, 14, 36, 65, true),
-    ] {
+    for (ih, iw, inputs, channels, algorithm) in [
+      (5, 7, 9, 20, .rectangles), (4, 4, 9, 64, .rectangles), (1, 1, 9, 3, .rectangles),
+      (9, 2, 700, 70, .rectangles), (7, 5, 160, 190, .taps), (13, 14, 36, 65, .winograd),
+    ] as [(Int, Int, Int, Int, Algorithm)] {
+      let winograd = algorithm == .winograd
       let a = Case(n: 2, ih: ih, iw: iw, ic: inputs, oc: channels).descriptor
-      let b =
-        winograd
-        ? Case(n: 2, ih: ih, iw: iw, ic: 40, oc: channels).descriptor
-        : Case(n: 2, ih: ih, iw: iw, ic: 17, oc: channels, kh: 1, kw: 1, ph: 0, pw: 0).descriptor
+      let other: Case =
+        switch algorithm {
+        case .rectangles: Case(n: 2, ih: ih, iw: iw, ic: 17, oc: channels, kh: 1, kw: 1, ph: 0, pw: 0)
+        case .taps: Case(n: 2, ih: ih, iw: iw, ic: 65, oc: channels)
+        case .winograd: Case(n: 2, ih: ih, iw: iw, ic: 40, oc: channels)
+        }
+      let b = other.descriptor
       let low = ((ih + 1) / 2, (iw + 1) / 2)
       var random = TestRandom(seed: 3)
       let sources = [a, b].map {

@@ -76,11 +76,11 @@ typedef struct oct_conv2d_source {
   const float *transformed;  // what oct_conv2d_transform_weights made of `weights`, or NULL: it is made in scratch
 } oct_conv2d_source;
 
-/// Floats of the transformed weights that oct_conv2d_forward_sources can take, 0 where the direct sum is faster. It does not
-/// depend on the number of images.
+/// Floats of the transformed weights that oct_conv2d_forward_sources can take, 0 where for desc->n images the direct sum is
+/// faster. Once they are there it takes them for any number of images, so that no result depends on that.
 ptrdiff_t oct_conv2d_transformed_count(const oct_conv2d_desc *desc);
 /// Whether oct_conv2d_forward_sources reads only the transformed weights, where every source has them: each count above
-/// is positive. It does not depend on the number of images, nor does it read the sources' pointers.
+/// is positive. It does not read the sources' pointers.
 bool oct_conv2d_takes_transformed(const oct_conv2d_source *sources, int count);
 /// For passes that repeat with the same weights.
 void oct_conv2d_transform_weights(const oct_conv2d_desc *desc, const float *weights, float *transformed, int threads);

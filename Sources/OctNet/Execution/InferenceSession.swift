@@ -1,7 +1,8 @@
 /// Forward passes of a network with its running statistics, for batches up to a fixed size.
 ///
 /// A large batch goes through the network a few images at a time, so that the maps between two operations are still
-/// in the cache when the next one reads them. No result depends on it: every image is computed on its own.
+/// in the cache when the next one reads them. No result depends on it: every image is computed on its own. Only a session for
+/// another batch size may choose another algorithm for a convolution, and so differ in the last bits.
 ///
 /// Call it from one thread only: the worker threads belong to the thread that started them.
 public final class InferenceSession {
@@ -35,9 +36,10 @@ public final class InferenceSession {
     self.batchSize = batchSize
     self.threads = threads
     let graph = fused ? network.graph.fused(for: .inference) : network.graph
-    transformedWeights = TransformedWeights(graph: graph)
+    let images = Self.imagesOfAPass(graph, of: batchSize)
+    transformedWeights = TransformedWeights(graph: graph, images: images)
     var memory = network.parameters.memory
-    let released = takesParameters ? TransformedWeights.replaced(in: graph) : []
+    let released = takesParameters ? TransformedWeights.replaced(in: graph, images: images) : []
     transformedWeights.update(from: memory, threads: threads) { parameter in
       // One after the other: the peak is hardly higher than what remains.
       if released.contains(parameter) { network.parameters.release(parameter) }
@@ -45,8 +47,7 @@ public final class InferenceSession {
     transformedAt = network.parameters.accesses
     memory.transformed = transformedWeights.pointers
     executor = Executor(
-      graph: graph, memory: memory, batch: Self.imagesOfAPass(graph, of: batchSize),
-      training: false, threads: threads)
+      graph: graph, memory: memory, batch: images, training: false, threads: threads)
     results = AlignedBuffer(byteCount: batchSize * classes * MemoryLayout<Float>.stride)
   }
 

@@ -13,29 +13,34 @@ final class TransformedWeights {
   private let entries: [Entry]
   private let buffer: AlignedBuffer
 
-  /// Those convolutions of the graph that the kernels compute in this way.
-  init(graph: Graph) {
+  /// Those convolutions of the graph that the kernels compute in this way in passes of so many images.
+  init(graph: Graph, images: Int) {
     let lane = MemoryPlanner.alignment / MemoryLayout<Float>.stride
     var entries: [Entry] = []
     var count = 0
-    for case let sum as ConvolutionSum in graph.nodes.map(\.operation) where sum.takesTransformedWeights {
+    for sum in Self.takers(in: graph, images: images) {
       for source in sum.sources {
         entries.append(Entry(geometry: source.geometry, weight: source.weight, offset: count))
-        count += (source.geometry.transformedCount + lane - 1) / lane * lane
+        count += (source.geometry.transformedCount(images: images) + lane - 1) / lane * lane
       }
     }
     self.entries = entries
     buffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
   }
 
+  private static func takers(in graph: Graph, images: Int) -> [ConvolutionSum] {
+    graph.nodes.compactMap { $0.operation as? ConvolutionSum }
+      .filter { $0.takesTransformedWeights(images: images) }
+  }
+
   /// Parameters that nothing reads in their own form.
-  static func replaced(in graph: Graph) -> Set<ParameterID> {
+  static func replaced(in graph: Graph, images: Int) -> Set<ParameterID> {
     var readers: [ParameterID: Int] = [:]
     for node in graph.nodes {
       for parameter in node.operation.parameters { readers[parameter, default: 0] += 1 }
     }
     var result: Set<ParameterID> = []
-    for case let sum as ConvolutionSum in graph.nodes.map(\.operation) where sum.takesTransformedWeights {
+    for sum in takers(in: graph, images: images) {
       result.formUnion(sum.sources.map(\.weight).filter { readers[$0] == 1 })
     }
     return result

@@ -70,9 +70,9 @@ public struct ConvGeometry: Hashable, Sendable {
     return oct_conv2d_weights_count(&descriptor)
   }
 
-  /// Floats of the weights as Winograd's algorithm takes them, 0 where the kernels do not use it.
-  var transformedCount: Int {
-    var descriptor = descriptor(batch: 1)
+  /// Floats of the weights as Winograd's algorithm takes them, 0 where the kernels do not use it for so many images.
+  func transformedCount(images: Int) -> Int {
+    var descriptor = descriptor(batch: images)
     return oct_conv2d_transformed_count(&descriptor)
   }
 

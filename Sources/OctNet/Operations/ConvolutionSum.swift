@@ -45,9 +45,10 @@ struct ConvolutionSum: Operation {
     }
   }
 
-  /// Whether forward reads the weights in the form of Winograd's algorithm only, where all sources have it.
-  var takesTransformedWeights: Bool {
-    withDescriptors(batch: 1) { descriptors in
+  /// Whether forward of so many images is faster with the weights in the form of Winograd's algorithm, and then reads them in
+  /// that form only.
+  func takesTransformedWeights(images: Int) -> Bool {
+    withDescriptors(batch: images) { descriptors in
       let kernelSources = descriptors.map {
         oct_conv2d_source(desc: $0, src: nil, weights: nil, transformed: nil)
       }
