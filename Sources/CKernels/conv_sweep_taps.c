@@ -7,7 +7,7 @@
 #include "conv_sweep.h"
 
 enum {
-  MOST_ROWS = 512,
+  MOST_ROWS = 256,
   LEAST_K = 64,                    // a tap's reduction, beside which loading and storing a tile's sums is little
   LEAST_BLOCK_BYTES = 256 * 1024,  // weights of a block
 };
