@@ -20,20 +20,30 @@ static bool tap_is_used(ptrdiff_t count, ptrdiff_t size, ptrdiff_t stride, ptrdi
   return first < count && first * stride - padding + k < size;
 }
 
-/// One (group, ic block, tap) of the transposed weights.
-static void transpose_tap(const oct_conv2d_desc *d, const oct_conv_leaf *leaf, const float *restrict weights, float *restrict transposed,
-                          ptrdiff_t group, ptrdiff_t block, ptrdiff_t tap) {
+/// One (group, ic block) of the transposed weights, at its place in `transposed`: taps [first, last).
+static void transpose_taps(const oct_conv2d_desc *d, const float *restrict weights, float *restrict transposed,
+                           ptrdiff_t group, ptrdiff_t block, ptrdiff_t first, ptrdiff_t last) {
+  const oct_conv_leaf *leaf = oct_conv_leaf_active();
   const ptrdiff_t icg = d->ic / d->g, ocg = d->oc / d->g, taps = d->kh * d->kw;
   const ptrdiff_t width = oct_block_width(icg, block), channels = oct_min(OCT_BLOCK, icg - block * OCT_BLOCK);
-  const ptrdiff_t reversed = tap / d->kw * d->kw + d->kw - 1 - tap % d->kw;
-  float *out = transposed + (group * oct_padded(icg) + block * OCT_BLOCK) * ocg * taps + reversed * ocg * width;
-  for (ptrdiff_t ob = 0; ob * OCT_BLOCK < ocg; ob++) {
-    const ptrdiff_t out_width = oct_block_width(ocg, ob), out_channels = oct_min(OCT_BLOCK, ocg - ob * OCT_BLOCK);
-    const float *in = weights + (group * oct_padded(ocg) + ob * OCT_BLOCK) * icg * taps + (tap * icg + block * OCT_BLOCK) * out_width;
-    float *rows = out + ob * OCT_BLOCK * width;
-    leaf->transpose(channels, out_channels, in, out_width, rows, width);
-    for (ptrdiff_t o = 0; o < out_channels; o++)
-      for (ptrdiff_t i = channels; i < width; i++) rows[o * width + i] = 0;
+  for (ptrdiff_t tap = first; tap < last; tap++) {
+    if (!tap_is_used(d->oh, d->ih, d->sh, d->ph, tap / d->kw) || !tap_is_used(d->ow, d->iw, d->sw, d->pw, tap % d->kw))
+      continue;
+    const ptrdiff_t reversed = tap / d->kw * d->kw + d->kw - 1 - tap % d->kw;
+    float *out = transposed + (group * oct_padded(icg) + block * OCT_BLOCK) * ocg * taps + reversed * ocg * width;
+    for (ptrdiff_t ob = 0; ob * OCT_BLOCK < ocg; ob++) {
+      const ptrdiff_t out_width = oct_block_width(ocg, ob), out_channels = oct_min(OCT_BLOCK, ocg - ob * OCT_BLOCK);
+      const float *in = weights + (group * oct_padded(ocg) + ob * OCT_BLOCK) * icg * taps +
+                        (tap * icg + block * OCT_BLOCK) * out_width;
+      float *rows = out + ob * OCT_BLOCK * width;
+      // The next square, 16 KiB at some distance, arrives meanwhile.
+      const float *next = in + OCT_BLOCK * icg * taps;
+      for (ptrdiff_t at = 0; (ob + 1) * OCT_BLOCK < ocg && at < channels * out_width; at += OCT_LANE)
+        __builtin_prefetch(next + at);
+      leaf->transpose(channels, out_channels, in, out_width, rows, width);
+      for (ptrdiff_t o = 0; o < out_channels; o++)
+        for (ptrdiff_t i = channels; i < width; i++) rows[o * width + i] = 0;
+    }
   }
 }
 
@@ -59,7 +69,7 @@ static oct_sweep_axis residue_axis(ptrdiff_t size, ptrdiff_t diff_size, ptrdiff_
 }
 
 static ptrdiff_t thread_bytes(const oct_conv2d_desc *d) {
-  return oct_sweep_scratch_bytes(1, d->kh * d->kw * oct_ceil_div(d->oc / d->g, 512));
+  return oct_sweep_scratch_bytes(1, oct_sweep_most_entries(d->kh * d->kw, d->oc / d->g));
 }
 
 static ptrdiff_t transposed_bytes(const oct_conv2d_desc *d) {
@@ -86,41 +96,89 @@ static oct_sweep make_sweep(const oct_conv2d_desc *d, const oct_sweep_source *so
                      .dst_w = d->iw, .dst_channels = d->ic, .accumulate = accumulate, .direct = d->direct};
 }
 
+/// Transposed weights of one ic block.
+static ptrdiff_t block_bytes(const oct_conv2d_desc *d) {
+  return OCT_BLOCK * (d->oc / d->g) * d->kh * d->kw * (ptrdiff_t)sizeof(float);
+}
+
 ptrdiff_t oct_conv2d_backward_data_scratch_bytes(const oct_conv2d_desc *d, int threads) {
   if (oct_conv_is_depthwise(d)) return 0;
   const oct_sweep_source source = make_source(d, NULL, NULL, 0, 0);
   const oct_sweep sweep = make_sweep(d, &source, NULL, false);
-  // Fewer images may take the direct sum.
-  return transposed_bytes(d) + oct_max(thread_bytes(d) * threads,
-                                       oct_winograd_applies(&sweep) ? oct_winograd_scratch_bytes(&sweep, threads) : 0);
+  // Fewer images may take the direct sum, and then go block by block.
+  ptrdiff_t bytes = transposed_bytes(d) + thread_bytes(d) * threads;
+  if (oct_winograd_applies(&sweep)) bytes = oct_max(bytes, transposed_bytes(d) + oct_winograd_scratch_bytes(&sweep, threads));
+  return oct_max(bytes, (thread_bytes(d) + block_bytes(d)) * threads);
+}
+
+/// What a call works on; `scratch` is laid out by the way it takes.
+typedef struct work {
+  const oct_conv2d_desc *d;
+  const float *diff_dst, *weights;
+  float *diff_src;
+  bool accumulate;
+  char *scratch;
+} work;
+
+/// All transposed weights first, then the pixels.
+static void run_all(const work *w, int thread, int threads) {
+  const oct_conv2d_desc *d = w->d;
+  float *transposed = (float *)w->scratch;
+  char *rest = w->scratch + transposed_bytes(d);
+  const ptrdiff_t taps = d->kh * d->kw, blocks = oct_ceil_div(d->ic / d->g, OCT_BLOCK);
+#pragma omp for schedule(static)
+  for (ptrdiff_t item = 0; item < d->g * blocks * taps; item++)
+    transpose_taps(d, w->weights, transposed, item / (blocks * taps), item / taps % blocks, item % taps, item % taps + 1);
+  for (ptrdiff_t ry = 0; ry < d->sh; ry++)
+    for (ptrdiff_t rx = 0; rx < d->sw; rx++) {
+      const oct_sweep_source source = make_source(d, w->diff_dst, transposed, ry, rx);
+      if (source.y.count == 0 || source.x.count == 0) continue;
+      const oct_sweep sweep = make_sweep(d, &source, w->diff_src, w->accumulate);
+      if (oct_winograd_applies(&sweep))
+        oct_winograd_run(&sweep, rest, thread, threads);
+      else
+        oct_sweep_run(&sweep, rest + thread * thread_bytes(d), thread, threads);
+    }
+}
+
+/// Where the weights are larger than the map, every thread transposes a block of its own just before all its pixels: the
+/// transposed weights stay in its cache, and nobody waits for the others.
+static void run_by_block(const work *w, int thread, int threads) {
+  const oct_conv2d_desc *d = w->d;
+  char *own = w->scratch + thread * (thread_bytes(d) + block_bytes(d));
+  const ptrdiff_t taps = d->kh * d->kw;
+  ptrdiff_t block0, block1;
+  oct_share(oct_ceil_div(d->ic, OCT_BLOCK), thread, threads, &block0, &block1);
+  for (ptrdiff_t block = block0; block < block1; block++) {
+    // As if all weights were there.
+    float *transposed = (float *)((uintptr_t)own + (uintptr_t)thread_bytes(d) - (uintptr_t)(block * block_bytes(d)));
+    transpose_taps(d, w->weights, transposed, 0, block, 0, taps);
+    for (ptrdiff_t ry = 0; ry < d->sh; ry++)
+      for (ptrdiff_t rx = 0; rx < d->sw; rx++) {
+        const oct_sweep_source source = make_source(d, w->diff_dst, transposed, ry, rx);
+        if (source.y.count == 0 || source.x.count == 0) continue;
+        oct_sweep sweep = make_sweep(d, &source, w->diff_src, w->accumulate);
+        sweep.has_hot_weights = true;
+        oct_sweep_run_blocks(&sweep, own, block, block + 1);
+      }
+  }
 }
 
 oct_status oct_conv2d_backward_data(const oct_conv2d_desc *d, const float *diff_dst, const float *weights,
                                     float *diff_src, bool accumulate, void *scratch, int threads) {
   if (oct_conv2d_check(d) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
   if (oct_conv_is_depthwise(d)) return oct_depthwise_backward_data(d, diff_dst, weights, diff_src, accumulate, threads);
-  float *transposed = scratch;
-  char *rest = (char *)scratch + transposed_bytes(d);
-  const ptrdiff_t taps = d->kh * d->kw, blocks = oct_ceil_div(d->ic / d->g, OCT_BLOCK);
+  const work w = {d, diff_dst, weights, diff_src, accumulate, scratch};
+  const oct_sweep_source source = make_source(d, diff_dst, NULL, 0, 0);
+  const oct_sweep sweep = make_sweep(d, &source, diff_src, accumulate);
+  const bool is_direct = d->g == 1 && !oct_winograd_applies(&sweep);
 #pragma omp parallel num_threads(threads)
   {
-    const int thread = omp_get_thread_num();
-#pragma omp for schedule(static)
-    for (ptrdiff_t item = 0; item < d->g * blocks * taps; item++) {
-      const ptrdiff_t tap = item % taps;
-      if (tap_is_used(d->oh, d->ih, d->sh, d->ph, tap / d->kw) && tap_is_used(d->ow, d->iw, d->sw, d->pw, tap % d->kw))
-        transpose_tap(d, oct_conv_leaf_active(), weights, transposed, item / (blocks * taps), item / taps % blocks, tap);
-    }
-    for (ptrdiff_t ry = 0; ry < d->sh; ry++)
-      for (ptrdiff_t rx = 0; rx < d->sw; rx++) {
-        const oct_sweep_source source = make_source(d, diff_dst, transposed, ry, rx);
-        if (source.y.count == 0 || source.x.count == 0) continue;
-        const oct_sweep sweep = make_sweep(d, &source, diff_src, accumulate);
-        if (oct_winograd_applies(&sweep))
-          oct_winograd_run(&sweep, rest, thread, omp_get_num_threads());
-        else
-          oct_sweep_run(&sweep, rest + thread * thread_bytes(d), thread, omp_get_num_threads());
-      }
+    const int thread = omp_get_thread_num(), team = omp_get_num_threads();
+    if (is_direct && oct_sweep_splits_blocks(&sweep, team))
+      run_by_block(&w, thread, team);
+    else
+      run_all(&w, thread, team);
   }
   return OCT_OK;
 }

@@ -1,10 +1,6 @@
 // Convolution forward: one sweep over the output pixels.
 #include "conv_internal.h"
 
-static ptrdiff_t entry_count(const oct_conv2d_desc *d) {
-  return d->kh * d->kw * oct_ceil_div(d->ic / d->g, 512);
-}
-
 static oct_sweep_source make_source(const oct_conv2d_desc *d, const float *src, const float *weights) {
   return (oct_sweep_source){
       .y = {.count = d->oh, .dst_first = 0, .dst_step = 1, .src_base = -d->ph, .src_step = d->sh, .src_size = d->ih,
@@ -35,7 +31,10 @@ static oct_sweep make_sweep(const oct_conv2d_source *from, int count, oct_sweep_
 
 static ptrdiff_t thread_bytes(const oct_conv2d_source *sources, int count) {
   ptrdiff_t entries = 0;
-  for (int i = 0; i < count; i++) entries += entry_count(sources[i].desc);
+  for (int i = 0; i < count; i++) {
+    const oct_conv2d_desc *d = sources[i].desc;
+    entries += oct_sweep_most_entries(d->kh * d->kw, d->ic / d->g);
+  }
   return oct_sweep_scratch_bytes(count, entries);
 }
 

@@ -147,14 +147,21 @@ typedef struct oct_sweep {
   ptrdiff_t low_h, low_w;
   bool accumulate;
   bool direct;                // never Winograd's algorithm
+  bool has_hot_weights;       // in the L2 cache: nothing has to be fetched
 } oct_sweep;
 
 enum { OCT_MAX_SOURCES = 4 };
 
-/// Bytes of scratch for each thread.
-ptrdiff_t oct_sweep_scratch_bytes(ptrdiff_t sources, ptrdiff_t taps);
+/// Terms that a source's reduction is cut in, at most.
+ptrdiff_t oct_sweep_most_entries(ptrdiff_t taps, ptrdiff_t k);
+/// Bytes of scratch for each thread; `entries` of all sources.
+ptrdiff_t oct_sweep_scratch_bytes(ptrdiff_t sources, ptrdiff_t entries);
 /// The share of thread `thread` of `threads`.
 void oct_sweep_run(const oct_sweep *sweep, void *scratch, int thread, int threads);
+/// Whether the threads should share blocks of channels rather than pixels: where the weights are what is large.
+bool oct_sweep_splits_blocks(const oct_sweep *sweep, int threads);
+/// Blocks [block0, block1) of all pixels, by the calling thread alone.
+void oct_sweep_run_blocks(const oct_sweep *sweep, void *scratch, ptrdiff_t block0, ptrdiff_t block1);
 /// Whether dst is written past the caches.
 bool oct_sweep_streams(const oct_sweep *sweep);
 

@@ -32,6 +32,8 @@ static ptrdiff_t run_end(const oct_sweep *s, bool is_y, ptrdiff_t t) {
   return count;
 }
 
+ptrdiff_t oct_sweep_most_entries(ptrdiff_t taps, ptrdiff_t k) { return taps * oct_entry_pieces(k); }
+
 ptrdiff_t oct_sweep_scratch_bytes(ptrdiff_t sources, ptrdiff_t entries) {
   const ptrdiff_t bytes = (sources + 4) * OCT_CHUNK_ROWS * (ptrdiff_t)sizeof(void *) +
                           entries * (ptrdiff_t)sizeof(oct_conv_entry);
@@ -219,13 +221,13 @@ static ptrdiff_t total_cost(const oct_sweep *s, oct_rectangle *largest) {
   return total;
 }
 
-/// Threads share the pixels, or the channel blocks where the weights are what is large: then each thread reads half
-/// of the weights and all of the map, instead of the other way round.
-static ptrdiff_t block_parts(const oct_sweep *s, ptrdiff_t blocks, int threads) {
+/// Then each thread reads half of the weights and all of the map, instead of the other way round.
+bool oct_sweep_splits_blocks(const oct_sweep *s, int threads) {
   const oct_sweep_source *one = &s->sources[0];
   const ptrdiff_t map = s->n * one->y.src_size * one->x.src_size * one->channels;
+  const ptrdiff_t blocks = oct_ceil_div(s->dst_channels / s->g, OCT_BLOCK);
   const ptrdiff_t weights = oct_padded(s->dst_channels / s->g) * s->g * one->k * one->taps;
-  return weights > map && blocks % threads == 0 ? threads : 1;
+  return weights > map && blocks % threads == 0;
 }
 
 /// A thread's part of the work: blocks of channels, and those rows whose cost begins in an interval.
@@ -263,7 +265,7 @@ static void run_blocks(const oct_sweep *s, const oct_conv_leaf *leaf, const part
         for (ptrdiff_t c = 0; c < chunks; c++) {
           ptrdiff_t begin, end;
           oct_share(last - first, c, chunks, &begin, &end);
-          const bool reads_first = is_largest && c == 0;
+          const bool reads_first = is_largest && c == 0 && !s->has_hot_weights;
           const weights_source from = {.cold = reads_first && block0 == p->block0,
                                        .memory = reads_first || !p->keeps_weights,
                                        .block1 = p->block1};
@@ -274,25 +276,23 @@ static void run_blocks(const oct_sweep *s, const oct_conv_leaf *leaf, const part
   }
 }
 
-void oct_sweep_run(const oct_sweep *s, void *scratch_memory, int thread, int threads) {
+/// Blocks [block0, block1) of the share `row_part` of `row_parts` of the pixels.
+static void run_part(const oct_sweep *s, void *scratch_memory, ptrdiff_t block0, ptrdiff_t block1, ptrdiff_t row_part,
+                     ptrdiff_t row_parts, bool block_by_block) {
   const oct_conv_leaf *leaf = oct_conv_leaf_active();
   const oct_sweep_scratch scratch = carve(scratch_memory, s->count);
-  const ptrdiff_t blocks = oct_ceil_div(s->dst_channels / s->g, OCT_BLOCK);
-  const ptrdiff_t parts = block_parts(s, blocks, threads), row_parts = threads / parts, row_part = thread / parts;
-
-  part p = {.takes_rest = row_part == row_parts - 1};
-  oct_share(blocks, thread % parts, parts, &p.block0, &p.block1);
   if (row_parts == 1 && oct_sweep_goes_by_taps(s)) {
-    oct_sweep_run_by_taps(s, leaf, p.block0, p.block1, &scratch);
+    oct_sweep_run_by_taps(s, leaf, block0, block1, &scratch);
     return;
   }
+  part p = {.block0 = block0, .block1 = block1, .takes_rest = row_part == row_parts - 1};
   const ptrdiff_t total = total_cost(s, &p.largest);
   // In doubles, because cost · thread may not fit; the cuts only decide who computes a row.
   p.low = (double)total * (double)row_part / (double)row_parts;
   p.high = (double)total * (double)(row_part + 1) / (double)row_parts;
 
   ptrdiff_t row_bytes = 0, map_bytes = 0, weights_bytes = 0;
-  const ptrdiff_t step = parts > 1 ? 1 : p.block1 - p.block0;
+  const ptrdiff_t step = block_by_block ? 1 : p.block1 - p.block0;
   for (ptrdiff_t i = 0; i < s->count; i++) {
     const oct_sweep_source *source = &s->sources[i];
     const ptrdiff_t pixel_bytes = source->channels * (ptrdiff_t)sizeof(float);
@@ -301,11 +301,24 @@ void oct_sweep_run(const oct_sweep *s, void *scratch_memory, int thread, int thr
     weights_bytes += step * OCT_BLOCK * source->k * source->taps * (ptrdiff_t)sizeof(float);
   }
   p.chunk = oct_max(48, oct_min(OCT_CHUNK_ROWS, CHUNK_BYTES / row_bytes));
-  p.keeps_weights = map_bytes <= KEPT_MAP_BYTES || weights_bytes <= KEPT_WEIGHTS_BYTES;
+  p.keeps_weights = s->has_hot_weights || map_bytes <= KEPT_MAP_BYTES || weights_bytes <= KEPT_WEIGHTS_BYTES;
 
   for (ptrdiff_t group = 0; group < s->g; group++)
     for (ptrdiff_t block = p.block0; block < p.block1; block += step)
       run_blocks(s, leaf, &p, group, block, block + step, &scratch);
+}
+
+void oct_sweep_run(const oct_sweep *s, void *scratch, int thread, int threads) {
+  const ptrdiff_t blocks = oct_ceil_div(s->dst_channels / s->g, OCT_BLOCK);
+  const ptrdiff_t parts = oct_sweep_splits_blocks(s, threads) ? threads : 1, row_parts = threads / parts;
+  ptrdiff_t block0, block1;
+  oct_share(blocks, thread % parts, parts, &block0, &block1);
+  run_part(s, scratch, block0, block1, thread / parts, row_parts, parts > 1);
   // Streamed lines must have arrived before another thread reads them.
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+void oct_sweep_run_blocks(const oct_sweep *s, void *scratch, ptrdiff_t block0, ptrdiff_t block1) {
+  run_part(s, scratch, block0, block1, 0, 1, true);
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }

@@ -107,16 +107,17 @@ static void run_block(const oct_sweep *s, const oct_conv_leaf *leaf, ptrdiff_t b
   if (!s->accumulate) run_all_rows(s, leaf, tile, channel, s->low ? scratch->start : NULL, scratch);
 
   step at = {0};
-  bool cold = is_first, goes_on = true;
+  const bool fetches = !s->has_hot_weights;
+  bool cold = fetches && is_first, goes_on = true;
   do {
     oct_conv_entry entry = term(s, at, channel, width);
     entry.rows = scratch->block_start;
     const ptrdiff_t rows = collect_rows(s, at, channel, scratch);
     goes_on = advance(s, &at);
     oct_weights_span next = {NULL, NULL};
-    if (goes_on)
+    if (fetches && goes_on)
       next = span(term(s, at, channel, width), width);
-    else if (!is_last)
+    else if (fetches && !is_last)
       next = span(term(s, (step){0}, channel + OCT_BLOCK, oct_block_width(s->dst_channels, block + 1)), width);
     const oct_fetch_plan plan =
         oct_plan_fetch(span(entry, width), entry.k, next, cold, oct_ceil_div(rows, leaf->max_rows(width)));
