@@ -1,4 +1,4 @@
-// What the two orders of a sweep share: by rectangles (conv_sweep.c) and by taps (conv_sweep_taps.c).
+// What the two orders of a sweep share: by rectangles (conv_sweep_rectangles.c) and by taps (conv_sweep_taps.c).
 #ifndef OCT_CONV_SWEEP_H
 #define OCT_CONV_SWEEP_H
 
@@ -34,7 +34,7 @@ typedef struct oct_sweep_scratch {
   oct_conv_entry *entries;
 } oct_sweep_scratch;
 
-/// Longest piece of one tap row that an entry may take.
+/// Entries that a reduction over k is cut in.
 static inline ptrdiff_t oct_entry_pieces(ptrdiff_t k) { return oct_ceil_div(k, OCT_GROUP_K); }
 
 /// Row pointers of rows [first, last) of a rectangle, rows counted over (image, y, x).
@@ -50,10 +50,17 @@ static inline void oct_sweep_add_epilogue(const oct_sweep *s, ptrdiff_t channel,
   tile->relu = e->relu;
 }
 
+/// What a thread computes: blocks [block0, block1) of its share of the pixels.
+typedef struct oct_sweep_share {
+  ptrdiff_t block0, block1;
+  ptrdiff_t row_part, row_parts;
+  bool block_by_block;  // all pixels of a block before the next one
+} oct_sweep_share;
+
+void oct_sweep_run_by_rectangles(const oct_sweep *sweep, oct_sweep_share share, const oct_sweep_scratch *scratch);
+
 /// Whether a thread that computes blocks of its own for all pixels should go tap by tap.
 bool oct_sweep_goes_by_taps(const oct_sweep *sweep);
-/// Blocks [block0, block1) of all pixels, tap by tap.
-void oct_sweep_run_by_taps(const oct_sweep *sweep, const oct_conv_leaf *leaf, ptrdiff_t block0, ptrdiff_t block1,
-                           const oct_sweep_scratch *scratch);
+void oct_sweep_run_by_taps(const oct_sweep *sweep, ptrdiff_t block0, ptrdiff_t block1, const oct_sweep_scratch *scratch);
 
 #endif  // OCT_CONV_SWEEP_H

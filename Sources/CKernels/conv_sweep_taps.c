@@ -133,8 +133,8 @@ static void run_block(const oct_sweep *s, const oct_conv_leaf *leaf, ptrdiff_t b
   run_all_rows(s, leaf, tile, channel, (const float *const *)scratch->dst, scratch);
 }
 
-void oct_sweep_run_by_taps(const oct_sweep *s, const oct_conv_leaf *leaf, ptrdiff_t block0, ptrdiff_t block1,
-                           const oct_sweep_scratch *scratch) {
+void oct_sweep_run_by_taps(const oct_sweep *s, ptrdiff_t block0, ptrdiff_t block1, const oct_sweep_scratch *scratch) {
+  const oct_conv_leaf *leaf = oct_conv_leaf_active();
   const oct_rectangle all = {0, s->sources[0].y.count, 0, s->sources[0].x.count};
   oct_sweep_point_rows(s, &all, 0, 0, s->n * all.y1 * all.x1, scratch);
   for (ptrdiff_t block = block0; block < block1; block++)
