@@ -221,7 +221,7 @@ void oct_sweep_run_by_rectangles(const oct_sweep *s, oct_sweep_share share, cons
     map_bytes += pixel_bytes * s->n * source->y.src_size * source->x.src_size;
     weights_bytes += step * OCT_BLOCK * source->k * source->taps * (ptrdiff_t)sizeof(float);
   }
-  p.chunk = oct_max(48, oct_min(OCT_CHUNK_ROWS, CHUNK_BYTES / row_bytes));
+  p.chunk = oct_max(64, oct_min(OCT_CHUNK_ROWS, CHUNK_BYTES / row_bytes));
   p.keeps_weights = s->has_hot_weights || map_bytes <= KEPT_MAP_BYTES || weights_bytes <= KEPT_WEIGHTS_BYTES;
 
   for (ptrdiff_t group = 0; group < s->g; group++)
