@@ -214,6 +214,9 @@ oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float 
   const double rows = (double)desc->rows;
   const float *mask = desc->relu ? dst : NULL;
   const bool recomputes = desc->relu && dst == NULL;
+  // The residual's gradient is g. Where it is assigned, the first pass does that, and the second one reads it instead of
+  // diff_dst and dst.
+  const bool keeps = mask != NULL && diff_residual != NULL && !accumulate_residual;
 #pragma omp parallel num_threads(oct_team(threads, count))
   {
 #pragma omp for schedule(static)
@@ -230,7 +233,7 @@ oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float 
       leaves->norm_gradient_sums(task.rows, task.stride, task.width, src + task.offset,
                                  mask == NULL ? NULL : mask + task.offset, diff_dst + task.offset,
                                  s.mean + task.column, s.a + task.column, recomputes ? s.shift + task.column : NULL,
-                                 s.first + task.partial, s.second + task.partial);
+                                 keeps ? diff_residual + task.offset : NULL, s.first + task.partial, s.second + task.partial);
     }
 #pragma omp barrier
 #pragma omp for schedule(static)
@@ -249,11 +252,12 @@ oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float 
     }
     for (ptrdiff_t t = last; t-- > first;) {
       const column_task task = task_at(&plan, t);
+      const float *from = keeps ? diff_residual : diff_dst;
       leaves->norm_gradient_apply(
-          task.rows, task.stride, task.width, src + task.offset, mask == NULL ? NULL : mask + task.offset,
-          diff_dst + task.offset, s.mean + task.column, s.a + task.column,
+          task.rows, task.stride, task.width, src + task.offset, mask == NULL || keeps ? NULL : mask + task.offset,
+          from + task.offset, s.mean + task.column, s.a + task.column,
           recomputes ? s.shift + task.column : NULL, s.b + task.column, s.d + task.column, diff_src + task.offset, accumulate_src,
-          diff_residual == NULL ? NULL : diff_residual + task.offset, accumulate_residual);
+          diff_residual == NULL || keeps ? NULL : diff_residual + task.offset, accumulate_residual);
     }
   }
   return OCT_OK;

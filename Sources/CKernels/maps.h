@@ -36,10 +36,10 @@ typedef struct oct_maps_leaves {
   void (*norm_apply)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src, const float *residual,
                      const float *mean, const float *scale, const float *shift, bool relu, float *dst);
   /// sum_g[c] = Σ g and sum_gx[c] = Σ g · (src − mean), assigned. g is masked by dst > 0 where dst is not NULL, and by
-  /// (src − mean) · scale + shift > 0 where shift is not.
+  /// (src − mean) · scale + shift > 0 where shift is not; it is written to `masked` too, unless that is NULL.
   void (*norm_gradient_sums)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src,
                              const float *dst, const float *diff_dst, const float *mean, const float *scale,
-                             const float *shift, double *sum_g, double *sum_gx);
+                             const float *shift, float *masked, double *sum_g, double *sum_gx);
   /// diff_src (+)= scale · g + by_x · (src − mean) + constant; diff_residual (+)= g unless NULL.
   void (*norm_gradient_apply)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src,
                               const float *dst, const float *diff_dst, const float *mean, const float *scale,
