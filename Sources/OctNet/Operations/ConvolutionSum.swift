@@ -110,10 +110,13 @@ struct ConvolutionSum: Operation {
       }
     }
     if let low, let sink = c.inputGradients[sources.count] {
-      var descriptor = oct_upsample2x_desc(
-        n: c.batch, ih: low.height, iw: low.width, c: low.channels, oh: output.height, ow: output.width)
-      check(
-        oct_upsample2x_backward(&descriptor, c.outputGradient, sink.pointer, sink.accumulate, threads))
+      // Without the convolutions this is an upsampling, whose profile it joins.
+      let upsampling = Upsampling(input: low, output: output)
+      let maps = output.count + low.count * (sink.accumulate ? 2 : 1)
+      let bytes = Double(c.batch * maps * MemoryLayout<Float>.stride)
+      c.profiled(upsampling.kind, shapes: "\(low)→\(output)", bytes: bytes) {
+        upsampling.backward(c.outputGradient, batch: c.batch, threads: c.threads, into: sink)
+      }
     }
   }
 

@@ -19,9 +19,15 @@ struct Upsampling: Operation {
 
   func backward(_ c: BackwardContext) {
     guard let sink = c.inputGradients[0] else { return }
-    var descriptor = descriptor(batch: c.batch)
+    backward(c.outputGradient, batch: c.batch, threads: c.threads, into: sink)
+  }
+
+  /// The sum over the pixels that each pixel of the input became.
+  func backward(
+    _ outputGradient: UnsafePointer<Float>, batch: Int, threads: Int, into sink: GradientSink
+  ) {
+    var descriptor = descriptor(batch: batch)
     check(
-      oct_upsample2x_backward(
-        &descriptor, c.outputGradient, sink.pointer, sink.accumulate, Int32(c.threads)))
+      oct_upsample2x_backward(&descriptor, outputGradient, sink.pointer, sink.accumulate, Int32(threads)))
   }
 }
