@@ -86,8 +86,8 @@ import Testing
   func winogradIsAnotherAlgorithmForTheSameSums(testCase: Case) throws {
     var other = testCase
     other.direct = true
-    let winograd = try Passes(testCase.descriptor, accumulate: true, threads: 2)
-    let direct = try Passes(other.descriptor, accumulate: true, threads: 2)
+    let winograd = try ConvolutionPasses(testCase.descriptor, accumulate: true, threads: 2)
+    let direct = try ConvolutionPasses(other.descriptor, accumulate: true, threads: 2)
     for (a, b) in [
       (winograd.dst, direct.dst), (winograd.diffSrc, direct.diffSrc),
       (winograd.diffWeights, direct.diffWeights),
@@ -103,8 +103,8 @@ import Testing
     let testCase = Case(n: 1, ih: 8, iw: 8, ic: 128, oc: 128)
     var other = testCase
     other.direct = true
-    let automatic = try Passes(testCase.descriptor, accumulate: false, threads: 2)
-    let direct = try Passes(other.descriptor, accumulate: false, threads: 2)
+    let automatic = try ConvolutionPasses(testCase.descriptor, accumulate: false, threads: 2)
+    let direct = try ConvolutionPasses(other.descriptor, accumulate: false, threads: 2)
     #expect(automatic.dst.values == direct.dst.values)
     #expect(automatic.diffSrc.values == direct.diffSrc.values)
     #expect(automatic.diffWeights.values == direct.diffWeights.values)
@@ -154,9 +154,9 @@ import Testing
 
   @Test(arguments: cases.filter { $0.n > 1 })
   func sameBitsForAnyNumberOfThreads(testCase: Case) throws {
-    let one = try Passes(testCase.descriptor, accumulate: true, threads: 1)
+    let one = try ConvolutionPasses(testCase.descriptor, accumulate: true, threads: 1)
     for threads in [2, 5] {
-      let other = try Passes(testCase.descriptor, accumulate: true, threads: threads)
+      let other = try ConvolutionPasses(testCase.descriptor, accumulate: true, threads: threads)
       #expect(one.dst.values == other.dst.values)
       #expect(one.diffSrc.values == other.diffSrc.values)
       #expect(one.diffWeights.values == other.diffWeights.values)
@@ -166,7 +166,7 @@ import Testing
   /// ⟨y, Ax⟩ = ⟨Aᵀy, x⟩ in both the map and the weights.
   @Test(arguments: cases)
   func passesAreAdjoint(testCase: Case) throws {
-    let p = try Passes(testCase.descriptor, accumulate: false, threads: 2, withBias: false)
+    let p = try ConvolutionPasses(testCase.descriptor, accumulate: false, threads: 2, withBias: false)
     func dot(_ a: [Float], _ b: [Float]) -> Double { zip(a, b).map { Double($0) * Double($1) }.reduce(0, +) }
     let forward = dot(p.diffDst, p.dst.values)
     let scale = (dot(p.diffDst, p.diffDst) * dot(p.dst.values, p.dst.values)).squareRoot() + 1e-6
@@ -331,7 +331,7 @@ import Testing
   }
 
   private func verify(_ descriptor: oct_conv2d_desc, accumulate: Bool, threads: Int) throws {
-    let p = try Passes(descriptor, accumulate: accumulate, threads: threads)
+    let p = try ConvolutionPasses(descriptor, accumulate: accumulate, threads: threads)
     var reference = descriptor.reference
     func expected(_ start: [Float], _ body: (inout [Double]) -> Void) -> [Double] {
       var sum = [Double](repeating: 0, count: start.count)
@@ -352,64 +352,5 @@ import Testing
     // Padding of the blocked layout stays zero.
     #expect(descriptor.pack(descriptor.unpack(p.diffWeights.values)) == p.diffWeights.values)
     #expect(p.isIntact)
-  }
-}
-
-/// One run of the three passes on random data.
-private struct Passes {
-  let src, weights, blockedWeights, bias, diffDst: [Float]
-  let dst, diffSrc, diffWeights: Guarded
-  let isIntact: Bool
-
-  init(_ descriptor: oct_conv2d_desc, accumulate: Bool, threads: Int, withBias: Bool = true) throws {
-    var d = descriptor
-    var random = TestRandom(seed: 1)
-    src = random.floats(d.n * d.ih * d.iw * d.ic)
-    weights = random.floats(d.oc * (d.ic / d.g) * d.kh * d.kw)
-    bias = random.floats(d.oc)
-    diffDst = random.floats(d.n * d.oh * d.ow * d.oc)
-    blockedWeights = d.pack(weights)
-    dst = Guarded(count: diffDst.count, filledWith: random.floats(diffDst.count))
-    diffSrc = Guarded(count: src.count, filledWith: random.floats(src.count))
-    diffWeights = Guarded(count: blockedWeights.count, filledWith: d.pack(random.floats(weights.count)))
-    let thread = Int32(threads)
-    let forward = GuardedBytes(count: oct_conv2d_forward_scratch_bytes(&d, thread))
-    let data = GuardedBytes(count: oct_conv2d_backward_data_scratch_bytes(&d, thread))
-    let gradient = GuardedBytes(count: oct_conv2d_backward_weights_scratch_bytes(&d, thread))
-    try #require(
-      oct_conv2d_forward(
-        &d, src, blockedWeights, withBias ? bias : nil, dst.pointer, accumulate, forward.pointer, thread)
-        == OCT_OK)
-    try #require(
-      oct_conv2d_backward_data(
-        &d, diffDst, blockedWeights, diffSrc.pointer, accumulate, data.pointer, thread) == OCT_OK)
-    try #require(
-      oct_conv2d_backward_weights(
-        &d, src, diffDst, diffWeights.pointer, accumulate, gradient.pointer, thread) == OCT_OK)
-    isIntact =
-      dst.isIntact && diffSrc.isIntact && diffWeights.isIntact && forward.isIntact && data.isIntact
-      && gradient.isIntact
-  }
-}
-
-extension oct_conv2d_desc {
-  fileprivate var reference: ref_conv_desc {
-    ref_conv_desc(
-      n: n, ih: ih, iw: iw, ic: ic, oh: oh, ow: ow, oc: oc, kh: kh, kw: kw, sh: sh, sw: sw, ph: ph, pw: pw,
-      g: g)
-  }
-
-  fileprivate func pack(_ oihw: [Float]) -> [Float] {
-    var descriptor = self
-    var weights = [Float](repeating: 7, count: oct_conv2d_weights_count(&descriptor))
-    oct_conv2d_pack_weights(&descriptor, oihw, &weights)
-    return weights
-  }
-
-  fileprivate func unpack(_ weights: [Float]) -> [Float] {
-    var descriptor = self
-    var oihw = [Float](repeating: 7, count: oc * (ic / g) * kh * kw)
-    oct_conv2d_unpack_weights(&descriptor, weights, &oihw)
-    return oihw
   }
 }
