@@ -108,7 +108,9 @@ ptrdiff_t oct_conv2d_backward_data_scratch_bytes(const oct_conv2d_desc *d, int t
   // Fewer images may take the direct sum, and then go block by block.
   ptrdiff_t bytes = transposed_bytes(d) + thread_bytes(d) * threads;
   if (oct_winograd_applies(&sweep)) bytes = oct_max(bytes, transposed_bytes(d) + oct_winograd_scratch_bytes(&sweep, threads));
-  return oct_max(bytes, (thread_bytes(d) + block_bytes(d)) * threads);
+  // That takes no more threads than there are blocks.
+  const ptrdiff_t most = oct_min(threads, oct_ceil_div(d->ic, OCT_BLOCK));
+  return oct_max(bytes, (thread_bytes(d) + block_bytes(d)) * most);
 }
 
 /// What a call works on; `scratch` is laid out by the way it takes.

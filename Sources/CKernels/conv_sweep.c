@@ -67,7 +67,7 @@ bool oct_sweep_streams(const oct_sweep *s) {
   return bytes > STREAM_BYTES && !s->accumulate && s->dst_channels % OCT_LANE == 0 && s->g == 1 && (uintptr_t)s->dst % 64 == 0;
 }
 
-/// Each thread then reads half of the weights and all of the map, instead of the other way round.
+/// Each of two threads then reads half of the weights and all of the map, instead of the other way round.
 bool oct_sweep_splits_blocks(const oct_sweep *s, int threads) {
   const oct_sweep_source *one = &s->sources[0];
   const ptrdiff_t map = s->n * one->y.src_size * one->x.src_size * one->channels;

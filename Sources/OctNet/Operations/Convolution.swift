@@ -68,6 +68,7 @@ extension BackwardContext {
       operations: 2 * Double(batch * geometry.computedMacs),
       bytes: geometry.bytes(batch: batch), body)
   }
+
   /// A backward pass that multiplies nothing.
   func profiled(_ kind: String, shapes: String, bytes: Double, _ body: () -> Void) {
     guard let profiler else { return body() }
