@@ -143,15 +143,17 @@ static void run_all(const work *w, int thread, int threads) {
     }
 }
 
-/// Where the weights are larger than the map, every thread transposes a block of its own just before all its pixels: the
-/// transposed weights stay in its cache, and nobody waits for the others.
+/// Where the weights are larger than the map, every thread transposes a block just before its pixels: the transposed
+/// weights stay in its cache, and nobody waits for the others. A block that two threads share is transposed by both.
 static void run_by_block(const work *w, int thread, int threads) {
   const oct_conv2d_desc *d = w->d;
   char *own = w->scratch + thread * (thread_bytes(d) + block_bytes(d));
   const ptrdiff_t taps = d->kh * d->kw;
-  ptrdiff_t block0, block1;
-  oct_share(oct_ceil_div(d->ic, OCT_BLOCK), thread, threads, &block0, &block1);
-  for (ptrdiff_t block = block0; block < block1; block++) {
+  const oct_sweep_source shape = make_source(d, w->diff_dst, NULL, 0, 0);
+  const oct_sweep shared = make_sweep(d, &shape, w->diff_src, w->accumulate);
+  for (ptrdiff_t block = 0; block < oct_ceil_div(d->ic, OCT_BLOCK); block++) {
+    const oct_block_rows rows = oct_sweep_rows_of_block(&shared, block, thread, threads);
+    if (rows.first == rows.last) continue;
     // As if all weights were there.
     float *transposed = (float *)((uintptr_t)own + (uintptr_t)thread_bytes(d) - (uintptr_t)(block * block_bytes(d)));
     transpose_taps(d, w->weights, transposed, 0, block, 0, taps);
@@ -161,7 +163,7 @@ static void run_by_block(const work *w, int thread, int threads) {
         if (source.y.count == 0 || source.x.count == 0) continue;
         oct_sweep sweep = make_sweep(d, &source, w->diff_src, w->accumulate);
         sweep.has_hot_weights = true;
-        oct_sweep_run_blocks(&sweep, own, block, block + 1);
+        oct_sweep_run_block(&sweep, own, block, rows);
       }
   }
 }

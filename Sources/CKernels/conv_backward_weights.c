@@ -19,6 +19,10 @@ enum {
   MAX_PARTS = 16,
   PARTIAL_FLOATS = 4 * 1024 * 1024,  // of all partial sums, 16 MiB
   WANTED_UNITS = 16,
+  LEAST_UNITS = 4,                   // for which the pixels are cut finer than caches ask for
+  LEAST_PART = 256,                  // pixels
+  LEAST_CHUNK = 128,                 // pixels
+  LEAST_IC = 32,                     // of a run; twice as many where there are enough units without
   SUM_RUN = 512,                     // weights of a step of the final sum
   CACHE_BYTES = 16 << 20,            // larger maps come from memory
 };
@@ -44,15 +48,18 @@ static plan make_plan(const oct_conv2d_desc *d) {
   p.icg = d->ic / d->g;
   p.ocg = d->oc / d->g;
   p.blocks = oct_ceil_div(p.ocg, OCT_BLOCK);
-  p.chunk = oct_max(128, oct_min(CHUNK_PIXELS, CHUNK_FLOATS / p.icg));
+  p.chunk = oct_max(LEAST_CHUNK, oct_min(CHUNK_PIXELS, CHUNK_FLOATS / p.icg));
   const ptrdiff_t pixels = d->n * d->oh * d->ow;
   p.far = pixels * d->oc * (ptrdiff_t)sizeof(float) > CACHE_BYTES;
-  p.parts = oct_min(oct_min(MAX_PARTS, pixels / (2 * p.chunk)), PARTIAL_FLOATS / oct_conv2d_weights_count(d));
-  p.parts = oct_max(p.parts, 1);
+  const ptrdiff_t most_units = d->g * p.blocks * oct_max(1, p.icg / LEAST_IC);
+  // Small weights are one unit, and then the pixels have to do.
+  const ptrdiff_t parts = oct_max(pixels / (2 * p.chunk), oct_min(LEAST_UNITS / most_units, pixels / LEAST_PART));
+  p.parts = oct_equal_parts(parts, oct_min(MAX_PARTS, PARTIAL_FLOATS / oct_conv2d_weights_count(d)));
   const ptrdiff_t units = oct_ceil_div(WANTED_UNITS, p.parts * d->g);
   p.block_runs = divisor_from(p.blocks, units);
   // Every run of ic packs the panels again, so it should not be short.
-  p.ic_runs = oct_max(1, oct_min(oct_ceil_div(units, p.block_runs), p.icg / 48));
+  const ptrdiff_t least_ic = p.block_runs * p.parts * d->g < LEAST_UNITS ? LEAST_IC : 2 * LEAST_IC;
+  p.ic_runs = oct_equal_parts(oct_ceil_div(units, p.block_runs), p.icg / least_ic);
   return p;
 }
 
@@ -238,16 +245,19 @@ oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *sr
   }
   const plan p = make_plan(d);
   const ptrdiff_t weights = oct_conv2d_weights_count(d), runs = p.block_runs * p.ic_runs, units = d->g * runs;
+  const bool is_ragged = p.ocg % OCT_BLOCK != 0;
   float *partial = (float *)((char *)scratch + thread_bytes(&p) * threads);
 #pragma omp parallel num_threads(threads)
   {
     workspace w = carve((char *)scratch + thread_bytes(&p) * omp_get_thread_num(), &p);
-    // Units of one part are neighbours, so threads read different pixels.
+    // Units of one part are neighbours, so threads read different pixels. Within a part a panel is packed again for every
+    // run of ic, best at once; but where the last block is narrow the threads share the runs, which are equal.
 #pragma omp for schedule(static)
     for (ptrdiff_t item = 0; item < p.parts * units; item++) {
-      const ptrdiff_t part = item / units, unit = item % units;
+      const ptrdiff_t part = item / units, unit = item % units, run = unit % runs;
       run_unit(d, &p, src, diff_dst, p.parts > 1 ? partial + part * weights : diff_weights,
-               p.parts == 1 && accumulate, unit / runs, unit % runs / p.ic_runs, unit % p.ic_runs, part, &w);
+               p.parts == 1 && accumulate, unit / runs, is_ragged ? run % p.block_runs : run / p.ic_runs,
+               is_ragged ? run / p.block_runs : run % p.ic_runs, part, &w);
     }
     if (p.parts > 1) {
 #pragma omp for schedule(static)

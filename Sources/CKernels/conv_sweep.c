@@ -73,12 +73,22 @@ bool oct_sweep_splits_blocks(const oct_sweep *s, int threads) {
   const ptrdiff_t map = s->n * one->y.src_size * one->x.src_size * one->channels;
   const ptrdiff_t blocks = oct_ceil_div(s->dst_channels / s->g, OCT_BLOCK);
   const ptrdiff_t weights = oct_padded(s->dst_channels / s->g) * s->g * one->k * one->taps;
-  return weights > map && blocks % threads == 0;
+  return weights > map && blocks >= threads;
+}
+
+oct_block_rows oct_sweep_rows_of_block(const oct_sweep *s, ptrdiff_t block, int thread, int threads) {
+  const ptrdiff_t channels = s->dst_channels / s->g, lanes = oct_padded(channels) / OCT_LANE;
+  // In lanes of a thread-th, so that every cut is a whole number.
+  const ptrdiff_t begin = block * (OCT_BLOCK / OCT_LANE) * threads;
+  const ptrdiff_t parts = oct_block_width(channels, block) / OCT_LANE * threads;
+  const ptrdiff_t first = oct_max(thread * lanes - begin, 0), last = oct_min((thread + 1) * lanes - begin, parts);
+  return (oct_block_rows){first, oct_max(first, last), parts};
 }
 
 static void run_share(const oct_sweep *s, void *memory, oct_sweep_share share) {
   const oct_sweep_scratch scratch = carve(memory, s->count);
-  if (share.row_parts == 1 && oct_sweep_goes_by_taps(s))
+  const bool takes_all_rows = share.row_part0 == 0 && share.row_part1 == share.row_parts;
+  if (takes_all_rows && oct_sweep_goes_by_taps(s))
     oct_sweep_run_by_taps(s, share.block0, share.block1, &scratch);
   else
     oct_sweep_run_by_rectangles(s, share, &scratch);
@@ -88,12 +98,20 @@ static void run_share(const oct_sweep *s, void *memory, oct_sweep_share share) {
 
 void oct_sweep_run(const oct_sweep *s, void *scratch, int thread, int threads) {
   const ptrdiff_t blocks = oct_ceil_div(s->dst_channels / s->g, OCT_BLOCK);
-  const ptrdiff_t parts = oct_sweep_splits_blocks(s, threads) ? threads : 1;
-  oct_sweep_share share = {.row_part = thread / parts, .row_parts = threads / parts, .block_by_block = parts > 1};
-  oct_share(blocks, thread % parts, parts, &share.block0, &share.block1);
-  run_share(s, scratch, share);
+  if (!oct_sweep_splits_blocks(s, threads)) {
+    run_share(s, scratch, (oct_sweep_share){0, blocks, thread, thread + 1, threads, .block_by_block = false});
+    return;
+  }
+  for (ptrdiff_t block = 0, end; block < blocks; block = end) {
+    const oct_block_rows rows = oct_sweep_rows_of_block(s, block, thread, threads);
+    end = block + 1;
+    if (rows.first == rows.last) continue;
+    // Neighbours that are whole go together: each then fetches the next one's weights.
+    while (oct_takes_block(rows) && end < blocks && oct_takes_block(oct_sweep_rows_of_block(s, end, thread, threads))) end++;
+    run_share(s, scratch, (oct_sweep_share){block, end, rows.first, rows.last, rows.parts, .block_by_block = true});
+  }
 }
 
-void oct_sweep_run_blocks(const oct_sweep *s, void *scratch, ptrdiff_t block0, ptrdiff_t block1) {
-  run_share(s, scratch, (oct_sweep_share){block0, block1, .row_part = 0, .row_parts = 1, .block_by_block = true});
+void oct_sweep_run_block(const oct_sweep *s, void *scratch, ptrdiff_t block, oct_block_rows rows) {
+  run_share(s, scratch, (oct_sweep_share){block, block + 1, rows.first, rows.last, rows.parts, .block_by_block = true});
 }

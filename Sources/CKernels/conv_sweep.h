@@ -50,10 +50,11 @@ static inline void oct_sweep_add_epilogue(const oct_sweep *s, ptrdiff_t channel,
   tile->relu = e->relu;
 }
 
-/// What a thread computes: blocks [block0, block1) of its share of the pixels.
+/// What a thread computes: of blocks [block0, block1) parts [row_part0, row_part1) of the pixels, which are cut in
+/// `row_parts` of equal cost.
 typedef struct oct_sweep_share {
   ptrdiff_t block0, block1;
-  ptrdiff_t row_part, row_parts;
+  ptrdiff_t row_part0, row_part1, row_parts;
   bool block_by_block;  // all pixels of a block before the next one
 } oct_sweep_share;
 

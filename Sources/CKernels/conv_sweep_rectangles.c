@@ -206,11 +206,11 @@ static void run_blocks(const oct_sweep *s, const oct_conv_leaf *leaf, const part
 
 void oct_sweep_run_by_rectangles(const oct_sweep *s, oct_sweep_share share, const oct_sweep_scratch *scratch) {
   const oct_conv_leaf *leaf = oct_conv_leaf_active();
-  part p = {.block0 = share.block0, .block1 = share.block1, .takes_rest = share.row_part == share.row_parts - 1};
+  part p = {.block0 = share.block0, .block1 = share.block1, .takes_rest = share.row_part1 == share.row_parts};
   const ptrdiff_t total = total_cost(s, &p.largest);
   // In doubles, because cost · thread may not fit; the cuts only decide who computes a row.
-  p.low = (double)total * (double)share.row_part / (double)share.row_parts;
-  p.high = (double)total * (double)(share.row_part + 1) / (double)share.row_parts;
+  p.low = (double)total * (double)share.row_part0 / (double)share.row_parts;
+  p.high = (double)total * (double)share.row_part1 / (double)share.row_parts;
 
   ptrdiff_t row_bytes = 0, map_bytes = 0, weights_bytes = 0;
   const ptrdiff_t step = share.block_by_block ? 1 : p.block1 - p.block0;

@@ -44,7 +44,7 @@ static plan make_plan(const oct_conv2d_desc *d) {
   plan p = {.grid = oct_tiles_of(d->oh, d->ow), .blocks = oct_ceil_div(d->oc, OCT_BLOCK)};
   p.tiles = d->n * p.grid.h * p.grid.w;
   p.sums = oct_point_count(d->ic, d->oc);
-  p.parts = oct_max(1, oct_min(oct_min(MAX_PARTS, p.tiles / CHUNK_TILES), SUMS_FLOATS / p.sums));
+  p.parts = oct_equal_parts(p.tiles / CHUNK_TILES, oct_min(MAX_PARTS, SUMS_FLOATS / p.sums));
   p.runs = oct_min(oct_min(MAX_RUNS, oct_ceil_div(WANTED_UNITS, p.parts)), p.blocks);
   p.run_channels = oct_min(oct_ceil_div(p.blocks, p.runs) * OCT_BLOCK, oct_padded(d->oc));
   p.chunk = oct_min(CHUNK_TILES, p.tiles);
