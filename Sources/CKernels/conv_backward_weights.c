@@ -235,12 +235,13 @@ ptrdiff_t oct_conv2d_backward_weights_scratch_bytes(const oct_conv2d_desc *d, in
 }
 
 oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst,
-                                       float *diff_weights, bool accumulate, void *scratch, int threads) {
+                                       float *diff_weights, bool accumulate, const oct_side_work *beside, void *scratch,
+                                       int threads) {
   if (oct_conv2d_check(d) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
   if (oct_conv_is_depthwise(d))
-    return oct_depthwise_backward_weights(d, src, diff_dst, diff_weights, accumulate, scratch, threads);
+    return oct_depthwise_backward_weights(d, src, diff_dst, diff_weights, accumulate, beside, scratch, threads);
   if (oct_winograd_applies_to_weights(d)) {
-    oct_winograd_backward_weights(d, src, diff_dst, diff_weights, accumulate, scratch, threads);
+    oct_winograd_backward_weights(d, src, diff_dst, diff_weights, accumulate, beside, scratch, threads);
     return OCT_OK;
   }
   const plan p = make_plan(d);
@@ -249,17 +250,20 @@ oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *sr
   float *partial = (float *)((char *)scratch + thread_bytes(&p) * threads);
 #pragma omp parallel num_threads(threads)
   {
+    oct_run_beside(beside, false);
     workspace w = carve((char *)scratch + thread_bytes(&p) * omp_get_thread_num(), &p);
     // Units of one part are neighbours, so threads read different pixels. Within a part a panel is packed again for every
     // run of ic, best at once; but where the last block is narrow the threads share the runs, which are equal.
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (ptrdiff_t item = 0; item < p.parts * units; item++) {
       const ptrdiff_t part = item / units, unit = item % units, run = unit % runs;
       run_unit(d, &p, src, diff_dst, p.parts > 1 ? partial + part * weights : diff_weights,
                p.parts == 1 && accumulate, unit / runs, is_ragged ? run % p.block_runs : run / p.ic_runs,
                is_ragged ? run / p.block_runs : run % p.ic_runs, part, &w);
     }
+    oct_run_beside(beside, true);
     if (p.parts > 1) {
+#pragma omp barrier
 #pragma omp for schedule(static)
       for (ptrdiff_t run = 0; run < oct_ceil_div(weights, SUM_RUN); run++)
         add_parts(partial, p.parts, weights, run * SUM_RUN, oct_min((run + 1) * SUM_RUN, weights), diff_weights,

@@ -60,13 +60,15 @@ ptrdiff_t oct_depthwise_backward_weights_scratch_bytes(const oct_conv2d_desc *d)
 }
 
 oct_status oct_depthwise_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst,
-                                          float *diff_weights, bool accumulate, void *scratch, int threads) {
+                                          float *diff_weights, bool accumulate, const oct_side_work *beside,
+                                          void *scratch, int threads) {
   const oct_conv_leaf *leaf = oct_conv_leaf_active();
   const ptrdiff_t c = d->ic, count = oct_conv2d_weights_count(d), rows = d->n * d->oh;
   float *partial = scratch;
 #pragma omp parallel num_threads(threads)
   {
-#pragma omp for schedule(static)
+    oct_run_beside(beside, false);
+#pragma omp for schedule(static) nowait
     for (ptrdiff_t part = 0; part < DEPTHWISE_PARTS; part++) {
       float *sum = partial + part * count;
       memset(sum, 0, (size_t)count * sizeof(float));
@@ -83,6 +85,8 @@ oct_status oct_depthwise_backward_weights(const oct_conv2d_desc *d, const float 
                                  diff_dst + pixel(image, y, x, d->oh, d->ow) * c, sum + (ky * d->kw + kx) * c);
             }
     }
+    oct_run_beside(beside, true);
+#pragma omp barrier
 #pragma omp for schedule(static)
     for (ptrdiff_t i = 0; i < count; i++) {
       float sum = accumulate ? diff_weights[i] : 0;

@@ -201,7 +201,7 @@ void oct_winograd_transform_weights(const oct_sweep_source *source, ptrdiff_t ch
 bool oct_winograd_applies_to_weights(const oct_conv2d_desc *d);
 ptrdiff_t oct_winograd_backward_weights_scratch_bytes(const oct_conv2d_desc *d, int threads);
 void oct_winograd_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst, float *diff_weights,
-                                   bool accumulate, void *scratch, int threads);
+                                   bool accumulate, const oct_side_work *beside, void *scratch, int threads);
 
 // MARK: Depthwise
 
@@ -210,7 +210,8 @@ oct_status oct_depthwise_forward(const oct_conv2d_desc *d, const float *src, con
 oct_status oct_depthwise_backward_data(const oct_conv2d_desc *d, const float *diff_dst, const float *weights,
                                        float *diff_src, bool accumulate, int threads);
 oct_status oct_depthwise_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst,
-                                          float *diff_weights, bool accumulate, void *scratch, int threads);
+                                          float *diff_weights, bool accumulate, const oct_side_work *beside,
+                                          void *scratch, int threads);
 ptrdiff_t oct_depthwise_backward_weights_scratch_bytes(const oct_conv2d_desc *d);
 
 #endif  // OCT_CONV_INTERNAL_H

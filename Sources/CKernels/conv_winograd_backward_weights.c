@@ -130,17 +130,20 @@ static void run_unit(const oct_conv2d_desc *d, const plan *p, const oct_conv_lea
 }
 
 void oct_winograd_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst, float *diff_weights,
-                                   bool accumulate, void *scratch, int threads) {
+                                   bool accumulate, const oct_side_work *beside, void *scratch, int threads) {
   const oct_conv_leaf *leaf = oct_conv_leaf_active();
   const plan p = make_plan(d);
   float *sums = scratch;
   char *rest = (char *)(sums + p.parts * p.sums);
 #pragma omp parallel num_threads(threads)
   {
+    oct_run_beside(beside, false);
     const workspace w = carve(d, &p, rest + omp_get_thread_num() * p.thread_bytes);
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (ptrdiff_t unit = 0; unit < p.parts * p.runs; unit++)
       run_unit(d, &p, leaf, src, diff_dst, unit / p.runs, unit % p.runs, sums + unit / p.runs * p.sums, &w);
+    oct_run_beside(beside, true);
+#pragma omp barrier
 #pragma omp for schedule(static)
     for (ptrdiff_t item = 0; item < p.blocks * WEIGHT_PARTS; item++) {
       const ptrdiff_t block = item / WEIGHT_PARTS, width = oct_block_width(d->oc, block);

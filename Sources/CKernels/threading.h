@@ -2,7 +2,7 @@
 #ifndef OCT_THREADING_H
 #define OCT_THREADING_H
 
-#include <stddef.h>
+#include "CKernels.h"
 
 extern int omp_get_thread_num(void);
 extern int omp_get_num_threads(void);
@@ -14,6 +14,12 @@ static inline void oct_share(ptrdiff_t count, ptrdiff_t part, ptrdiff_t parts, p
   ptrdiff_t base = count / parts, extra = count % parts;
   *begin = part * base + (part < extra ? part : extra);
   *end = *begin + base + (part < extra ? 1 : 0);
+}
+
+/// A pass calls it twice in each thread, before the thread's share and after it.
+static inline void oct_run_beside(const oct_side_work *work, bool after) {
+  const int thread = omp_get_thread_num();
+  if (work != NULL && (thread % 2 == 0) == after) work->run(work->context, thread, omp_get_num_threads());
 }
 
 static inline ptrdiff_t oct_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }

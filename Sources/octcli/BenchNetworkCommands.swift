@@ -16,7 +16,8 @@ struct BenchNetworkOptions: ParsableArguments {
     help: ArgumentHelp("Timed repetitions (default: five seconds' worth, at least five).", valueName: "n"))
   var repetitions: Int?
 
-  @Flag(help: "Print where the time goes: each kind of operation with time, share, GFLOP/s and GB/s.")
+  @Flag(
+    help: "Print where the time goes: each kind of operation with time, share, GFLOP/s and GB/s. Updates run alone.")
   var profile = false
 
   @Flag(help: "Print it for each shape of each kind.")

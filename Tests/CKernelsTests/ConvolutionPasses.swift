@@ -32,7 +32,7 @@ struct ConvolutionPasses {
         &d, diffDst, blockedWeights, diffSrc.pointer, accumulate, data.pointer, thread) == OCT_OK)
     try #require(
       oct_conv2d_backward_weights(
-        &d, src, diffDst, diffWeights.pointer, accumulate, gradient.pointer, thread) == OCT_OK)
+        &d, src, diffDst, diffWeights.pointer, accumulate, nil, gradient.pointer, thread) == OCT_OK)
     isIntact =
       dst.isIntact && diffSrc.isIntact && diffWeights.isIntact && forward.isIntact && data.isIntact
       && gradient.isIntact

@@ -57,11 +57,12 @@ import Testing
     return cases + winogradCases + tapCases
   }()
 
-  /// Few pixels and large weights: two threads go tap by tap, five do not.
+  /// Few pixels and large weights: one thread goes tap by tap, more of them only in blocks that they do not share.
   static let tapCases: [Case] = [
     Case(n: 2, ih: 7, iw: 7, ic: 130, oc: 128),
     Case(n: 3, ih: 5, iw: 3, ic: 200, oc: 200, stride: 2),
     Case(n: 2, ih: 1, iw: 4, ic: 128, oc: 120),
+    Case(n: 3, ih: 2, iw: 2, ic: 224, oc: 224),
     Case(n: 2, ih: 3, iw: 2, ic: 1100, oc: 1028),
     Case(n: 2, ih: 4, iw: 5, ic: 90, oc: 128, kh: 5, kw: 2, ph: 4, pw: 0),
   ]
@@ -155,7 +156,7 @@ import Testing
   @Test(arguments: cases.filter { $0.n > 1 })
   func sameBitsForAnyNumberOfThreads(testCase: Case) throws {
     let one = try ConvolutionPasses(testCase.descriptor, accumulate: true, threads: 1)
-    for threads in [2, 5] {
+    for threads in [2, 3, 5] {
       let other = try ConvolutionPasses(testCase.descriptor, accumulate: true, threads: threads)
       #expect(one.dst.values == other.dst.values)
       #expect(one.diffSrc.values == other.diffSrc.values)

@@ -123,6 +123,22 @@ import Testing
   private static let lengths = [1, 3, 15, 16, 17, 33, 20_011]
   private static let steps: Int64 = 5
 
+  private func update(
+    _ rule: oct_update, _ count: Int, _ gradient: [Float], _ weights: UnsafeMutablePointer<Float>,
+    _ first: UnsafeMutablePointer<Float>?, _ second: UnsafeMutablePointer<Float>? = nil, threads: Int32
+  ) -> oct_status {
+    gradient.withUnsafeBufferPointer { gradient in
+      var update = rule
+      update.count = count
+      update.gradient = gradient.baseAddress
+      (update.weights, update.first, update.second) = (weights, first, second)
+      return withUnsafePointer(to: update) {
+        var updates = oct_updates(items: $0, count: 1)
+        return oct_run_updates(&updates, threads)
+      }
+    }
+  }
+
   /// Gradients of one step, some of them zero: Adam's denominator is then epsilon alone.
   private func gradient(_ random: inout TestRandom, _ count: Int) -> [Float] {
     random.floats(count).enumerated().map { $0.offset % 11 == 5 ? 0 : $0.element }
@@ -136,12 +152,12 @@ import Testing
       var expected = weights.start.map(Double.init), expectedVelocity = velocity.start.map(Double.init)
       for step in 1...Self.steps {
         let g = gradient(&random, count)
-        var sgd = oct_sgd(
+        let sgd = oct_sgd(
           learning_rate: 0.1, momentum: rule.momentum, weight_decay: decay, gradient_scale: scale,
           nesterov: rule.nesterov, first_step: step == 1)
-        #expect(
-          oct_sgd_update(&sgd, count, g, weights.pointer, rule.momentum == 0 ? nil : velocity.pointer, 2)
-            == OCT_OK)
+        let status = update(
+          .init(sgd: sgd), count, g, weights.pointer, rule.momentum == 0 ? nil : velocity.pointer, threads: 2)
+        #expect(status == OCT_OK)
         ref_sgd(
           count, step, Double(sgd.learning_rate), Double(rule.momentum), Double(decay), rule.nesterov,
           Double(scale), g,
@@ -163,11 +179,13 @@ import Testing
       var expectedFirst = zeros.map(Double.init), expectedSecond = expectedFirst
       for step in 1...Self.steps {
         let g = gradient(&random, count)
-        var adam = oct_adam(
+        let adam = oct_adam(
           beta1: 0.9, beta2: 0.999, learning_rate: 0.01, epsilon: 1e-8, weight_decay: decay,
           gradient_scale: scale,
           decoupled: decoupled, step: step)
-        #expect(oct_adam_update(&adam, count, g, weights.pointer, first.pointer, second.pointer, 2) == OCT_OK)
+        let status = update(
+          .init(adam: adam), count, g, weights.pointer, first.pointer, second.pointer, threads: 2)
+        #expect(status == OCT_OK)
         ref_adam(
           count, step, Double(adam.learning_rate), adam.beta1, adam.beta2,
           Double(adam.epsilon),
@@ -185,31 +203,46 @@ import Testing
       var random = TestRandom(seed: 3)
       let w = random.guarded(count), v = random.guarded(count), g = random.floats(count)
       let m = random.guarded(count), s = Guarded(count: count, filledWith: random.floats(count).map(abs))
-      var sgd = oct_sgd(
+      let sgd = oct_sgd(
         learning_rate: 0.1, momentum: 0.9, weight_decay: 0.1, gradient_scale: 0.5, nesterov: true,
         first_step: false)
-      _ = oct_sgd_update(&sgd, count, g, w.pointer, v.pointer, threads)
-      var adam = oct_adam(
+      _ = update(.init(sgd: sgd), count, g, w.pointer, v.pointer, threads: threads)
+      let adam = oct_adam(
         beta1: 0.9, beta2: 0.999, learning_rate: 0.01, epsilon: 1e-8, weight_decay: 0.1, gradient_scale: 0.5,
         decoupled: false, step: 9)
-      _ = oct_adam_update(&adam, count, g, w.pointer, m.pointer, s.pointer, threads)
+      _ = update(.init(adam: adam), count, g, w.pointer, m.pointer, s.pointer, threads: threads)
       return [w.values, v.values, m.values, s.values]
     }
   }
 
   @Test func invalidArgumentsAreRejected() {
     var w: [Float] = [7], m: [Float] = [7], v: [Float] = [7]
-    var sgd = oct_sgd(
+    let sgd = oct_sgd(
       learning_rate: 0.1, momentum: 0.9, weight_decay: 0, gradient_scale: 1, nesterov: false, first_step: true
     )
-    #expect(oct_sgd_update(&sgd, 1, [1], &w, nil, 1) == OCT_INVALID_DESCRIPTOR)
-    #expect(oct_sgd_update(&sgd, -1, [1], &w, &v, 1) == OCT_INVALID_DESCRIPTOR)
+    #expect(update(.init(sgd: sgd), 1, [1], &w, nil, threads: 1) == OCT_INVALID_DESCRIPTOR)
+    #expect(update(.init(sgd: sgd), -1, [1], &w, &v, threads: 1) == OCT_INVALID_DESCRIPTOR)
     var adam = oct_adam(
       beta1: 0.9, beta2: 0.999, learning_rate: 0.1, epsilon: 1e-8, weight_decay: 0, gradient_scale: 1,
       decoupled: false, step: 0)
-    #expect(oct_adam_update(&adam, 1, [1], &w, &m, &v, 1) == OCT_INVALID_DESCRIPTOR)
+    #expect(update(.init(adam: adam), 1, [1], &w, &m, &v, threads: 1) == OCT_INVALID_DESCRIPTOR)
     adam.step = 1
-    #expect(oct_adam_update(&adam, -1, [1], &w, &m, &v, 1) == OCT_INVALID_DESCRIPTOR)
+    #expect(update(.init(adam: adam), -1, [1], &w, &m, &v, threads: 1) == OCT_INVALID_DESCRIPTOR)
+    #expect(update(.init(adam: adam), 1, [1], &w, &m, nil, threads: 1) == OCT_INVALID_DESCRIPTOR)
     #expect(w + m + v == [7, 7, 7])
+  }
+}
+
+extension oct_update {
+  fileprivate init(sgd: oct_sgd) {
+    self.init()
+    optimizer = OCT_SGD
+    self.sgd = sgd
+  }
+
+  fileprivate init(adam: oct_adam) {
+    self.init()
+    optimizer = OCT_ADAM
+    self.adam = adam
   }
 }

@@ -82,7 +82,7 @@ import Testing
 
     var blocked = poisoned(weights.count)
     withScratch(oct_conv2d_backward_weights_scratch_bytes(&desc, threads)) {
-      #expect(oct_conv2d_backward_weights(&desc, src, diffDst, &blocked, false, $0, threads) == OCT_OK)
+      #expect(oct_conv2d_backward_weights(&desc, src, diffDst, &blocked, false, nil, $0, threads) == OCT_OK)
     }
     var weightGradient = poisoned(oihw.count)
     oct_conv2d_unpack_weights(&desc, blocked, &weightGradient)
@@ -262,6 +262,12 @@ import Testing
   /// 0.999, not the float beside it.
   private func decimal(_ value: Float) -> Double { Double(value.description) ?? .nan }
 
+  private func buffer(_ floats: [Float]) -> AlignedBuffer {
+    let buffer = AlignedBuffer(byteCount: floats.count * MemoryLayout<Float>.stride)
+    for (index, value) in floats.enumerated() { buffer.floats[index] = value }
+    return buffer
+  }
+
   /// Weights after each of five steps. What is compared is the distance travelled.
   @Test func optimizers() throws {
     let cases = fixture.cases("optimizer")
@@ -272,27 +278,36 @@ import Testing
       let gradients = try fixture.floats(name + "/gradients")
       let after = try fixture.floats(name + "/after")
       let count = start.count
-      var weights = start
-      var first = [Float](repeating: 0, count: count)
-      var second = first
+      let (weights, first, second) = (
+        buffer(start), buffer(start.map { _ in 0 }), buffer(start.map { _ in 0 })
+      )
       for step in 0..<5 {
-        let gradient = Array(gradients[step * count..<(step + 1) * count])
+        let gradient = buffer(Array(gradients[step * count..<(step + 1) * count]))
+        var update = oct_update()
         if name.contains("adam") {
-          var adam = oct_adam(
+          update.optimizer = OCT_ADAM
+          update.adam = oct_adam(
             beta1: decimal(o[4]), beta2: decimal(o[5]), learning_rate: o[0], epsilon: o[6],
             weight_decay: o[3],
             gradient_scale: 1,
             decoupled: name.contains("adamw"), step: Int64(step + 1))
-          #expect(oct_adam_update(&adam, count, gradient, &weights, &first, &second, threads) == OCT_OK)
         } else {
-          var sgd = oct_sgd(
+          update.sgd = oct_sgd(
             learning_rate: o[0], momentum: o[1], weight_decay: o[3], gradient_scale: 1, nesterov: o[2] == 1,
             first_step: step == 0)
-          #expect(oct_sgd_update(&sgd, count, gradient, &weights, &first, threads) == OCT_OK)
         }
+        update.count = count
+        update.gradient = UnsafePointer(gradient.floats)
+        (update.weights, update.first, update.second) = (weights.floats, first.floats, second.floats)
+        let status = withUnsafePointer(to: update) {
+          var updates = oct_updates(items: $0, count: 1)
+          return oct_run_updates(&updates, threads)
+        }
+        #expect(status == OCT_OK)
+        let travelled = zip(UnsafeBufferPointer(start: weights.floats, count: count), start).map { $0 - $1 }
         let expected = after[step * count..<(step + 1) * count]
         expectClose(
-          zip(weights, start).map { $0 - $1 }, zip(expected, start).map { $0 - $1 }, within: 5e-5,
+          travelled, zip(expected, start).map { $0 - $1 }, within: 5e-5,
           "\(name) after step \(step + 1)")
       }
     }

@@ -63,10 +63,19 @@ ptrdiff_t oct_conv2d_backward_data_scratch_bytes(const oct_conv2d_desc *desc, in
 oct_status oct_conv2d_backward_data(const oct_conv2d_desc *desc, const float *diff_dst, const float *weights,
                                     float *diff_src, bool accumulate, void *scratch, int threads);
 
+/// Work that the threads of a pass do beside their share of it: each calls `run` once, odd threads before their share and
+/// even ones after. One that waits for memory then has the memory nearly to itself, while its neighbour computes. The two
+/// may not depend on each other.
+typedef struct oct_side_work {
+  void (*run)(const void *context, int thread, int threads);
+  const void *context;
+} oct_side_work;
+
 ptrdiff_t oct_conv2d_backward_weights_scratch_bytes(const oct_conv2d_desc *desc, int threads);
-/// diff_weights in the blocked layout (padding zeroed), assigned, or added to with `accumulate`.
+/// diff_weights in the blocked layout (padding zeroed), assigned, or added to with `accumulate`. `beside` may be NULL.
 oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *desc, const float *src, const float *diff_dst,
-                                       float *diff_weights, bool accumulate, void *scratch, int threads);
+                                       float *diff_weights, bool accumulate, const oct_side_work *beside, void *scratch,
+                                       int threads);
 
 /// One (map, weights) pair of a convolution that sums over several sources.
 typedef struct oct_conv2d_source {
@@ -208,13 +217,10 @@ oct_status oct_softmax_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float
 // MARK: Optimizers: one pass over memory, `gradient_scale` multiplies the gradient first (clipping)
 
 /// torch.optim.SGD: g += weight_decay·w; v = momentum·v + g (v = g on the first step); w −= lr·(nesterov ? g + momentum·v : v).
-/// `velocity` may be NULL where momentum is 0.
 typedef struct oct_sgd {
   float learning_rate, momentum, weight_decay, gradient_scale;
   bool nesterov, first_step;
 } oct_sgd;
-oct_status oct_sgd_update(const oct_sgd *sgd, ptrdiff_t count, const float *gradient, float *weights,
-                          float *velocity, int threads);
 
 /// torch.optim.Adam (decoupled = false: weight decay is L2 in the gradient) and AdamW (decoupled = true).
 /// `step` counts from 1.
@@ -224,8 +230,32 @@ typedef struct oct_adam {
   bool decoupled;
   int64_t step;
 } oct_adam;
-oct_status oct_adam_update(const oct_adam *adam, ptrdiff_t count, const float *gradient, float *weights,
-                           float *first_moment, float *second_moment, int threads);
+
+typedef enum oct_optimizer { OCT_SGD = 0, OCT_ADAM = 1 } oct_optimizer;
+
+/// One update of `count` weights.
+typedef struct oct_update {
+  oct_optimizer optimizer;  // which of the settings hold
+  oct_sgd sgd;
+  oct_adam adam;
+  ptrdiff_t count;
+  const float *gradient;
+  float *weights;
+  float *first;   // velocity, NULL where momentum is 0; or first moment
+  float *second;  // second moment
+} oct_update;
+
+typedef struct oct_updates {
+  const oct_update *items;
+  ptrdiff_t count;
+} oct_updates;
+
+/// Whether the settings and buffers of each are complete.
+oct_status oct_updates_check(const oct_updates *updates);
+/// All of them, after the same check.
+oct_status oct_run_updates(const oct_updates *updates, int threads);
+/// A thread's share of `updates`, an oct_updates that was checked: what oct_side_work takes.
+void oct_run_updates_share(const void *updates, int thread, int threads);
 
 /// Σ x², in double through a fixed number of partial sums.
 double oct_sum_of_squares(ptrdiff_t count, const float *x, int threads);

@@ -112,7 +112,7 @@ public struct KernelBenchmark {
         },
         timing(.backwardWeights, scratchBytes: oct_conv2d_backward_weights_scratch_bytes(desc, count)) {
           oct_conv2d_backward_weights(
-            desc, source.floats, gradient.floats, weightGradient.floats, false, $0, count)
+            desc, source.floats, gradient.floats, weightGradient.floats, false, nil, $0, count)
         },
       ]
     }

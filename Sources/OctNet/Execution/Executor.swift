@@ -7,7 +7,7 @@ final class Executor {
   private let threads: Int
   private let arena: AlignedBuffer
   private let memory: ParameterMemory
-  /// The same with the gradients of one node at a time, for updates as soon as they are known.
+  /// The same with gradients that live until their updates have run.
   private let transientMemory: ParameterMemory
   private let transientGradients: AlignedBuffer
   /// Input and output maps of each node; nil stands for the network's input.
@@ -112,14 +112,14 @@ final class Executor {
 
   /// Gradients of all parameters, after `outputGradient` has been filled. Same images, count and seed as in forward.
   ///
-  /// - Parameter update: called with each parameter and its gradient once nothing reads the parameter any more; the
-  ///   gradient is gone afterwards. Without it all gradients are kept.
+  /// - Parameter updates: receives each parameter and its gradient once nothing reads the parameter any more, and has run
+  ///   them all in the end; the gradients are gone then. Without it all gradients are kept.
   func backward(
     images: UnsafePointer<Float>, count: Int, seed: UInt64 = 0,
-    update: ((ParameterID, UnsafePointer<Float>) -> Void)? = nil
+    updates: UpdateQueue? = nil
   ) {
     precondition(plan.training)
-    let memory = update == nil ? self.memory : transientMemory
+    let memory = updates == nil ? self.memory : transientMemory
     for (index, node) in graph.nodes.enumerated().reversed() {
       guard let gradient = outputGradients[index] else { continue }
       for again in plan.recomputations[index] { recompute(again, images: images, count: count, seed: seed) }
@@ -127,7 +127,8 @@ final class Executor {
         batch: count, threads: threads, seed: Self.nodeSeed(seed, index), memory: memory,
         inputs: backwardInputs[index].map { $0 ?? images }, output: backwardOutputs[index],
         outputGradient: gradient,
-        inputGradients: sinks[index], saved: saved[index], scratch: scratch, profiler: profiler)
+        inputGradients: sinks[index], saved: saved[index], scratch: scratch, profiler: profiler,
+        updates: updates)
       if let profiler, !node.operation.profilesBackward {
         profiler.measure(
           node.operation.kind, .backward, shapes: shapes(of: node),
@@ -136,9 +137,12 @@ final class Executor {
       } else {
         node.operation.backward(context)
       }
-      guard let update else { continue }
-      for parameter in node.operation.parameters { update(parameter, memory.gradient(parameter)) }
+      guard let updates else { continue }
+      for parameter in node.operation.parameters {
+        updates.append(parameter, gradient: memory.gradient(parameter))
+      }
     }
+    updates?.finish()
   }
 
   /// Makes a node's output again, where backward reads it.
@@ -154,20 +158,25 @@ final class Executor {
     ) { node.operation.recompute(context) }
   }
 
-  /// Each node's gradients from 0 on, and the floats that the largest of them take.
+  /// Where gradients lie that wait for their updates, and the floats they take. An operation that runs the updates writes its
+  /// own gradients meanwhile: those from one such operation up to the next take turns in two halves.
   private static func transientOffsets(_ graph: Graph) -> (offsets: [Int], count: Int) {
     let lane = MemoryPlanner.alignment / MemoryLayout<Float>.stride
     var offsets = Array(repeating: 0, count: graph.parameters.count)
-    var count = 0
-    for node in graph.nodes {
-      var end = 0
+    var halves = [0, 0]
+    var half = 0, end = 0
+    var inSecond: [Int] = []
+    for node in graph.nodes.reversed() {
+      if node.operation.runsUpdates { (half, end) = (1 - half, 0) }
       for parameter in node.operation.parameters {
         offsets[parameter.index] = end
+        if half == 1 { inSecond.append(parameter.index) }
         end += (graph.parameters[parameter.index].storedCount + lane - 1) / lane * lane
       }
-      count = max(count, end)
+      halves[half] = max(halves[half], end)
     }
-    return (offsets, count)
+    for parameter in inSecond { offsets[parameter] += halves[0] }
+    return (offsets, halves[0] + halves[1])
   }
 
   private func shapes(of node: Graph.Node) -> String {

@@ -80,15 +80,15 @@ public final class TrainingSession {
     return result
   }
 
-  /// A step that hands out each parameter with its gradient once nothing reads the parameter any more. The gradient is
-  /// gone afterwards. Where the loss is not a number, there are no gradients.
+  /// A step that hands each parameter with its gradient to a queue of updates, made once the loss is known. Where the loss is
+  /// not a number, there is no queue and there are no gradients.
   func step(
     images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, mixed: MixedLabels? = nil, count: Int,
-    dropoutSeed: UInt64, update: @escaping (ParameterID, UnsafePointer<Float>) -> Void
+    dropoutSeed: UInt64, updates: () -> UpdateQueue
   ) -> StepResult {
     let result = forward(images, labels, mixed, count, dropoutSeed)
     guard result.loss.isFinite else { return result }
-    executor.backward(images: images, count: count, seed: dropoutSeed, update: update)
+    executor.backward(images: images, count: count, seed: dropoutSeed, updates: updates())
     return result
   }
 

@@ -32,6 +32,8 @@ public protocol Operation: Sendable {
   func recompute(_ context: ForwardContext)
   /// Whether backward reports its parts to the profiler itself.
   var profilesBackward: Bool { get }
+  /// Whether backward runs the updates that wait beside its own work.
+  var runsUpdates: Bool { get }
 }
 
 extension Operation {
@@ -39,6 +41,7 @@ extension Operation {
   public var computedMacs: Int { macs }
   public var parameters: [ParameterID] { [] }
   public var profilesBackward: Bool { false }
+  public var runsUpdates: Bool { false }
   public var inPlaceGradients: [Int] { [] }
   public var isRecomputable: Bool { false }
   public func recompute(_ context: ForwardContext) {
@@ -109,6 +112,12 @@ public struct BackwardContext {
   let saved: UnsafeMutableRawPointer?
   let scratch: UnsafeMutableRawPointer?
   let profiler: Profiler?
+  let updates: UpdateQueue?
+
+  /// Runs a kernel with the updates that wait, where there are some.
+  func besideUpdates(_ kernel: (UnsafePointer<oct_side_work>?) -> oct_status) -> oct_status {
+    updates.map { $0.beside(kernel) } ?? kernel(nil)
+  }
 }
 
 /// Kernels validate their descriptors; the graph has checked the same sizes, so a refusal is a programmer's mistake.

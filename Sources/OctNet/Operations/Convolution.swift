@@ -12,6 +12,7 @@ struct Convolution: Operation {
   var parameters: [ParameterID] { [weight] + (bias.map { [$0] } ?? []) }
   var backwardReads: BackwardReads { .init(inputs: 1) }
   var profilesBackward: Bool { true }
+  var runsUpdates: Bool { true }
 
   func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int {
     var descriptor = geometry.descriptor(batch: batch)
@@ -38,8 +39,11 @@ struct Convolution: Operation {
     let threads = Int32(c.threads)
     c.profiled(kind, .backwardWeights, geometry) {
       check(
-        oct_conv2d_backward_weights(
-          &descriptor, c.inputs[0], c.outputGradient, c.memory.gradient(weight), false, c.scratch, threads))
+        c.besideUpdates {
+          oct_conv2d_backward_weights(
+            &descriptor, c.inputs[0], c.outputGradient, c.memory.gradient(weight), false, $0, c.scratch,
+            threads)
+        })
       if let bias {
         check(
           oct_bias_backward(

@@ -24,6 +24,7 @@ struct ConvolutionSum: Operation {
   var parameters: [ParameterID] { sources.map(\.weight) + (norm?.parameters ?? []) }
   var backwardReads: BackwardReads { .init(inputs: sources.count) }
   var profilesBackward: Bool { true }
+  var runsUpdates: Bool { true }
 
   private var output: MapShape { sources[0].geometry.output }
 
@@ -96,9 +97,11 @@ struct ConvolutionSum: Operation {
       var descriptor = source.geometry.descriptor(batch: c.batch)
       c.profiled(kind, .backwardWeights, source.geometry) {
         check(
-          oct_conv2d_backward_weights(
-            &descriptor, c.inputs[index], c.outputGradient, c.memory.gradient(source.weight), false,
-            c.scratch, threads))
+          c.besideUpdates {
+            oct_conv2d_backward_weights(
+              &descriptor, c.inputs[index], c.outputGradient, c.memory.gradient(source.weight), false, $0,
+              c.scratch, threads)
+          })
       }
       if let sink = c.inputGradients[index] {
         c.profiled(kind, .backwardData, source.geometry) {

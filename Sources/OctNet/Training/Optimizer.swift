@@ -68,58 +68,67 @@ public final class Optimizer {
   /// The same from gradients that lie elsewhere, in the order of the parameters.
   func update(_ gradients: UnsafePointer<Float>, learningRate: Double, gradientScale: Float) {
     beginStep()
-    for group in groups {
-      update(
-        group, gradient: gradients + group.range.lowerBound, learningRate: learningRate,
-        gradientScale: gradientScale)
+    run(
+      groups.map {
+        makeUpdate(
+          $0, gradient: gradients + $0.range.lowerBound, learningRate: learningRate,
+          gradientScale: gradientScale)
+      })
+  }
+
+  private func beginStep() { step += 1 }
+
+  /// Counts a step whose parameters are updated one by one. Where times are measured, no update waits.
+  func queue(learningRate: Double) -> UpdateQueue {
+    beginStep()
+    return UpdateQueue(waits: profiler == nil) { [self] id, gradient in
+      makeUpdate(
+        Group(range: parameters.entries[id.index].range, weightDecay: weightDecays[id.index]),
+        gradient: gradient, learningRate: learningRate, gradientScale: 1)
+    } run: { [self] in
+      run($0)
     }
   }
 
-  /// Counts a step whose parameters are updated one by one.
-  func beginStep() { step += 1 }
-
-  /// One parameter's share of the step.
-  func update(_ id: ParameterID, gradient: UnsafePointer<Float>, learningRate: Double) {
-    let range = parameters.entries[id.index].range
-    update(
-      Group(range: range, weightDecay: weightDecays[id.index]), gradient: gradient,
-      learningRate: learningRate, gradientScale: 1)
-  }
-
-  private func update(
-    _ group: Group, gradient: UnsafePointer<Float>, learningRate: Double, gradientScale: Float
-  ) {
-    guard let profiler else { return apply(group, gradient, learningRate, gradientScale) }
+  private func run(_ updates: [oct_update]) {
+    func run() {
+      let status = updates.withUnsafeBufferPointer { items in
+        var list = oct_updates(items: items.baseAddress, count: items.count)
+        return oct_run_updates(&list, threads)
+      }
+      precondition(status == OCT_OK, "optimizer settings the kernel refuses")
+    }
+    guard let profiler else { return run() }
     // Reads gradient, weights and state, writes weights and state.
-    let bytes = Double(group.range.count * (3 + 2 * state.count) * MemoryLayout<Float>.stride)
-    profiler.measure(configuration.name, .update, bytes: bytes) {
-      apply(group, gradient, learningRate, gradientScale)
-    }
+    let count = updates.map(\.count).reduce(0, +)
+    let bytes = Double(count * (3 + 2 * state.count) * MemoryLayout<Float>.stride)
+    profiler.measure(configuration.name, .update, bytes: bytes, run)
   }
 
-  private func apply(
-    _ group: Group, _ gradient: UnsafePointer<Float>, _ learningRate: Double, _ gradientScale: Float
-  ) {
+  private func makeUpdate(
+    _ group: Group, gradient: UnsafePointer<Float>, learningRate: Double, gradientScale: Float
+  ) -> oct_update {
     let start = group.range.lowerBound
-    let values = parameters.values + start
-    let status: oct_status
+    var update = oct_update()
+    update.count = group.range.count
+    update.gradient = gradient
+    update.weights = parameters.values + start
+    update.first = state.first.map { $0.floats + start }
     switch configuration {
     case .sgd(let momentum, let nesterov):
-      var rule = oct_sgd(
+      update.optimizer = OCT_SGD
+      update.sgd = oct_sgd(
         learning_rate: Float(learningRate), momentum: momentum, weight_decay: group.weightDecay,
         gradient_scale: gradientScale, nesterov: nesterov, first_step: step == 1)
-      status = oct_sgd_update(
-        &rule, group.range.count, gradient, values, state.first.map { $0.floats + start }, threads)
     case .adam(let beta1, let beta2, let epsilon), .adamW(let beta1, let beta2, let epsilon):
-      var rule = oct_adam(
+      update.optimizer = OCT_ADAM
+      update.second = state[1].floats + start
+      update.adam = oct_adam(
         beta1: beta1, beta2: beta2, learning_rate: Float(learningRate), epsilon: epsilon,
         weight_decay: group.weightDecay, gradient_scale: gradientScale,
         decoupled: configuration.name == "adamw", step: Int64(step))
-      status = oct_adam_update(
-        &rule, group.range.count, gradient, values, state[0].floats + start, state[1].floats + start,
-        threads)
     }
-    precondition(status == OCT_OK, "optimizer settings the kernel refuses")
+    return update
   }
 
   /// √Σg² over all gradients.
