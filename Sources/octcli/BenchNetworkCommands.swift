@@ -17,7 +17,9 @@ struct BenchNetworkOptions: ParsableArguments {
   var repetitions: Int?
 
   @Flag(
-    help: "Print where the time goes: each kind of operation with time, share, GFLOP/s and GB/s. Updates run alone.")
+    help: ArgumentHelp(
+      "Print where the time goes: each kind of operation with time, share, GFLOP/s and GB/s.",
+      discussion: "The optimizer's updates, otherwise beside the convolutions, then run alone."))
   var profile = false
 
   @Flag(help: "Print it for each shape of each kind.")
