@@ -40,7 +40,7 @@ bool oct_sweep_splits_blocks(const oct_sweep *s, int threads) {
 
 oct_block_rows oct_sweep_rows_of_block(const oct_sweep *s, ptrdiff_t block, int thread, int threads) {
   const ptrdiff_t channels = s->dst_channels / s->g, lanes = oct_padded(channels) / OCT_LANE;
-  // In lanes of a thread-th, so that every cut is a whole number.
+  // Each lane counts as many parts as there are threads, so that every cut falls between parts.
   const ptrdiff_t begin = block * (OCT_BLOCK / OCT_LANE) * threads;
   const ptrdiff_t parts = oct_block_width(channels, block) / OCT_LANE * threads;
   const ptrdiff_t first = oct_max(thread * lanes - begin, 0), last = oct_min((thread + 1) * lanes - begin, parts);
