@@ -38,7 +38,11 @@ final class TrainingReporter {
         + "epochs: \(settings.epochs), threads: \(settings.threads)")
     if let directory = report.directory { bar.note("run: \(directory)") }
     if report.position.step > 0 {
-      bar.note("resumed at epoch \(report.position.epoch + 1), step \(report.position.batch + 1)")
+      let epoch = report.position.epoch + 1
+      let steps = report.position.step - report.position.epoch * report.stepsPerEpoch
+      bar.note(
+        steps == report.stepsPerEpoch
+          ? "resumed after the training of epoch \(epoch)" : "resumed at epoch \(epoch), step \(steps + 1)")
     }
   }
 

@@ -85,6 +85,67 @@ import Testing
     }
   }
 
+  /// Trains in sessions that each end when they are asked for the n-th time whether to stop, and a last one that is not
+  /// stopped.
+  private func train(
+    _ name: String, _ configuration: TrainingConfiguration, stoppingAtQuestions stops: [Int]
+  ) throws -> (outcome: Outcome, questions: Int, stopped: [TrainingPosition]) {
+    var losses: [UInt64] = []
+    var stopped: [TrainingPosition] = []
+    let run = try RunDirectory.create(directory(name))
+    for part in 0...stops.count {
+      let network = try TinyRun.network(seed: UInt64(part + 1))
+      let state = part == 0 ? nil : try TrainingState(path: RunDirectory.open(run.path).statePath)
+      let trainer = try Trainer(
+        network: network, configuration: configuration, data: TinyRun.data, directory: run, resuming: state
+      ) { event in
+        if case .step(let report) = event { losses.append(report.loss.bitPattern) }
+      }
+      var questions = 0
+      let summary = try trainer.run {
+        questions += 1
+        return part < stops.count && questions == stops[part]
+      }
+      #expect(summary.isInterrupted == (part < stops.count))
+      if part == stops.count { return (try outcome(network, losses, in: run), questions, stopped) }
+      stopped.append(try TrainingState(path: run.statePath).position)
+    }
+    throw OctNetError.training("the loop above returns")
+  }
+
+  /// At every batch of training and evaluation, also between those that make one update.
+  @Test(arguments: [1, 2])
+  func stoppingAtAnyBatchChangesNothing(accumulationSteps: Int) throws {
+    var configuration = TinyRun.configuration()
+    configuration.batchSize = 4
+    configuration.accumulationSteps = accumulationSteps
+    configuration.emaDecay = 0.9
+    configuration.earlyStoppingEpochs = 2
+    let whole = try train("whole", configuration, stoppingAtQuestions: [])
+    // Three epochs of six batches and of three for the evaluation, whose last one asks nothing; two ends of epochs.
+    #expect(whole.questions == 3 * (6 + 2) + 2)
+    for question in 1...whole.questions {
+      let parts = try train("parts\(question)", configuration, stoppingAtQuestions: [question])
+      #expect(parts.outcome == whole.outcome, "stopped at \(question)")
+    }
+    let often = try train("often", configuration, stoppingAtQuestions: [3, 4, 3, 1, 2, 5])
+    #expect(often.outcome == whole.outcome)
+  }
+
+  /// The state says that the epoch's training is done; the session after it begins with the evaluation.
+  @Test func anEvaluationThatWasCutShortBeginsAgain() throws {
+    var configuration = TinyRun.configuration()
+    // Another rate in every step: that of the log is the last one's.
+    configuration.schedule = LearningRateSchedule(base: 0.05, shape: .cosine)
+    let whole = try train("whole", configuration, stoppingAtQuestions: [])
+    let parts = try train("parts", configuration, stoppingAtQuestions: [6, 1, 5])
+    #expect(parts.outcome == whole.outcome)
+    for position in parts.stopped.prefix(2) {
+      #expect(position.epoch == 0 && position.batch == 5 && position.step == 5 && position.images == 22)
+    }
+    #expect(parts.stopped[2].epoch == 1 && parts.stopped[2].batch == 3)
+  }
+
   @Test func threadsMayChangeOnResume() throws {
     let whole = try train("whole", TinyRun.configuration(threads: 1))
     let parts = try train("parts", TinyRun.configuration(), stoppingAfter: [3, 9], threads: [2, 5, 1])

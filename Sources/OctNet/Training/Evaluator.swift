@@ -18,11 +18,12 @@ public struct Evaluator {
   ///   - limit: only the first so many images.
   ///   - predictions: a CSV file to write: a header and one row an image, `index,label,logit_0,…`, in the data set's
   ///     order; it appears when the evaluation is complete.
-  ///   - onProgress: called after each batch with images done and images in all.
+  ///   - onProgress: called after each batch with images done and images in all; an error that it throws ends the
+  ///     evaluation and is passed on.
   /// - Throws: `OctNetError.configuration` where network and data do not fit, `OctNetError.file` for the predictions.
   public func evaluate(
     _ dataset: any Dataset, limit: Int? = nil, predictions path: String? = nil,
-    onProgress: ((_ done: Int, _ total: Int) -> Void)? = nil
+    onProgress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
   ) throws -> EvaluationResult {
     try network.check(fits: dataset, normalization: normalization)
     guard let path else { return try run(dataset, limit: limit, onProgress: onProgress) { _, _, _ in } }
@@ -38,7 +39,7 @@ public struct Evaluator {
   }
 
   private func run(
-    _ dataset: any Dataset, limit: Int?, onProgress: ((Int, Int) -> Void)?,
+    _ dataset: any Dataset, limit: Int?, onProgress: (Int, Int) throws -> Void,
     _ body: (_ index: Int, _ label: Int, _ logits: UnsafeBufferPointer<Float>) throws -> Void
   ) throws -> EvaluationResult {
     let session = try InferenceSession(network: network, batchSize: batchSize, threads: threads)
@@ -62,7 +63,7 @@ public struct Evaluator {
         try body(done + image, label, row)
       }
       done += batch.count
-      onProgress?(done, total)
+      try onProgress(done, total)
     }
     return sums.result(classNames: dataset.classNames)
   }

@@ -10,6 +10,9 @@ final class GradientAccumulator {
   private let threads: Int32
   /// Images so far.
   private(set) var images = 0
+  /// Of the network before the first batch: a few thousand numbers.
+  private var statistics: [Float] = []
+  private var counters: [Int64] = []
 
   init(parameters: ParameterStore, threads: Int) {
     count = parameters.count
@@ -28,4 +31,20 @@ final class GradientAccumulator {
   }
 
   func reset() { images = 0 }
+
+  // MARK: Taking batches back
+
+  /// Remembers running statistics and counters, which change with every batch.
+  func keepStatistics(of network: Network) {
+    let states = UnsafeBufferPointer(
+      start: network.parameters.states, count: network.parameters.stateCount)
+    statistics.removeAll(keepingCapacity: true)
+    statistics.append(contentsOf: states)
+    counters = network.counters
+  }
+
+  func restoreStatistics(of network: Network) {
+    network.parameters.states.update(from: statistics, count: statistics.count)
+    network.counters = counters
+  }
 }

@@ -15,6 +15,12 @@ public final class Trainer {
   private let loader: BatchLoader
   private var log: TrainingLog
   private var results: RunResults
+  /// After the last update of the weights: behind `position` where batches are being accumulated.
+  private var updatedPosition = TrainingPosition()
+  /// Of the last update.
+  private var learningRate = 0.0
+  /// What the state's file holds.
+  private var savedPosition: TrainingPosition?
 
   /// - Parameters:
   ///   - network: usually `configuration.model`'s `makeNetwork(seed:)`; trained in place.
@@ -61,6 +67,11 @@ public final class Trainer {
       }
     }
     position.epochImages = images
+    updatedPosition = position
+    if let state, position.step > 0 {
+      learningRate = configuration.schedule.rate(
+        step: position.step - 1, stepsPerEpoch: stepsPerEpoch, epochs: state.configuration.epochs)
+    }
     if let directory {
       try configuration.write(to: directory.configurationPath)
       // On resume this takes back what was written after the state.
@@ -71,8 +82,9 @@ public final class Trainer {
 
   /// Trains up to the last epoch, or until the run stops early.
   ///
-  /// - Parameter shouldStop: asked after every update of the weights; when it says so, the state is written and the run
-  ///   is interrupted.
+  /// - Parameter shouldStop: asked after every batch of training and of evaluation; when it says so, the state is written
+  ///   and the run is interrupted. An evaluation that was cut short begins again when the run goes on, and so does an
+  ///   update of which some batches were accumulated.
   /// - Throws: `OctNetError.training` for a loss that is not a number, `OctNetError.file` for a checkpoint that cannot
   ///   be written; earlier files stay as they were.
   @discardableResult
@@ -85,14 +97,30 @@ public final class Trainer {
           testImages: min(data.test.count, configuration.testLimit ?? data.test.count),
           stepsPerEpoch: stepsPerEpoch, position: position, directory: directory?.path)))
     var isInterrupted = false
-    while position.epoch < configuration.epochs && results.outcome == .unfinished && !isInterrupted {
-      isInterrupted = try runEpoch(shouldStop: shouldStop) && results.outcome == .unfinished
+    do {
+      while !isDone {
+        try trainEpoch(shouldStop: shouldStop)
+        try finishEpoch(shouldStop: shouldStop)
+        if !isDone { try stopIfAsked(shouldStop) }
+      }
+    } catch is StopRequest {
+      isInterrupted = true
+      if savedPosition != position { try writeState() }
     }
     let summary = TrainingSummary(
       steps: position.step, results: results, seconds: position.earlierSeconds + position.seconds,
       isInterrupted: isInterrupted)
     onEvent(.finished(summary))
     return summary
+  }
+
+  private var isDone: Bool { position.epoch >= configuration.epochs || results.outcome != .unfinished }
+
+  /// Ends whatever the run is doing; `run` writes the state.
+  private struct StopRequest: Error {}
+
+  private func stopIfAsked(_ shouldStop: () throws -> Bool) throws {
+    if try shouldStop() { throw StopRequest() }
   }
 
   /// Whose weights are evaluated and saved: `network`, or their moving average.
@@ -105,43 +133,48 @@ public final class Trainer {
     (loader.batchesPerEpoch + configuration.accumulationSteps - 1) / configuration.accumulationSteps
   }
 
-  /// Ends the loop over the batches.
-  private struct StopRequest: Error {}
-
-  /// - Returns: whether to stop.
-  private func runEpoch(shouldStop: () throws -> Bool) throws -> Bool {
+  /// What is left of the epoch's training: nothing where only its evaluation is due.
+  private func trainEpoch(shouldStop: () throws -> Bool) throws {
     let clock = ContinuousClock()
     let start = clock.now
     let secondsBefore = position.seconds
-    var rate = 0.0
-    var stop = false
     var stepLoss = (sum: 0.0, images: 0)
-    do {
-      try loader.forEachBatch(epoch: position.epoch, startingAt: position.batch) { batch in
-        let isLast =
-          (batch.index + 1) % configuration.accumulationSteps == 0
-          || batch.index + 1 == loader.batchesPerEpoch
-        rate = configuration.schedule.rate(
-          step: position.step, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
-        let result = try process(batch, isLast: isLast, learningRate: rate)
-        stepLoss.sum += Double(result.loss) * Double(batch.count)
-        stepLoss.images += batch.count
-        // Between two updates there are gradients that no state holds.
-        guard isLast else { return }
+    try loader.forEachBatch(epoch: position.epoch, startingAt: position.batch) { batch in
+      let isLast =
+        (batch.index + 1) % configuration.accumulationSteps == 0
+        || batch.index + 1 == loader.batchesPerEpoch
+      learningRate = configuration.schedule.rate(
+        step: position.step, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
+      let result = try process(batch, isLast: isLast, learningRate: learningRate)
+      stepLoss.sum += Double(result.loss) * Double(batch.count)
+      stepLoss.images += batch.count
+      if isLast {
         position.step += 1
         position.seconds = secondsBefore + (clock.now - start).inSeconds
-        onEvent(.step(stepReport(loss: stepLoss.sum / Double(stepLoss.images), learningRate: rate)))
+        updatedPosition = position
+        onEvent(.step(stepReport(loss: stepLoss.sum / Double(stepLoss.images), learningRate: learningRate)))
         stepLoss = (0, 0)
-        stop = try shouldStop()
-        if position.batch < loader.batchesPerEpoch {
-          let isDue = configuration.checkpointEverySteps.map { position.step % $0 == 0 } ?? false
-          if stop || isDue { try writeState() }
-          if stop { throw StopRequest() }
-        }
+        if isCheckpointDue { try writeState() }
       }
-    } catch is StopRequest { return true }
-    try finishEpoch(learningRate: rate)
-    return stop
+      if try shouldStop() {
+        // No state holds the gradients between two updates.
+        if !isLast { takeBackAccumulatedBatches() }
+        throw StopRequest()
+      }
+    }
+  }
+
+  private var isCheckpointDue: Bool {
+    // An epoch's end has a checkpoint of its own.
+    guard let interval = configuration.checkpointEverySteps, position.batch < loader.batchesPerEpoch else {
+      return false
+    }
+    return position.step % interval == 0
+  }
+
+  private func takeBackAccumulatedBatches() {
+    updater.takeBackAccumulatedBatches()
+    position = updatedPosition
   }
 
   /// Passes over one batch, the update where it is due, and the position after it.
@@ -176,10 +209,12 @@ public final class Trainer {
 
   private var imagesPerSecond: Double { Double(position.images) / max(position.seconds, 1e-9) }
 
-  private func finishEpoch(learningRate: Double) throws {
+  /// The evaluation and what follows from it. Where it is cut short, the position stays behind the epoch's last batch.
+  private func finishEpoch(shouldStop: () throws -> Bool) throws {
     let epoch = position.epoch + 1
     let isDue = epoch % configuration.evaluateEvery == 0 || epoch == configuration.epochs
-    let test = isDue ? try evaluate() : nil
+    let test =
+      isDue ? try evaluate(data.test, limit: configuration.testLimit, shouldStop: shouldStop) : nil
     let isBest = keepScore(test, epoch: epoch)
     let report = EpochReport(
       epoch: epoch, epochs: configuration.epochs, trainLoss: position.lossSum / Double(position.images),
@@ -192,17 +227,22 @@ public final class Trainer {
     next.earlierSeconds += next.seconds
     (next.lossSum, next.correct, next.images, next.seconds) = (0, 0, 0, 0)
     position = next
+    updatedPosition = next
     log.append(report)
     onEvent(.epochFinished(report))
     try writeCheckpoints(isBest: isBest)
   }
 
-  private func evaluate() throws -> EvaluationResult {
+  private func evaluate(
+    _ dataset: any Dataset, limit: Int?, shouldStop: () throws -> Bool
+  ) throws -> EvaluationResult {
     let evaluator = Evaluator(
       network: evaluatedNetwork, normalization: configuration.normalization,
       batchSize: configuration.batchSize, threads: configuration.threads)
-    return try evaluator.evaluate(data.test, limit: configuration.testLimit) { [onEvent] done, total in
+    return try evaluator.evaluate(dataset, limit: limit) { done, total in
       onEvent(.evaluating(done: done, total: total))
+      // After the last batch the result is there.
+      if done < total { try stopIfAsked(shouldStop) }
     }
   }
 
@@ -250,6 +290,7 @@ public final class Trainer {
       configuration: configuration, position: position, log: log, results: results, network: network,
       optimizer: updater.optimizer, average: updater.average?.network)
     try state.write(to: directory.statePath)
+    savedPosition = position
     onEvent(.checkpointWritten(path: directory.statePath))
   }
 }

@@ -41,6 +41,7 @@ final class WeightUpdater {
       average?.update(from: network, updates: optimizer.step - 1)
       return result
     }
+    if let accumulator, accumulator.images == 0 { accumulator.keepStatistics(of: network) }
     // All gradients come before the first update: for their norm, or because batches follow.
     let result = session.step(
       images: batch.images, labels: batch.labels, mixed: batch.mixed, count: batch.count,
@@ -49,6 +50,14 @@ final class WeightUpdater {
     accumulator?.add(network.parameters.gradients, images: batch.count)
     if isLast { try update(learningRate: learningRate) }
     return result
+  }
+
+  /// As if the batches since the last update had not been: their gradients are dropped, and what they did to the running
+  /// statistics is undone.
+  func takeBackAccumulatedBatches() {
+    guard let accumulator, accumulator.images > 0 else { return }
+    accumulator.restoreStatistics(of: network)
+    accumulator.reset()
   }
 
   private func update(learningRate: Double) throws(OctNetError) {
