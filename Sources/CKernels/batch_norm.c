@@ -250,13 +250,16 @@ oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float 
       repeat(&plan, begin, end, s.b);
       repeat(&plan, begin, end, s.d);
     }
+    // Nobody asks for the gradient of a network's input.
+    if (diff_src == NULL && (diff_residual == NULL || keeps)) first = last;
     for (ptrdiff_t t = last; t-- > first;) {
       const column_task task = task_at(&plan, t);
       const float *from = keeps ? diff_residual : diff_dst;
       leaves->norm_gradient_apply(
           task.rows, task.stride, task.width, src + task.offset, mask == NULL || keeps ? NULL : mask + task.offset,
           from + task.offset, s.mean + task.column, s.a + task.column,
-          recomputes ? s.shift + task.column : NULL, s.b + task.column, s.d + task.column, diff_src + task.offset, accumulate_src,
+          recomputes ? s.shift + task.column : NULL, s.b + task.column, s.d + task.column,
+          diff_src == NULL ? NULL : diff_src + task.offset, accumulate_src,
           diff_residual == NULL || keeps ? NULL : diff_residual + task.offset, accumulate_residual);
     }
   }

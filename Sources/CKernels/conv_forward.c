@@ -86,10 +86,8 @@ ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sour
   return bytes;
 }
 
-oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *low, ptrdiff_t low_h,
-                                      ptrdiff_t low_w, const oct_conv2d_epilogue *epilogue, float *dst, void *scratch,
-                                      int threads) {
-  if (count < 1 || count > OCT_MAX_SOURCES || threads < 1) return OCT_INVALID_DESCRIPTOR;
+oct_status oct_conv2d_sources_check(const oct_conv2d_source *sources, int count) {
+  if (count < 1 || count > OCT_MAX_SOURCES) return OCT_INVALID_DESCRIPTOR;
   const oct_conv2d_desc *d = sources[0].desc;
   for (int i = 0; i < count; i++) {
     const oct_conv2d_desc *o = sources[i].desc;
@@ -97,6 +95,14 @@ oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int coun
         o->g != d->g || oct_conv_is_depthwise(o) != oct_conv_is_depthwise(d))
       return OCT_INVALID_DESCRIPTOR;
   }
+  return OCT_OK;
+}
+
+oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *low, ptrdiff_t low_h,
+                                      ptrdiff_t low_w, const oct_conv2d_epilogue *epilogue, float *dst, void *scratch,
+                                      int threads) {
+  if (oct_conv2d_sources_check(sources, count) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
+  const oct_conv2d_desc *d = sources[0].desc;
   if (low && (low_h < oct_ceil_div(d->oh, 2) || low_w < oct_ceil_div(d->ow, 2))) return OCT_INVALID_DESCRIPTOR;
   if (oct_conv_is_depthwise(d)) {
     if (epilogue && (epilogue->scale || epilogue->bias || epilogue->residual || epilogue->relu))

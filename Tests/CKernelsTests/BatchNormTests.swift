@@ -38,7 +38,10 @@ import Testing
     let dst, mean, invStd, shift, runningMean, runningVar, diffSrc, diffResidual, diffGamma, diffBeta: Guarded
     let scratch: GuardedBytes
 
-    init(_ k: Case, accumulateSrc: Bool = false, accumulateResidual: Bool = false, threads: Int32 = 2) {
+    init(
+      _ k: Case, accumulateSrc: Bool = false, accumulateResidual: Bool = false, wantsSrc: Bool = true,
+      threads: Int32 = 2
+    ) {
       var random = TestRandom(seed: 1)
       let offset = k.mean
       src = random.floats(k.count).map { $0 + offset }
@@ -62,7 +65,8 @@ import Testing
       #expect(
         oct_batch_norm_backward(
           &d, src, k.relu ? dst.pointer : nil, diffDst, gamma, mean.pointer, invStd.pointer, shift.pointer,
-          diffSrc.pointer, accumulateSrc, k.residual ? diffResidual.pointer : nil, accumulateResidual,
+          wantsSrc ? diffSrc.pointer : nil, accumulateSrc, k.residual ? diffResidual.pointer : nil,
+          accumulateResidual,
           diffGamma.pointer,
           diffBeta.pointer, scratch.pointer, threads) == OCT_OK)
     }
@@ -104,6 +108,17 @@ import Testing
       }
       #expect(p.scratch.isIntact)
     }
+  }
+
+  /// A norm of a network's input: nobody asks for the gradient of an image.
+  @Test(arguments: cases, [false, true])
+  func theSourceMayHaveNoGradient(testCase k: Case, accumulate: Bool) {
+    let whole = Passes(k, accumulateResidual: accumulate)
+    let part = Passes(k, accumulateResidual: accumulate, wantsSrc: false)
+    #expect(part.diffGamma.values == whole.diffGamma.values)
+    #expect(part.diffBeta.values == whole.diffBeta.values)
+    #expect(part.diffResidual.values == whole.diffResidual.values)
+    #expect(part.diffSrc.values == part.diffSrc.start)
   }
 
   @Test(arguments: cases)

@@ -102,9 +102,12 @@ typedef struct oct_conv2d_epilogue {
   bool relu;
 } oct_conv2d_epilogue;
 
+/// Whether these convolutions can be summed in one accumulation: they share n, oh, ow, oc and g, and all or none are
+/// depthwise. Reads the descriptors only.
+oct_status oct_conv2d_sources_check(const oct_conv2d_source *sources, int count);
 ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sources, int count, int threads);
-/// dst = epilogue(Σ_s conv(sources[s]) + up2(low)): one accumulation in registers. One to four sources, which share n,
-/// oh, ow, oc and g.
+/// dst = epilogue(Σ_s conv(sources[s]) + up2(low)): one accumulation in registers. One to four sources that pass
+/// oct_conv2d_sources_check.
 /// `low` (NULL for none) is a map [n, low_h, low_w, oc] read at (oh / 2, ow / 2): nearest upsampling by 2, cropped.
 /// `epilogue` may be NULL; depthwise convolutions take none.
 oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *low, ptrdiff_t low_h,
@@ -177,7 +180,7 @@ void oct_batch_norm_fold(const oct_batch_norm_desc *desc, const float *gamma, co
 /// With relu, diff_dst is first masked by dst > 0. Where there was no residual `dst` may be NULL: its sign then follows
 /// from src, bit for bit, and one map less is read. Without relu neither dst nor save_shift is read. The masked gradient also goes
 /// to diff_residual (may be NULL). The two accumulate flags choose between assigning and adding.
-/// diff_gamma[c] and diff_beta[c] are assigned. diff_src or diff_residual, not both, may be diff_dst itself.
+/// diff_gamma[c] and diff_beta[c] are assigned. diff_src (may be NULL) or diff_residual, not both, may be diff_dst itself.
 oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float *src, const float *dst,
                                    const float *diff_dst, const float *gamma, const float *save_mean,
                                    const float *save_inv_std, const float *save_shift, float *diff_src,

@@ -31,11 +31,12 @@ extension Graph {
       guard convolutions.count + upsamplings.count == 2, !convolutions.isEmpty else { continue }
       let parts = convolutions.compactMap { nodes[$0].operation as? Convolution }
       let low = upsamplings.first.map { shape(of: nodes[$0].inputs[0]) }
+      let sum = ConvolutionSum(
+        sources: parts.map { .init(geometry: $0.geometry, weight: $0.weight) }, low: low)
+      guard sum.isSupported else { continue }
       joined[index] = Node(
-        operation: ConvolutionSum(
-          sources: parts.map { .init(geometry: $0.geometry, weight: $0.weight) }, low: low),
-        inputs: (convolutions + upsamplings).map { nodes[$0].inputs[0] }, output: node.output, path: node.path
-      )
+        operation: sum, inputs: (convolutions + upsamplings).map { nodes[$0].inputs[0] }, output: node.output,
+        path: node.path)
       replaced.formUnion(convolutions + upsamplings)
     }
     return replacing(replaced, with: joined)

@@ -75,16 +75,18 @@ struct BatchNormalization: Operation {
   }
 
   func backward(_ c: BackwardContext) {
-    guard let saved = c.saved?.assumingMemoryBound(to: Float.self), let sink = c.inputGradients[0] else {
-      preconditionFailure("batch norm needs its saved statistics and an input with a gradient")
+    guard let saved = c.saved?.assumingMemoryBound(to: Float.self) else {
+      preconditionFailure("batch norm needs its saved statistics")
     }
+    // None where the norm reads the network's input.
+    let sink = c.inputGradients[0]
     var descriptor = descriptor(batch: c.batch)
     let residual = addsResidual ? c.inputGradients[1] : nil
     check(
       oct_batch_norm_backward(
         &descriptor, c.inputs[0], addsResidual ? c.output : nil, c.outputGradient, c.memory.value(scale),
         saved,
-        saved + shape.channels, saved + 2 * shape.channels, sink.pointer, sink.accumulate,
+        saved + shape.channels, saved + 2 * shape.channels, sink?.pointer, sink?.accumulate ?? false,
         residual?.pointer, residual?.accumulate ?? false, c.memory.gradient(scale), c.memory.gradient(shift),
         c.scratch,
         Int32(c.threads)))

@@ -28,6 +28,16 @@ struct ConvolutionSum: Operation {
 
   private var output: MapShape { sources[0].geometry.output }
 
+  /// Whether the kernels sum these sources in one accumulation; convolutions of unlike groups they do not.
+  var isSupported: Bool {
+    withDescriptors(batch: 1) { descriptors in
+      let kernelSources = descriptors.map {
+        oct_conv2d_source(desc: $0, src: nil, weights: nil, transformed: nil)
+      }
+      return oct_conv2d_sources_check(kernelSources, Int32(kernelSources.count)) == OCT_OK
+    }
+  }
+
   func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int {
     if pass == .backward {
       return sources.map { source in

@@ -1,0 +1,155 @@
+@testable import OctNet
+
+/// A network that follows from a seed: convolutions of any kernel, stride, group and ratio, norms, activations, pools,
+/// sums and maps that several layers read, in an order that nobody would think of.
+///
+/// What a layer refuses is left out, so that every seed gives a network.
+struct RandomNetwork {
+  static let classes = 3
+
+  let seed: UInt64
+
+  /// Odd and even sizes, down to one row.
+  var inputShape: MapShape {
+    var draw = RandomStream(seed: seed, "input")
+    return MapShape(
+      height: 1 + draw.index(below: 11), width: 1 + draw.index(below: 11), channels: 1 + draw.index(below: 4))
+  }
+
+  func make() throws -> Network {
+    try Network(inputShape: inputShape, seed: seed) { image in
+      var author = Author(seed: seed, image: image)
+      for _ in 0..<(3 + author.draw.index(below: 8)) { author.addStep() }
+      return try author.finish()
+    }
+  }
+}
+
+/// Writes a network step by step, and knows the features that there are.
+private struct Author {
+  var draw: RandomStream
+  private var features: [OctFeature]
+  private var names = 0
+
+  init(seed: UInt64, image: OctFeature) {
+    draw = RandomStream(seed: seed, "network")
+    features = [image]
+  }
+
+  /// The latest feature as often as any other one, so that networks are deep and maps are shared.
+  private mutating func feature() -> OctFeature {
+    let index = draw.index(below: 2) == 0 ? features.count - 1 : draw.index(below: features.count)
+    return features[index]
+  }
+
+  private mutating func chance(_ percent: Int) -> Bool { draw.index(below: 100) < percent }
+
+  private mutating func one<Element>(of choices: [Element]) -> Element {
+    choices[draw.index(below: choices.count)]
+  }
+
+  private mutating func name(_ kind: String) -> String {
+    names += 1
+    return "\(kind)\(names)"
+  }
+
+  /// One step; nothing where the layer does not take the feature.
+  mutating func addStep() {
+    let step = draw.index(below: 10)
+    let x = feature()
+    let made: OctFeature? =
+      switch step {
+      case 0, 1: try? convolved(x)
+      case 2: try? normalized(convolved(x), rectified: chance(70))
+      case 3: try? residual(x)
+      case 4: try? sumOfConvolutions(x, feature())
+      case 5: try? x + equal(to: x)
+      case 6: try? normalized(x, rectified: chance(50))
+      case 7: try? ReLU()(x)
+      case 8: try? pooled(x)
+      default: try? ReLU()(x + normalized(equal(to: x), rectified: false))
+      }
+    if let made { features.append(made) }
+  }
+
+  /// Logits of the latest features, each pooled over its pixels.
+  mutating func finish() throws -> OctFeature {
+    var logits: OctFeature?
+    for x in features.suffix(1 + draw.index(below: 2)) {
+      let merged = try convolution(x, outputChannels: 5, kernelSize: 1, alphaOut: 0, bias: false)(x)
+      let head = Linear(name("fc"), inputChannels: 5, outputChannels: RandomNetwork.classes)
+      let part = try head(GlobalAvgPool()(merged))
+      logits = try logits.map { try $0 + part } ?? part
+    }
+    // There is always one.
+    guard let logits else { throw OctNetError.graph(layer: "", "no feature") }
+    return logits
+  }
+
+  // MARK: Steps
+
+  /// The ratio that makes exactly these low channels.
+  private func alpha(_ x: OctFeature) -> Double {
+    x.lowChannels == x.channels
+      ? 1
+      : (Double(x.lowChannels) + 0.5) / Double(x.channels)
+        * (x.lowChannels == 0 ? 0 : 1)
+  }
+
+  private mutating func convolution(
+    _ x: OctFeature, outputChannels: Int? = nil, kernelSize: Int? = nil, stride: Int = 1,
+    alphaOut: Double? = nil, bias: Bool? = nil
+  ) throws -> OctConv2d {
+    let kernel = kernelSize ?? one(of: [1, 1, 3, 3, 5])
+    let output = outputChannels ?? one(of: [1, 2, 3, 4, 8, 12, 16, 17, 24])
+    let ratio = alphaOut ?? one(of: [0, 0, 0, 0.25, 0.5, 1])
+    // Some divide nothing, which the layer refuses; depthwise where all three agree.
+    let groups = outputChannels == nil && chance(35) ? one(of: [2, 4, x.channels]) : 1
+    return OctConv2d(
+      name("conv"), inputChannels: x.channels,
+      outputChannels: groups > 1 && groups == x.channels && chance(70) ? x.channels : output,
+      kernelSize: kernel,
+      stride: stride, padding: kernel / 2, groups: groups, bias: bias ?? chance(20), alphaIn: alpha(x),
+      alphaOut: ratio, variant: one(of: Variant.allCases), downsampling: one(of: Downsampling.allCases))
+  }
+
+  private mutating func convolved(_ x: OctFeature) throws -> OctFeature {
+    try convolution(x, stride: chance(25) ? 2 : 1)(x)
+  }
+
+  private mutating func normalized(_ x: OctFeature, rectified: Bool) throws -> OctFeature {
+    let norm = try BatchNorm2d(name("norm"), channels: x.channels, alpha: alpha(x))(x)
+    return rectified ? try ReLU()(norm) : norm
+  }
+
+  /// A convolution of `x` to its own shape.
+  private mutating func equal(to x: OctFeature) throws -> OctFeature {
+    try convolution(x, outputChannels: x.channels, alphaOut: alpha(x))(x)
+  }
+
+  private mutating func residual(_ x: OctFeature) throws -> OctFeature {
+    let y = try normalized(equal(to: x), rectified: false)
+    return try ReLU()(chance(50) ? y + x : x + y)
+  }
+
+  /// What the first stage of fusion joins: sums of convolutions, groups and kernels differing.
+  private mutating func sumOfConvolutions(_ a: OctFeature, _ b: OctFeature) throws -> OctFeature {
+    let channels = one(of: [4, 8, 16, 18])
+    let other = a.height == b.height && a.width == b.width ? b : a
+    func part(_ x: OctFeature) throws -> OctFeature {
+      let kernel = one(of: [1, 3])
+      let groups = one(of: [1, 1, 2, channels])
+      return try OctConv2d(
+        name("sum"), inputChannels: x.channels, outputChannels: channels, kernelSize: kernel,
+        padding: kernel / 2, groups: groups, bias: chance(10), alphaIn: alpha(x), alphaOut: 0)(x)
+    }
+    return try part(a) + part(other)
+  }
+
+  private mutating func pooled(_ x: OctFeature) throws -> OctFeature {
+    let size = one(of: [2, 3])
+    return chance(50)
+      ? try AvgPool2d(kernelSize: size, stride: 2, padding: size / 2, ceilMode: chance(80))(x)
+      : try MaxPool2d(kernelSize: size, stride: 2, padding: size / 2, ceilMode: chance(80))(x)
+  }
+}
