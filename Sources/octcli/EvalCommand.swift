@@ -69,7 +69,7 @@ struct EvalCommand: ParsableCommand {
       of: checkpoint, path: self.checkpoint, classes: images.classNames.count, height: images.height,
       width: images.width, channels: images.channels)
     let evaluator = Evaluator(
-      network: try checkpoint.makeNetwork(),
+      network: try foreign.network(of: checkpoint, for: Checkpoint.Use.scoring),
       normalization: normalization.normalization ?? checkpoint.normalization ?? split.normalization,
       batchSize: batchSize,
       threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)

@@ -43,4 +43,12 @@ struct ForeignCheckpointOptions: ParsableArguments {
     }
     return own
   }
+
+  /// The network that the checkpoint's `model` describes, with its weights.
+  func network(of checkpoint: Checkpoint, for use: (_ isNamed: Bool) -> Checkpoint.Use) throws -> Network {
+    guard let configuration = checkpoint.model else { return try checkpoint.makeNetwork() }
+    let network = try configuration.makeNetwork()
+    try checkpoint.load(into: network, for: use(model != nil))
+    return network
+  }
 }

@@ -117,7 +117,8 @@ struct PredictCommand: ParsableCommand {
           path: self.checkpoint, "does not say how pixels were normalised; add --mean and --std")
       }
       return try Predictor(
-        network: try checkpoint.makeNetwork(), classNames: checkpoint.classNames,
+        network: try foreign.network(of: checkpoint, for: Checkpoint.Use.prediction),
+        classNames: checkpoint.classNames,
         normalization: normalization,
         threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
     }

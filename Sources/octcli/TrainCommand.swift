@@ -17,7 +17,7 @@ struct TrainCommand: ParsableCommand {
         octcli train --data cifar10:DIR --epochs 30 --augment crop,flip
         octcli train --data cifar10:DIR --recipe seed --epochs 5 --out runs/seed
         octcli train --config settings.yaml --ema 0.999 --mixup 0.2
-        octcli train --data cifar10:DIR --model resnet50 --stem imagenet --weights resnet50.safetensors
+        octcli train --data cifar10:DIR --model resnet50 --alpha 0 --weights resnet50.safetensors
         octcli train --resume runs/seed
       """)
 
@@ -33,8 +33,10 @@ struct TrainCommand: ParsableCommand {
     help: ArgumentHelp(
       "Start from this checkpoint's weights and running statistics in place of random ones.",
       discussion: """
-        OctNet's own or another program's, for fine-tuning. Its keys and shapes are those of the network; only a \
-        classifier (fc) for another number of classes is left random, and a line says so.
+        OctNet's own or another program's, for fine-tuning; torchvision's need --alpha 0. Its keys and shapes are those of \
+        the network, but for a prefix of all keys (module., _orig_mod.), which is left out, counters of batches, which \
+        may be missing, and the input channels of RGB weights, which are summed for images of one channel. A classifier \
+        (fc) that is missing or for another number of classes is left random. A line says so each time.
         """, valueName: "file"))
   var weights: String?
 
@@ -93,19 +95,10 @@ struct TrainCommand: ParsableCommand {
     if let weights { configuration.initialWeights = weights }
     let model = configuration.model ?? QuickStart.network
     let network = try model.makeNetwork(seed: configuration.seed)
-    if let path = configuration.initialWeights { try load(path, into: network) }
+    if let path = configuration.initialWeights { try Checkpoint(path: path).load(into: network, for: .start) }
     let path = out ?? RunDirectory.unusedPath("runs/\(model.name)-a\(model.alpha)")
     return Run(
       network: network, configuration: configuration, data: data, directory: try RunDirectory.create(path))
-  }
-
-  private func load(_ path: String, into network: Network) throws {
-    let checkpoint = try Checkpoint(path: path)
-    let kept: [String]
-    do throws(OctNetError) {
-      kept = try network.loadPretrained(checkpoint.state)
-    } catch { throw OctNetError.file(path: path, error.description) }
-    if !kept.isEmpty { print("\(path): other classes; left random: \(kept.joined(separator: ", "))") }
   }
 
   private func resumed(_ path: String) throws -> Run {

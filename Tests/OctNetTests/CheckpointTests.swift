@@ -46,26 +46,27 @@ import Testing
     checkpoint.state.append((name: "extra", value: .counter(1)))
     try checkpoint.write(to: directory("c"))
     let problem = error { try Checkpoint(path: directory("c")).makeNetwork() }
-    guard case .stateDictionary(let problems) = problem else {
-      Issue.record("expected a state dictionary error, found \(String(describing: problem))")
-      return
-    }
-    #expect(problems.count == 2)
-    #expect(problems.contains { $0.contains(removed.name) } && problems.contains { $0.contains("extra") })
+    #expect(
+      problem
+        == .stateDictionary(
+          StateMismatch(
+            path: directory("c"), missing: ["\(removed.name) \(removed.value.shape)"],
+            unexpected: ["extra []"])))
   }
 
   /// Fine-tuning: all but a classifier for other classes, which is the only thing that may differ.
   @Test func pretrainedWeightsMayHaveOtherClasses() throws {
     let pretrained = try model.makeNetwork(seed: 3).stateDictionary()
     let same = try model.makeNetwork(seed: 9)
-    #expect(try same.loadPretrained(pretrained) == [])
+    #expect(try same.loadPretrained(pretrained) == LoadReport())
     #expect(try same.bits == model.makeNetwork(seed: 3).bits)
 
     var other = model
     other.classes = 7
     let network = try other.makeNetwork(seed: 9)
     let fresh = network.stateDictionary()
-    #expect(try network.loadPretrained(pretrained) == ["fc.weight", "fc.bias"])
+    let report = try network.loadPretrained(pretrained)
+    #expect(report.head == .otherClasses(4) && report.keptKeys == ["fc.weight", "fc.bias"])
     for (index, (name, value)) in network.stateDictionary().enumerated() {
       #expect(value == (name.hasPrefix("fc.") ? fresh : pretrained)[index].value, "\(name)")
     }
@@ -111,8 +112,7 @@ import Testing
     try file.write(to: directory("c"))
     #expect(
       error { try Checkpoint(path: directory("c")) }
-        == .file(
-          path: directory("c"),
-          "state dictionary: mask: expected numbers as F32, F16, BF16, F64 or I64, found BOOL"))
+        == .stateDictionary(
+          StateMismatch(path: directory("c"), unfit: ["mask of BOOL instead of F32, F16, BF16, F64 or I64"])))
   }
 }

@@ -148,11 +148,10 @@ import Testing
     state.append((name: "velocity.nobody", value: .tensor(Tensor(shape: [], values: [0]))))
     #expect(
       error { try optimizer.load(state, step: 3, of: network) }
-        == .stateDictionary([
-          "optimizer.\(first): expected shape [3, 3, 3, 3], found none",
-          "optimizer.velocity.classes.bias: expected shape [4], found [1]",
-          "unexpected key optimizer.velocity.nobody",
-        ]))
+        == .stateDictionary(
+          StateMismatch(
+            missing: ["optimizer.\(first) [3, 3, 3, 3]"], unexpected: ["optimizer.velocity.nobody []"],
+            unfit: ["optimizer.velocity.classes.bias [1] instead of [4]"])))
     #expect(optimizer.step == 0)
   }
 

@@ -96,7 +96,8 @@ import Testing
     #expect(try entry(.f64, [(0.1).bitPattern, (-1e300).bitPattern]).floats() == [0.1, -.infinity])
     #expect(try entry(.i64, [Int64(-3), 1 << 40]).floats() == [-3, 0x1p40])
     #expect(
-      throws: OctNetError.stateDictionary(["x: expected numbers as F32, F16, BF16, F64 or I64, found I32"])
+      throws: OctNetError.stateDictionary(
+        StateMismatch(unfit: ["x of I32 instead of F32, F16, BF16, F64 or I64"]))
     ) {
       try entry(.i32, [Int32(1)]).floats()
     }

@@ -22,6 +22,8 @@ public struct Checkpoint: Sendable {
   public var classNames: [String]
   public var normalization: Normalization?
   public var state: StateDictionary
+  /// The file it was read from, which errors name.
+  public private(set) var path: String?
 
   public init(
     model: ModelConfiguration?, dataName: String? = nil, classNames: [String] = [],
@@ -34,17 +36,25 @@ public struct Checkpoint: Sendable {
     self.state = state
   }
 
-  /// - Throws: `OctNetError.file` for a malformed file or metadata that cannot be understood.
+  /// - Throws: `OctNetError.file` for a malformed file, one of another format, or metadata that cannot be understood.
   public init(path: String) throws(OctNetError) {
+    try Self.refuseDirectory(path)
     let file = try SafetensorsFile(path: path)
     try Self.checkVersion(file, path: path)
+    guard file.metadata[TrainingState.Key.position] == nil else {
+      throw OctNetError.file(
+        path: path,
+        "the state of a run, which --resume with its directory goes on from; the weights are in best.safetensors and last.safetensors beside it"
+      )
+    }
     model = try file.decode(ModelConfiguration.self, Key.model, path: path)
     dataName = file.metadata[Key.data]
     classNames = try file.decode([String].self, Key.classNames, path: path) ?? []
     normalization = try file.decode(Normalization.self, Key.normalization, path: path)
     do {
       state = try StateDictionary(entries: file.entries)
-    } catch { throw OctNetError.file(path: path, error.description) }
+    } catch { throw error.naming(path) }
+    self.path = path
   }
 
   /// - Throws: `OctNetError.file` where the file cannot be written; one that was there stays as it was.
@@ -60,15 +70,41 @@ public struct Checkpoint: Sendable {
   }
 
   /// Builds the network `model` describes and loads the weights.
-  /// - Throws: `OctNetError.configuration` without a model, `OctNetError.stateDictionary` where the file's arrays do not
-  ///   fit it.
+  /// - Throws: `OctNetError.configuration` without a model, else as `load(into:)`.
   public func makeNetwork() throws -> Network {
     guard let model else {
       throw OctNetError.configuration(key: "model", "the checkpoint does not say what network it is for")
     }
     let network = try model.makeNetwork()
-    try network.load(state)
+    try load(into: network)
     return network
+  }
+
+  /// Loads the weights as `Network.loadUnwrapped` does.
+  /// - Returns: what had to be done before they fitted.
+  /// - Throws: `OctNetError.stateDictionary`, naming the file, where they do not fit the network.
+  @discardableResult
+  public func load(into network: Network) throws(OctNetError) -> LoadReport {
+    do { return try network.loadUnwrapped(state) } catch { throw error.naming(path) }
+  }
+
+  /// Loads the weights for fine-tuning, as `Network.loadPretrained` does.
+  /// - Returns: what had to be done before they fitted.
+  /// - Throws: `OctNetError.stateDictionary`, naming the file, where they do not fit the network.
+  @discardableResult
+  public func loadPretrained(into network: Network) throws(OctNetError) -> LoadReport {
+    do { return try network.loadPretrained(state) } catch { throw error.naming(path) }
+  }
+
+  /// Names the files in a directory that may have been meant.
+  private static func refuseDirectory(_ path: String) throws(OctNetError) {
+    guard FileReader.isDirectory(path) else { return }
+    let names = ["best.safetensors", "last.safetensors", "model.safetensors"]
+      .filter { FileReader.exists(path + "/" + $0) }
+    throw OctNetError.file(
+      path: path,
+      "expected a file, found a directory"
+        + (names.isEmpty ? "" : "; in it are " + names.joined(separator: ", ")))
   }
 
   static func checkVersion(_ file: SafetensorsFile, path: String) throws(OctNetError) {
@@ -80,13 +116,16 @@ public struct Checkpoint: Sendable {
 }
 
 extension StateDictionary {
-  /// I64 scalars are counters (`num_batches_tracked`), everything else becomes float32.
+  /// I64 scalars are counters, and so is `num_batches_tracked` in whatever numbers somebody wrote it; one that is no
+  /// number (65,504 batches are infinity as F16) is left out. Everything else becomes float32.
   init(entries: [SafetensorsFile.Entry], droppingPrefix prefix: String = "") throws(OctNetError) {
     var state: StateDictionary = []
     for entry in entries {
       let name = String(entry.name.dropFirst(prefix.count))
-      if entry.shape.isEmpty, let count = entry.int64 {
-        state.append((name, .counter(count)))
+      let isCounter =
+        name.split(separator: ".").last == "num_batches_tracked" && entry.shape.allSatisfy { $0 == 1 }
+      if isCounter || (entry.dtype == .i64 && entry.shape.isEmpty) {
+        if let count = entry.counter { state.append((name, .counter(count))) }
       } else {
         state.append((name, .tensor(Tensor(shape: entry.shape, values: try entry.floats()))))
       }

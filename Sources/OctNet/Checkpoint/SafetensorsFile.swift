@@ -86,7 +86,7 @@ public struct SafetensorsFile: Equatable, Sendable {
 
 extension SafetensorsFile.Entry {
   /// The elements as Float: F32 as they are, F16, BF16, F64 and I64 converted (rounded where Float is narrower).
-  /// - Throws: `OctNetError.stateDictionary` for any other element type.
+  /// - Throws: `OctNetError.stateDictionary`, which names the array, for any other element type.
   public func floats() throws(OctNetError) -> [Float] {
     switch dtype {
     case .f32: return elements { (bits: UInt32) in Float(bitPattern: bits) }
@@ -95,9 +95,34 @@ extension SafetensorsFile.Entry {
     case .f64: return elements { (bits: UInt64) in Float(Double(bitPattern: bits)) }
     case .i64: return elements { (value: Int64) in Float(value) }
     default:
-      throw OctNetError.stateDictionary([
-        "\(name): expected numbers as F32, F16, BF16, F64 or I64, found \(dtype.rawValue)"
-      ])
+      throw OctNetError.stateDictionary(
+        StateMismatch(unfit: ["\(name) of \(dtype.rawValue) instead of F32, F16, BF16, F64 or I64"]))
+    }
+  }
+
+  /// The value of a counter: one element of any integers or floating-point numbers, those without their fraction.
+  /// `nil` for anything else, and for values that an Int64 does not hold.
+  var counter: Int64? {
+    guard shape == [] || shape == [1] else { return nil }
+    func integer<Source: FixedWidthInteger>(_ type: Source.Type) -> Int64? {
+      Int64(exactly: bytes.withUnsafeBytes { Source(littleEndian: $0.loadUnaligned(as: type)) })
+    }
+    switch dtype {
+    case .i8: return integer(Int8.self)
+    case .u8: return integer(UInt8.self)
+    case .i16: return integer(Int16.self)
+    case .u16: return integer(UInt16.self)
+    case .i32: return integer(Int32.self)
+    case .u32: return integer(UInt32.self)
+    case .i64: return integer(Int64.self)
+    case .u64: return integer(UInt64.self)
+    case .f64:
+      let bits = bytes.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+      return Int64(exactly: Double(bitPattern: bits).rounded(.towardZero))
+    case .f32, .f16, .bf16:
+      guard let value = try? floats().first else { return nil }
+      return Int64(exactly: value.rounded(.towardZero))
+    case .bool, .f8e4m3, .f8e5m2: return nil
     }
   }
 

@@ -23,31 +23,59 @@ extension Network {
 
   /// Replaces all parameters and running statistics.
   ///
+  /// Strict as PyTorch's: every key must be there, with its shape, and no other. Only counters (`num_batches_tracked`)
+  /// may be missing, as in files of before 2018 and of programs that drop them; those begin at 0.
+  ///
   /// - Throws: `OctNetError.stateDictionary` with every missing, unexpected, repeated and misshaped key; then nothing
   ///   has been changed.
   public func load(_ state: StateDictionary) throws(OctNetError) {
-    var given: [String: StateValue] = [:]
-    var problems: [String] = []
-    for (name, value) in state where given.updateValue(value, forKey: name) != nil {
-      problems.append("repeated key \(name)")
-    }
-    var expected = Set<String>()
-    for slot in graph.stateSlots {
-      let name = name(of: slot)
-      expected.insert(name)
-      guard let value = given[name] else {
-        problems.append("missing key \(name), expected shape \(shape(of: slot))")
-        continue
-      }
-      if value.shape != shape(of: slot) || isCounter(slot) != value.isCounter {
-        problems.append("\(name) has shape \(value.shape), expected \(shape(of: slot))")
-      }
-    }
-    for (name, value) in state where !expected.contains(name) {
-      problems.append("unexpected key \(name) of shape \(value.shape)")
-    }
-    guard problems.isEmpty else { throw .stateDictionary(problems) }
+    var fitting = fitting(state)
+    fitting.countMissingCounters()
+    try install(fitting)
+  }
 
+  /// As `load`, for files of other programs: a prefix that all keys share (`module.`, `_orig_mod.`, …) is left out where
+  /// the rest has the network's names.
+  ///
+  /// - Returns: what was done.
+  /// - Throws: `OctNetError.stateDictionary` as `load`.
+  @discardableResult
+  public func loadUnwrapped(_ state: StateDictionary) throws(OctNetError) -> LoadReport {
+    var fitting = fitting(state)
+    fitting.stripPrefix()
+    fitting.countMissingCounters()
+    return try install(fitting)
+  }
+
+  /// Replaces all parameters and running statistics by those of a network that was trained before, for fine-tuning: as
+  /// `loadUnwrapped`, but a classifier (PyTorch's `fc`) for another number of classes, or one that is not there, leaves
+  /// this network's own values, and the first convolution of RGB images is summed for images of one channel.
+  ///
+  /// - Returns: what was done.
+  /// - Throws: `OctNetError.stateDictionary` as `load`.
+  @discardableResult
+  public func loadPretrained(_ state: StateDictionary) throws(OctNetError) -> LoadReport {
+    var fitting = fitting(state)
+    fitting.stripPrefix()
+    fitting.countMissingCounters()
+    fitting.sumStem(stemWeight)
+    fitting.leaveOtherHead()
+    return try install(fitting)
+  }
+
+  private func fitting(_ state: StateDictionary) -> StateFitting {
+    StateFitting(
+      state,
+      slots: graph.stateSlots.map { slot in
+        StateFitting.Slot(name: name(of: slot), shape: shape(of: slot), isCounter: isCounter(slot))
+      })
+  }
+
+  @discardableResult
+  private func install(_ fitting: StateFitting) throws(OctNetError) -> LoadReport {
+    if let mismatch = fitting.mismatch() { throw .stateDictionary(mismatch) }
+    let given = Dictionary(
+      fitting.state.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
     for slot in graph.stateSlots {
       switch (slot, given[name(of: slot)]) {
       case (.parameter(let id), .tensor(let tensor)):
@@ -56,31 +84,24 @@ extension Network {
         parameters.buffer(id).update(from: tensor.values, count: tensor.values.count)
       case (.counter(_, let index), .counter(let count)):
         counters[index] = count
+      case (.counter(_, let index), nil):
+        counters[index] = 0
+      case (_, nil):
+        break  // a classifier that keeps its own values
       default:
         preconditionFailure("the shapes were checked above")
       }
     }
+    return fitting.report
   }
 
-  /// Replaces all parameters and running statistics by those of a network that was trained before, for fine-tuning: as
-  /// `load`, but a classifier (PyTorch's `fc`) for another number of classes keeps this network's own values.
-  ///
-  /// - Returns: the keys that kept their values.
-  /// - Throws: `OctNetError.stateDictionary` as `load`.
-  public func loadPretrained(_ state: StateDictionary) throws(OctNetError) -> [String] {
-    let own = Dictionary(
-      stateDictionary().map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
-    var kept: [String] = []
-    var fitting = state
-    for (index, (name, value)) in state.enumerated() where name.hasPrefix("fc.") {
-      guard let mine = own[name], mine.shape.first != value.shape.first,
-        mine.shape.dropFirst() == value.shape.dropFirst()
-      else { continue }
-      fitting[index].value = mine
-      kept.append(name)
-    }
-    try load(fitting)
-    return kept
+  /// The weight of the convolution that reads the images, where one does and nothing else.
+  private var stemWeight: String? {
+    let readers = graph.nodes.filter { $0.inputs.contains(graph.input) }
+    guard readers.count == 1, let convolution = readers[0].operation as? Convolution,
+      convolution.geometry.groups == 1
+    else { return nil }
+    return graph.parameters[convolution.weight.index].name
   }
 
   private func name(of slot: StateSlot) -> String {

@@ -120,22 +120,24 @@ extension Optimizer {
   func load(_ dictionary: StateDictionary, step: Int, of network: Network) throws(OctNetError) {
     var given: [String: Tensor] = [:]
     for case (let name, .tensor(let tensor)) in dictionary { given[name] = tensor }
-    var problems: [String] = []
+    var mismatch = StateMismatch()
     var expected: Set<String> = []
     for stateName in configuration.stateNames {
       for parameter in network.graph.parameters {
         let name = "\(stateName).\(parameter.name)"
         expected.insert(name)
-        let found = given[name]?.shape
-        guard found != parameter.shape else { continue }
-        let description = found.map { "\($0)" } ?? "none"
-        problems.append("optimizer.\(name): expected shape \(parameter.shape), found \(description)")
+        if let found = given[name]?.shape {
+          guard found != parameter.shape else { continue }
+          mismatch.unfit.append("optimizer.\(name) \(found) instead of \(parameter.shape)")
+        } else {
+          mismatch.missing.append("optimizer.\(name) \(parameter.shape)")
+        }
       }
     }
-    for (name, _) in dictionary where !expected.contains(name) {
-      problems.append("unexpected key optimizer.\(name)")
+    for (name, value) in dictionary where !expected.contains(name) {
+      mismatch.unexpected.append("optimizer.\(name) \(value.shape)")
     }
-    guard problems.isEmpty else { throw .stateDictionary(problems) }
+    guard mismatch.isEmpty else { throw .stateDictionary(mismatch) }
 
     for (stateName, buffer) in zip(configuration.stateNames, state) {
       for (parameter, entry) in zip(network.graph.parameters, network.parameters.entries) {

@@ -108,7 +108,7 @@ public final class TrainingSession {
     }
     // Double, in order: the same bits for any number of threads.
     let total = losses[..<count].reduce(0.0) { $0 + Double($1) }
-    for index in network.counters.indices { network.counters[index] += 1 }
+    for index in network.counters.indices { network.counters[index] &+= 1 }
     return StepResult(loss: Float(total / Double(count)), correct: correct)
   }
 

@@ -68,6 +68,11 @@ public final class FileReader {
   /// Whether there is anything under this name.
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+  static func isDirectory(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
   /// The whole file.
   public static func bytes(of path: String) throws(OctNetError) -> [UInt8] {
     let reader = try FileReader(path: path)

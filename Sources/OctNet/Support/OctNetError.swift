@@ -9,8 +9,8 @@ public enum OctNetError: Error, Equatable, Sendable {
   case graph(layer: String, String)
   /// A setting that is out of range or does not fit the others; `key` names it.
   case configuration(key: String, String)
-  /// A state dictionary that does not fit the network: every problem at once, one a line.
-  case stateDictionary([String])
+  /// A state dictionary that does not fit the network: every key at once, and the reason where it can be told.
+  case stateDictionary(StateMismatch)
   /// Training cannot go on, such as a loss that is not a number.
   case training(String)
 }
@@ -21,7 +21,7 @@ extension OctNetError: CustomStringConvertible {
     case .file(let path, let problem): return "\(path): \(problem)"
     case .graph(let layer, let problem): return "\(layer.isEmpty ? "network" : layer): \(problem)"
     case .configuration(let key, let problem): return "\(key): \(problem)"
-    case .stateDictionary(let problems): return "state dictionary: " + problems.joined(separator: "; ")
+    case .stateDictionary(let mismatch): return mismatch.description
     case .training(let problem): return problem
     }
   }

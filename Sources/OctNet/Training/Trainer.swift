@@ -58,9 +58,11 @@ public final class Trainer {
         throw OctNetError.configuration(
           key: "data", "the run began with \(state.position.epochImages) training images, found \(images)")
       }
-      try network.load(state.network)
-      try updater.optimizer.load(state.optimizer, step: state.position.step, of: network)
-      try updater.average?.network.load(state.average)
+      do throws(OctNetError) {
+        try network.load(state.network)
+        try updater.optimizer.load(state.optimizer, step: state.position.step, of: network)
+        try updater.average?.network.load(state.average)
+      } catch { throw error.naming(directory?.statePath) }
       // More epochs than the run had.
       if results.outcome == .finished && position.epoch < configuration.epochs {
         results.outcome = .unfinished
