@@ -4,11 +4,13 @@ extension SafetensorsFile {
 
   /// Reads and checks a file: the header's bytes, the arrays' shapes and sizes, and that they fill the rest of the
   /// file without overlap or hole. Unknown keys inside an array's description are ignored, as by other readers.
-  /// - Throws: `OctNetError.file` that names the array and what is wrong with it.
+  /// - Throws: `OctNetError.file` that names the array and what is wrong with it, or says what else the file is.
   public init(path: String) throws(OctNetError) {
     let reader = try FileReader(path: path)
     func fail(_ problem: String) -> OctNetError { OctNetError.file(path: path, problem) }
 
+    let start = try reader.bytes(at: 0, count: min(reader.size, ForeignFormat.startLength))
+    if let found = ForeignFormat.describe(start) { throw fail(found) }
     guard reader.size >= 8 else {
       throw fail("not a safetensors file: expected at least 8 bytes, found \(reader.size)")
     }
