@@ -132,8 +132,8 @@ public final class TensorBoardWriter {
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     let json = String(decoding: try encoder.encode(report.configuration), as: UTF8.self)
     return """
-      \(report.parameters) parameters, \(report.trainImages) training and \(report.testImages) test images, \
-      \(report.stepsPerEpoch) steps an epoch
+      \(counted(report.parameters, "parameter")), \(counted(report.trainImages, "training image")), \
+      \(counted(report.testImages, "test image")), \(counted(report.stepsPerEpoch, "step")) an epoch
 
       ```json
       \(json)

@@ -40,17 +40,18 @@ struct BenchKernelsCommand: ParsableCommand {
     let bandwidth = benchmark.bandwidth()
     var results: [KernelBenchmark.Result] = []
     if !json {
-      print(
+      try Terminal.print(
         String(
-          format: "peak %.1f GFLOP/s, memory %.1f GB/s, %@, %d threads", peak, bandwidth,
-          KernelBenchmark.instructionSet, benchmark.threads))
-      print(Self.row(["shape"] + KernelBenchmark.Pass.allCases.map { "\($0.rawValue)  of peak" }))
+          format: "peak %.1f GFLOP/s, memory %.1f GB/s, %@, %@", peak, bandwidth,
+          KernelBenchmark.instructionSet, counted(benchmark.threads, "thread")))
+      try Terminal.print(
+        Self.row(["shape"] + KernelBenchmark.Pass.allCases.map { "\($0.rawValue)  of peak" }))
     }
-    benchmark.run(peak: peak) { result in
+    try benchmark.run(peak: peak) { result in
       if json {
         results.append(result)
       } else {
-        print(
+        try Terminal.print(
           Self.row(
             [result.shape]
               + result.timings.map {
@@ -61,8 +62,8 @@ struct BenchKernelsCommand: ParsableCommand {
       }
     }
     if json {
-      print(
-        try JSONOutput.text(
+      try Terminal.print(
+        JSONOutput.text(
           Report(
             instructionSet: KernelBenchmark.instructionSet, threads: benchmark.threads, peak: peak,
             bandwidth: bandwidth, shapes: results)))

@@ -50,16 +50,16 @@ struct BenchNetworkOptions: ParsableArguments {
       ProfileReport(profiler: $0, repetitions: result.repetitions, byShape: profileShapes)
     }
     if json {
-      print(try JSONOutput.text(Report(benchmark: benchmark, result: result, profile: rows?.rows)))
+      try Terminal.print(JSONOutput.text(Report(benchmark: benchmark, result: result, profile: rows?.rows)))
     } else {
-      print(Self.text(benchmark, result))
-      if let rows { print("\n" + rows.table) }
+      try Terminal.print(Self.text(benchmark, result))
+      if let rows { try Terminal.print("\n" + rows.table) }
     }
   }
 
   private static func text(_ benchmark: NetworkBenchmark, _ result: NetworkBenchmark.Result) -> String {
     [
-      "\(benchmark.model.heading), batch \(benchmark.batchSize), \(benchmark.threads) threads, "
+      "\(benchmark.model.heading), batch \(benchmark.batchSize), \(counted(benchmark.threads, "thread")), "
         + KernelBenchmark.instructionSet,
       String(
         format: "median  %.2f ms of %d, minimum %.2f ms", result.medianMilliseconds, result.repetitions,

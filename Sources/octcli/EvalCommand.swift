@@ -75,11 +75,15 @@ struct EvalCommand: ParsableCommand {
       threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
     let bar = ProgressBar()
     defer { bar.erase() }
+    StopSignals.deferFirst()
     let result = try evaluator.evaluate(images, limit: limitTest, predictions: predictions) { done, total in
       bar.update(label: "evaluating", done: done, total: total, fields: ["\(done)/\(total)"])
+      guard StopSignals.isRequested, done < total else { return }
+      bar.note("stopped: \(done) of \(counted(total, "image")) scored, nothing is written")
+      throw StopSignals.exitCode
     }
     bar.erase()
-    print(json ? try JSONOutput.text(result) : Self.table(result))
+    try Terminal.print(json ? try JSONOutput.text(result) : Self.table(result))
   }
 
   private func source(of checkpoint: Checkpoint) throws -> String {
@@ -97,6 +101,6 @@ struct EvalCommand: ParsableCommand {
     }
     let totals = String(
       format: "top-1 %.2f%%, top-5 %.2f%%, loss %.4f", 100 * result.top1, 100 * result.top5, result.loss)
-    return totals + " on \(TextTable.grouped(result.images)) images\n\n" + classes.description
+    return totals + " on \(counted(result.images, "image"))\n\n" + classes.description
   }
 }

@@ -14,7 +14,7 @@ struct Octcli: ParsableCommand {
 
       Results are printed on standard output, progress and errors on standard error. The \
       exit code is 0 when all went well, 1 when a file, a setting or the training failed, \
-      64 when the command line is wrong.
+      64 when the command line is wrong, 128 and a signal's number when one ended it.
       """,
     version: "0.1.0",
     subcommands: [
@@ -23,18 +23,60 @@ struct Octcli: ParsableCommand {
     ])
 
   static func main() {
-    // A reader that goes away (`octcli summary | head -1`) ends the program quietly instead of with a signal.
-    signal(SIGPIPE, SIG_IGN)
+    StandardStream.fillGaps()
+    StopSignals.install()
+    let arguments = NumberList.joiningWords(CommandLine.arguments.dropFirst())
+    var status = ExitCode.success
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(arguments)
       try command.run()
-    } catch let error as OctNetError {
-      Terminal.printError("octcli: error: \(error)")
-      exit(ExitCode.failure)
-    } catch {
-      exit(withError: error)
-    }
+      try Terminal.finish()
+    } catch { status = tell(error, arguments: arguments) }
+    Foundation.exit(status.rawValue)
   }
 
-  private static func exit(_ code: ExitCode) -> Never { Foundation.exit(code.rawValue) }
+  /// Says what there is to say about an error, or about a request for help.
+  /// - Returns: what the program ends with.
+  private static func tell(_ error: any Error, arguments: [String]) -> ExitCode {
+    if let code = error as? ExitCode { return code }
+    if let error = error as? OctNetError {
+      Terminal.printError("octcli: error: \(error)")
+      return .failure
+    }
+    let code = exitCode(for: error)
+    switch code {
+    case .success:
+      do {
+        try Terminal.print(fullMessage(for: error))
+        try Terminal.finish()
+        return code
+      } catch { return tell(error, arguments: arguments) }
+    case .validationFailure:
+      let message = UsageMessage(
+        fullMessage(for: error), problem: message(for: error), arguments: arguments)
+      message.lines.forEach(Terminal.printError)
+    default: Terminal.printError("octcli: error: \(message(for: error))")
+    }
+    return code
+  }
+}
+
+/// What ArgumentParser says about a wrong command line: the problem, help on the flag, the usage.
+struct UsageMessage {
+  let lines: [String]
+
+  /// - Parameters:
+  ///   - problem: the part of `text` that quotes `arguments`, in which line ends are theirs.
+  init(_ text: String, problem: String, arguments: [String]) {
+    var quoted = problem
+    for argument in arguments {
+      // The value of --flag=value is quoted alone.
+      let value = argument.drop { $0 != "=" }.dropFirst()
+      for part in [argument, String(value)] where part != part.printable {
+        quoted = quoted.replacingOccurrences(of: part, with: part.printable)
+      }
+    }
+    lines = text.replacingOccurrences(of: problem, with: quoted)
+      .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+  }
 }

@@ -92,7 +92,9 @@ struct OptimizationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Mix pairs of training images, shares drawn from Beta(α, α), such as 0.2 (default: none).",
-      valueName: "α"))
+      discussion: """
+        The training accuracy is then that of mixed images: how often the likeliest class is the one with the larger share.
+        """, valueName: "α"))
   var mixup: Double?
 
   /// Whether anything but `--epochs` was given.

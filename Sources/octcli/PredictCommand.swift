@@ -81,7 +81,7 @@ struct PredictCommand: ParsableCommand {
           hasFailures = true
         }
       }
-      if !results.isEmpty || json { print(try text(results)) }
+      if !results.isEmpty || json { try Terminal.print(text(results)) }
       if hasFailures { throw ExitCode.failure }
     #else
       throw ImagesTrait.missing("predict")
@@ -158,7 +158,9 @@ struct Prediction: Encodable {
 
   static func csv(_ predictions: [Prediction]) -> String {
     func quoted(_ text: String) -> String {
-      guard text.contains(where: { "\",\n".contains($0) }) else { return text }
+      guard text.unicodeScalars.contains(where: { "\",\r\n".unicodeScalars.contains($0) }) else {
+        return text
+      }
       return "\"" + text.replacingOccurrences(of: "\"", with: "\"\"") + "\""
     }
     let rows = predictions.flatMap { prediction in

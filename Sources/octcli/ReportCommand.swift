@@ -34,6 +34,6 @@ struct ReportCommand: ParsableCommand {
   }
 
   func run() throws {
-    print(try Report(directories: directories).write(to: out ?? directories[0]))
+    try Terminal.print(Report(directories: directories).write(to: out ?? directories[0]))
   }
 }

@@ -7,7 +7,7 @@ struct StudyCommand: ParsableCommand {
     commandName: "study",
     abstract: "Train a list of networks that differ in α and in how the octaves exchange information.",
     discussion: """
-      Every run is an ordinary run directory below <out>/runs. Ctrl-C stops after the current step; however a study \
+      Every run is an ordinary run directory below <out>/runs. Ctrl-C stops after the current batch; however a study \
       ended, the same command, or --resume, goes on where it stopped and repeats nothing that is finished. All other \
       flags are those of `octcli train`.
 
@@ -88,10 +88,10 @@ struct StudyCommand: ParsableCommand {
     if dryRun && resume == nil && out == nil {
       let (configuration, data) = try settings()
       try configuration.validate()
-      return print(try StudyPlan.text(configuration.runs(), data: data) { _ in .waiting })
+      return try Terminal.print(StudyPlan.text(configuration.runs(), data: data) { _ in .waiting })
     }
     let (study, data) = try resume.map(resumed) ?? new()
-    if dryRun { return print(try StudyPlan.text(study.runs, data: data, progress: study.progress)) }
+    if dryRun { return try Terminal.print(StudyPlan.text(study.runs, data: data, progress: study.progress)) }
     try perform(study, data)
   }
 
@@ -123,7 +123,7 @@ struct StudyCommand: ParsableCommand {
   }
 
   private func perform(_ study: Study, _ data: DataSplit) throws {
-    InterruptFlag.install()
+    StopSignals.deferFirst()
     for (index, run) in study.runs.enumerated() {
       let title = "run \(index + 1)/\(study.runs.count) \(run.name)"
       guard try study.progress(of: run) != .finished else {
@@ -134,13 +134,13 @@ struct StudyCommand: ParsableCommand {
       let summary = try TrainingProgress.run(tensorBoard: !training.noTensorBoard) { onEvent in
         try study.trainer(for: run, data: data, onEvent: onEvent)
       }
-      if summary.isInterrupted {
-        Terminal.printError("stopped; go on with: octcli study --resume \(study.path)")
-        throw ExitCode(130)
+      if summary.isInterrupted || StopSignals.isRequested && index + 1 < study.runs.count {
+        Terminal.printError("stopped; go on with: octcli study --resume \(study.path.shellWord)")
+        throw StopSignals.exitCode
       }
     }
     let report = try Report(directories: [study.path]).write(to: study.path)
-    print(try StudyPlan.results(study) + "\n" + report)
+    try Terminal.print(StudyPlan.results(study) + "\n" + report)
   }
 }
 

@@ -25,7 +25,7 @@ enum StudyPlan {
       table.add([run.name, "\(epochs)", "\(done)", ProgressBar.duration(seconds)])
     }
     return table.description
-      + "\n\n\(runs.count) runs, about \(ProgressBar.duration(total)) left (a few steps of each network timed)"
+      + "\n\n\(counted(runs.count, "run")), about \(ProgressBar.duration(total)) left (a few steps of each network timed)"
   }
 
   /// What each run came to.

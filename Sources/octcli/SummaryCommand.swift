@@ -31,10 +31,11 @@ struct SummaryCommand: ParsableCommand {
     let cost = try configuration.makeGraph().costSummary()
     let reference = try ordinary.makeGraph().costSummary()
     if json {
-      print(try JSONOutput.text(CostReport(configuration: configuration, cost: cost, reference: reference)))
+      try Terminal.print(
+        JSONOutput.text(CostReport(configuration: configuration, cost: cost, reference: reference)))
     } else {
-      print(configuration.heading + "\n")
-      print(Self.table(cost, reference: reference))
+      try Terminal.print(configuration.heading + "\n")
+      try Terminal.print(Self.table(cost, reference: reference))
     }
   }
 

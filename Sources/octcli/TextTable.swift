@@ -6,7 +6,7 @@ struct TextTable {
 
   init(header: [String]) { rows = [header] }
 
-  mutating func add(_ row: [String]) { rows.append(row) }
+  mutating func add(_ row: [String]) { rows.append(row.map(\.printable)) }
 
   var description: String {
     let columns = rows.map(\.count).max() ?? 0

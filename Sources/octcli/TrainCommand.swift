@@ -9,7 +9,7 @@ struct TrainCommand: ParsableCommand {
     discussion: """
       Without any flag: a small Oct-ResNet (resnet20, α = 0.25) on the embedded data set, a few minutes on two \
       cores. A run writes its settings, logs, results, weights, the state for --resume, events for TensorBoard and at \
-      its end report.html into a directory of its own, which is never overwritten. Ctrl-C stops after the current step; --resume goes on, and ends \
+      its end report.html into a directory of its own, which is never overwritten. Ctrl-C stops after the current batch; --resume goes on, and ends \
       with the same bits as if nothing had happened.
 
       Examples:
@@ -67,18 +67,18 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     let run = try resume.map(resumed) ?? new()
-    InterruptFlag.install()
+    StopSignals.deferFirst()
     let summary = try TrainingProgress.run(tensorBoard: !training.noTensorBoard) { onEvent in
       try Trainer(
         network: run.network, configuration: run.configuration, data: run.data, directory: run.directory,
         resuming: run.state, onEvent: onEvent)
     }
     if summary.isInterrupted {
-      Terminal.printError("stopped; go on with: octcli train --resume \(run.directory.path)")
-      throw ExitCode(130)
+      Terminal.printError("stopped; go on with: octcli train --resume \(run.directory.path.shellWord)")
+      throw StopSignals.exitCode
     }
     let report = try Report(directories: [run.directory.path]).write(to: run.directory.path)
-    print(TrainingReporter.result(summary, directory: run.directory) + "\n" + report)
+    try Terminal.print(TrainingReporter.result(summary, directory: run.directory) + "\n" + report)
   }
 
   /// Everything a trainer needs.

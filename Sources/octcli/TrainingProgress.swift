@@ -1,7 +1,7 @@
 import OctNet
 import OctNetTensorBoard
 
-/// Runs a trainer as the commands do: shown on standard error, told to TensorBoard, stopped by Ctrl-C.
+/// Runs a trainer as the commands do: shown on standard error, told to TensorBoard, stopped by signals.
 enum TrainingProgress {
   /// - Parameter makeTrainer: gets what the trainer is to tell its events.
   static func run(
@@ -17,7 +17,7 @@ enum TrainingProgress {
     if isWanted { tensorBoard = writer(for: trainer, reporter) }
     defer { tensorBoard?.flush() }
     do {
-      return try trainer.run { InterruptFlag.isSet }
+      return try trainer.run { StopSignals.isRequested }
     } catch {
       reporter.erase()
       throw error

@@ -7,6 +7,8 @@ final class TrainingReporter {
   private let clock = ContinuousClock()
   private var lastLine: ContinuousClock.Instant?
   private var imagesPerStep = 1
+  /// What the training accuracy is one of.
+  private var accuracyName = "acc"
 
   func handle(_ event: TrainingEvent) {
     switch event {
@@ -14,8 +16,10 @@ final class TrainingReporter {
     case .step(let report): step(report)
     case .evaluating(let done, let total):
       bar.update(label: "evaluating", done: done, total: total, fields: ["\(done)/\(total)"])
-    case .epochFinished(let report): bar.note(Self.line(report))
-    case .checkpointWritten, .finished: break
+    case .epochFinished(let report):
+      bar.note(Self.line(report, accuracyName: accuracyName, width: bar.isInteractive ? Terminal.width : nil))
+    case .checkpointWritten: break
+    case .finished: bar.erase()
     }
   }
 
@@ -27,14 +31,15 @@ final class TrainingReporter {
     lastLine = clock.now
     let settings = report.configuration
     imagesPerStep = settings.batchSize * settings.accumulationSteps
+    if settings.mixupAlpha != nil { accuracyName = "mixed acc" }
     if let model = settings.model {
       bar.note(
-        "\(model.name), α = \(model.alpha), \(model.stem) stem, \(TextTable.grouped(report.parameters)) "
-          + "parameters")
+        "\(model.name), α = \(model.alpha), \(model.stem) stem, "
+          + counted(report.parameters, "parameter"))
     }
     bar.note(
       "\(settings.data): \(TextTable.grouped(report.trainImages)) training and "
-        + "\(TextTable.grouped(report.testImages)) test images, batches of \(settings.batchSize), "
+        + "\(counted(report.testImages, "test image")), batches of \(settings.batchSize), "
         + "epochs: \(settings.epochs), threads: \(settings.threads)")
     if let directory = report.directory { bar.note("run: \(directory)") }
     if report.position.step > 0 {
@@ -51,7 +56,8 @@ final class TrainingReporter {
     let fields = [
       String(format: "%.0f img/s", report.imagesPerSecond),
       "ETA " + ProgressBar.duration(secondsLeft(report)),
-      String(format: "loss %.4f", report.meanLoss), String(format: "acc %.1f%%", 100 * report.accuracy),
+      String(format: "loss %.4f", report.meanLoss),
+      "\(accuracyName) " + String(format: "%.1f%%", 100 * report.accuracy),
       String(format: "lr %.2g", report.learningRate),
     ]
     bar.update(label: label, done: report.step, total: report.stepsPerEpoch, fields: fields)
@@ -68,16 +74,26 @@ final class TrainingReporter {
     return Double(steps) * Double(imagesPerStep) / report.imagesPerSecond
   }
 
-  private static func line(_ report: EpochReport) -> String {
-    var fields = [
-      "epoch \(report.epoch)/\(report.epochs)",
-      String(format: "train loss %.4f acc %.1f%%", report.trainLoss, 100 * report.trainAccuracy),
-      report.test.map { String(format: "test loss %.4f acc %.1f%%", $0.loss, 100 * $0.top1) },
-      String(format: "lr %.2g", report.learningRate), String(format: "%.0f img/s", report.imagesPerSecond),
-      ProgressBar.duration(report.seconds),
-    ].compactMap { $0 }
-    if report.isBest { fields.append("best") }
-    return fields.joined(separator: "  ")
+  /// - Parameters:
+  ///   - accuracyName: "mixed acc" where training images are mixed, so that nobody compares it with that of the test images.
+  ///   - width: columns that a terminal has: what matters least is left out where it does not fit.
+  static func line(_ report: EpochReport, accuracyName: String = "acc", width: Int? = nil) -> String {
+    let train =
+      String(format: "train loss %.4f ", report.trainLoss) + accuracyName
+      + String(format: " %.1f%%", 100 * report.trainAccuracy)
+    // Each with its rank.
+    let fields: [(text: String?, rank: Int)] = [
+      ("epoch \(report.epoch)/\(report.epochs)", 0), (train, 3),
+      (report.test.map { String(format: "test loss %.4f acc %.1f%%", $0.loss, 100 * $0.top1) }, 1),
+      (String(format: "lr %.2g", report.learningRate), 6),
+      (String(format: "%.0f img/s", report.imagesPerSecond), 5),
+      (ProgressBar.duration(report.seconds), 4), (report.isBest ? "best" : nil, 2),
+    ]
+    func joined(_ last: Int) -> String {
+      fields.filter { $0.rank <= last }.compactMap(\.text).joined(separator: "  ")
+    }
+    guard let width else { return joined(6) }
+    return (0...6).reversed().lazy.map(joined).first { $0.count <= width } ?? String(joined(0).prefix(width))
   }
 
   /// What the run came to, for standard output.
@@ -95,7 +111,7 @@ final class TrainingReporter {
     return """
       best  epoch \(best.epoch): \(accuracy(best))
       last  epoch \(last.epoch): \(accuracy(last))
-      \(results.epochs) epochs, \(TextTable.grouped(summary.steps)) steps, \
+      \(counted(results.epochs, "epoch")), \(counted(summary.steps, "step")), \
       \(ProgressBar.duration(summary.seconds)) of training\(end)
       \(directory.bestPath)
       """

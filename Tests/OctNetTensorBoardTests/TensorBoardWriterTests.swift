@@ -64,7 +64,8 @@ struct TensorBoardWriterTests {
 
     let configuration = try #require(texts("run/configuration", in: events).first)
     #expect(
-      configuration.hasPrefix("126 parameters, 30 training and 9 test images, 5 steps an epoch\n\n```json"))
+      configuration.hasPrefix(
+        "126 parameters, 30 training images, 9 test images, 5 steps an epoch\n\n```json"))
     #expect(configuration.contains("\"batchSize\" : 6"))
     #expect(texts("predictions/table", in: events).count == 3)
     #expect(events.flatMap(\.summary.value).filter { $0.tag == "predictions/images" }.count == 3)

@@ -248,6 +248,6 @@ import Testing
     grey.normalization = Normalization(mean: [0.5], std: [0.5])
     #expect(
       error { try Trainer(network: TinyRun.network(), configuration: grey, data: TinyRun.data) }
-        == .configuration(key: "mean", "found 1 values, expected one for each of 3 channels"))
+        == .configuration(key: "mean", "found 1 value, expected one for each of 3 channels"))
   }
 }

@@ -91,7 +91,7 @@ import Testing
     expect("std", "found 0.0, expected a number above 0") {
       $0.normalization = Normalization(mean: [0.5], std: [0])
     }
-    expect("std", "found 0 values, expected one for each of 1 channels") {
+    expect("std", "found 0 values, expected one for each of 1 channel") {
       $0.normalization = Normalization(mean: [0.5], std: [])
     }
     expect("momentum", "expected 0 or more and less than 1, found 1.0") {
@@ -107,6 +107,6 @@ import Testing
       $0.optimizer = .adamW(beta1: 0, beta2: 0, epsilon: 0)
     }
     expect("learningRate", "expected a number above 0, found -0.1") { $0.schedule.base = -0.1 }
-    expect("warmupEpochs", "expected at most the 3 epochs, found 4") { $0.schedule.warmupEpochs = 4 }
+    expect("warmupEpochs", "expected at most 3 epochs, found 4") { $0.schedule.warmupEpochs = 4 }
   }
 }

@@ -59,9 +59,21 @@ struct CommandRunner {
   func run(_ arguments: [String], fileSizeLimitInBlocks limit: Int) throws -> Outcome {
     // Without the trap the system would end the program by a signal instead of refusing to write.
     let script = "trap '' XFSZ; ulimit -f \(limit); exec \"$0\" \"$@\""
-    let started = try start(["-c", script, program.path] + arguments, of: URL(fileURLWithPath: "/bin/sh"))
+    return try run(script: script, arguments)
+  }
+
+  /// Runs a shell's script in which `"$0" "$@"` is the program with its arguments, to give it other descriptors.
+  func run(script: String, _ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
+    let started = try start(script: script, arguments, environment: environment)
     started.process.waitUntilExit()
     return try started.outcome()
+  }
+
+  func start(
+    script: String, _ arguments: [String], environment: [String: String] = [:]
+  ) throws -> Running {
+    try start(
+      ["-c", script, program.path] + arguments, of: URL(fileURLWithPath: "/bin/sh"), environment: environment)
   }
 
   /// A run that has been started, for tests that interrupt it.
@@ -77,7 +89,8 @@ struct CommandRunner {
   }
 
   func start(
-    _ arguments: [String], of program: URL? = nil, environment: [String: String] = [:]
+    _ arguments: [String], of program: URL? = nil, environment: [String: String] = [:],
+    standardError: FileHandle? = nil
   ) throws -> Running {
     // Files, not pipes: nothing blocks, however much the program prints.
     let id = UUID().uuidString
@@ -93,7 +106,7 @@ struct CommandRunner {
       .merging(["OMP_WAIT_POLICY": "passive"]) { $1 }.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = try FileHandle(forWritingTo: output)
-    process.standardError = try FileHandle(forWritingTo: errors)
+    process.standardError = try standardError ?? FileHandle(forWritingTo: errors)
     try process.run()
     return Running(process: process, output: output, errors: errors)
   }

@@ -22,7 +22,8 @@ struct HelpTests {
 
         Results are printed on standard output, progress and errors on standard error.
         The exit code is 0 when all went well, 1 when a file, a setting or the training
-        failed, 64 when the command line is wrong.
+        failed, 64 when the command line is wrong, 128 and a signal's number when one
+        ended it.
 
         USAGE: octcli <subcommand>
 

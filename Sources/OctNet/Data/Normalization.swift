@@ -63,7 +63,8 @@ public struct Normalization: Codable, Equatable, Sendable {
   public func validate(channels: Int) throws(OctNetError) {
     for (key, values) in [("mean", mean), ("std", std)] where values.count != channels {
       throw OctNetError.configuration(
-        key: key, "found \(values.count) values, expected one for each of \(channels) channels")
+        key: key,
+        "found \(counted(values.count, "value")), expected one for each of \(counted(channels, "channel"))")
     }
     for value in mean where !value.isFinite {
       throw OctNetError.configuration(key: "mean", "found \(value), expected a finite number")

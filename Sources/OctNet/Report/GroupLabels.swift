@@ -67,7 +67,7 @@ enum GroupLabels {
     case ("optimizer.name", let value?), ("schedule.shape.name", let value?): return value
     case ("schedule.base", let value?): return "learning rate \(value)"
     case ("batchSize", let value?): return "batch \(value)"
-    case ("epochs", let value?): return "\(value) epochs"
+    case ("epochs", let value?): return "\(value) epoch\(value == "1" ? "" : "s")"
     case (_, let value?): return "\(SettingNames.title(name)) \(value)"
     case ("model.alpha", nil): return nil
     case (_, nil): return "no \(SettingNames.title(name))"

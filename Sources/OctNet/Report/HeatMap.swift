@@ -45,7 +45,7 @@ struct HeatMap: Sendable {
     _ corner: (x: Double, y: Double), size: Double, share: Double, images: Int, label: Int, prediction: Int
   ) -> Markup {
     let tip =
-      "\(classNames[label]) taken for \(classNames[prediction]): \(ReportNumber.grouped(images)) images, "
+      "\(classNames[label]) taken for \(classNames[prediction]): \(counted(images, "image")), "
       + "\(ReportNumber.percent(share, 1)) %"
     // The root spreads the small shares, where the mistakes are.
     let opacity = SVG.number(share.squareRoot())

@@ -41,7 +41,7 @@ extension Comparison {
     var sentences: [String] = []
     let images = Set(runs.compactMap { $0.results?.last?.evaluation.images })
     if let count = images.first, images.count == 1 {
-      sentences.append("\(ReportNumber.grouped(count)) images.")
+      sentences.append(counted(count, "image") + ".")
     }
     if groups.contains(where: { $0.counted.count > 1 }) {
       sentences.append("Mean ± sample deviation of n runs.")

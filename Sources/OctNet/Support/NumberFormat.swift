@@ -6,6 +6,11 @@
   import Darwin
 #endif
 
+/// "1 epoch", "2,000 epochs": a number with what it counts.
+package func counted(_ count: Int, _ noun: String, plural: String? = nil) -> String {
+  ReportNumber.grouped(count) + " " + (count == 1 ? noun : plural ?? noun + "s")
+}
+
 /// `value` with `digits` significant digits, as C's `%.*g`.
 func format(_ value: Double, digits: Int) -> String { printed(value, "%.*g", digits) }
 

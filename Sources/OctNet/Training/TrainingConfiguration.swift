@@ -133,7 +133,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     try schedule.validate()
     guard schedule.warmupEpochs <= epochs else {
       throw OctNetError.configuration(
-        key: "warmupEpochs", "expected at most the \(epochs) epochs, found \(schedule.warmupEpochs)")
+        key: "warmupEpochs", "expected at most \(counted(epochs, "epoch")), found \(schedule.warmupEpochs)")
     }
   }
 
