@@ -61,15 +61,15 @@ struct EvalCommand: ParsableCommand {
   }
 
   func run() throws {
-    var checkpoint = try Checkpoint(path: checkpoint)
+    let checkpoint = try Checkpoint(path: checkpoint)
     let split = try DataOptions.load(
       try source(of: checkpoint), imageSize: imageSize ?? checkpoint.model?.inputHeight)
     let images = split.test
-    checkpoint.model = try foreign.model(
+    let model = try foreign.model(
       of: checkpoint, path: self.checkpoint, classes: images.classNames.count, height: images.height,
       width: images.width, channels: images.channels)
     let evaluator = Evaluator(
-      network: try foreign.network(of: checkpoint, for: Checkpoint.Use.scoring),
+      network: try foreign.network(of: checkpoint, model, for: Checkpoint.Use.scoring),
       normalization: normalization.normalization ?? checkpoint.normalization ?? split.normalization,
       batchSize: batchSize,
       threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)

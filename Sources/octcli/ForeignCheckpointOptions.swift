@@ -44,10 +44,13 @@ struct ForeignCheckpointOptions: ParsableArguments {
     return own
   }
 
-  /// The network that the checkpoint's `model` describes, with its weights.
-  func network(of checkpoint: Checkpoint, for use: (_ isNamed: Bool) -> Checkpoint.Use) throws -> Network {
-    guard let configuration = checkpoint.model else { return try checkpoint.makeNetwork() }
-    let network = try configuration.makeNetwork()
+  /// The network that was named, `configuration`, else the checkpoint's own; with the weights.
+  func network(
+    of checkpoint: Checkpoint, _ configuration: ModelConfiguration,
+    for use: (_ isNamed: Bool) -> Checkpoint.Use
+  ) throws -> Network {
+    // What the flags say wrong is not the file's fault.
+    let network = try model == nil ? checkpoint.makeUntrainedNetwork() : configuration.makeNetwork()
     try checkpoint.load(into: network, for: use(model != nil))
     return network
   }

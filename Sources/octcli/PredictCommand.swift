@@ -96,12 +96,11 @@ struct PredictCommand: ParsableCommand {
 
   #if Images
     private func predictor() throws -> Predictor {
-      var checkpoint = try Checkpoint(path: checkpoint)
+      let checkpoint = try Checkpoint(path: checkpoint)
       let isSmall = foreign.architecture.stem.map { $0 == .cifar } ?? (foreign.model?.isCIFAR == true)
       let size = imageSize ?? (isSmall ? 32 : 224)
       let model = try foreign.model(
         of: checkpoint, path: self.checkpoint, classes: 1000, height: size, width: size, channels: 3)
-      checkpoint.model = model
       guard model.inputHeight == model.inputWidth, model.inputChannels == 3 else {
         throw OctNetError.file(
           path: self.checkpoint,
@@ -117,7 +116,7 @@ struct PredictCommand: ParsableCommand {
           path: self.checkpoint, "does not say how pixels were normalised; add --mean and --std")
       }
       return try Predictor(
-        network: try foreign.network(of: checkpoint, for: Checkpoint.Use.prediction),
+        network: try foreign.network(of: checkpoint, model, for: Checkpoint.Use.prediction),
         classNames: checkpoint.classNames,
         normalization: normalization,
         threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)

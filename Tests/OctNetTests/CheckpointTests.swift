@@ -34,10 +34,21 @@ import Testing
     #expect(back.model == nil && back.dataName == nil && back.classNames == [] && back.normalization == nil)
     #expect(
       error { try back.makeNetwork() }
+        == .file(path: directory("c"), "the checkpoint does not say what network it is for"))
+    #expect(
+      error { try Checkpoint(model: nil, state: state).makeNetwork() }
         == .configuration(key: "model", "the checkpoint does not say what network it is for"))
     let network = try model.makeNetwork(seed: 9)
     try network.load(back.state)
     #expect(try network.bits == model.makeNetwork(seed: 3).bits)
+  }
+
+  @Test func aModelThatCannotBeBuiltNamesTheFile() throws {
+    var checkpoint = try checkpoint()
+    checkpoint.model?.name = "resnet51"
+    try checkpoint.write(to: directory("c"))
+    let message = try #require(error { try Checkpoint(path: directory("c")).makeNetwork() }).description
+    #expect(message.hasPrefix("\(directory("c")): octnet.model: model: found \"resnet51\", expected one of "))
   }
 
   @Test func allMisfitsAreReportedAtOnce() throws {

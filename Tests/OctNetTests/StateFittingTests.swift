@@ -195,7 +195,7 @@ import Testing
         "all keys begin with \"module.\": left out",
         "without 3 of the counters num_batches_tracked: they begin at 0",
         "for RGB images: summed the three input channels of conv1.weight",
-        "has no classifier; left random: fc.weight, fc.bias", "left out 4 keys of another head: a, b, c, …",
+        "has no classifier; left random: fc.weight, fc.bias", "4 keys of another head left out: a, b, c, …",
       ])
     report = LoadReport()
     report.head = .otherClasses(1000)

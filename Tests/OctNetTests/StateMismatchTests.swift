@@ -73,10 +73,16 @@ import Testing
     #expect(
       try reason(plain, model("resnet50", stem: .cifar))
         == "it is of a 7×7 stem (imagenet), the network of a 3×3 stem (cifar)")
+    let small = model("resnet20", alpha: 0.25, stem: .cifar, classes: 10)
     #expect(
-      try reason(plain, model("resnet20", alpha: 0.25, stem: .cifar, classes: 10))
-        == "it is of resnet50, 64 channels in the first stage, α = 0, a 7×7 stem (imagenet), 1000 classes, the network "
-        + "of resnet20, 16 channels in the first stage, α = 0.25, a 3×3 stem (cifar), 10 classes")
+      try reason(plain, small)
+        == "it is of resnet50, α = 0, a 7×7 stem (imagenet), 1000 classes, the network of resnet20, α = 0.25, "
+        + "a 3×3 stem (cifar), 10 classes")
+    // Fine-tuning asks for no classifier.
+    #expect(
+      try reason(plain, small, pretrained: true)
+        == "it is of resnet50, α = 0, a 7×7 stem (imagenet), the network of resnet20, α = 0.25, "
+        + "a 3×3 stem (cifar)")
     var gray = model("resnet50")
     gray.inputChannels = 1
     #expect(try reason(plain, gray) == "it is of 3 input channels, the network of 1 input channel")
@@ -169,6 +175,9 @@ import Testing
       + plain.map { ("module.encoder_k.\($0.name)", $0.shape) } + [("module.queue", [128, 65536])]
     let cause = try #require(try mismatch(moco, network, pretrained: true).cause)
     #expect(cause == .prefix("encoder_k.") || cause == .prefix("module.encoder_k."))
+    // A key too many says nothing of the reason.
+    let more = try mismatch(plain + [("extra", [1])], network)
+    #expect(more == StateMismatch(unexpected: ["extra [1]"]))
     // Not a ResNet of this package: no guess.
     let own = try Network(inputShape: MapShape(height: 4, width: 4, channels: 1), seed: 1) { image in
       try Linear("head", inputChannels: 1, outputChannels: 2)(GlobalAvgPool()(image))

@@ -70,14 +70,26 @@ public struct Checkpoint: Sendable {
   }
 
   /// Builds the network `model` describes and loads the weights.
-  /// - Throws: `OctNetError.configuration` without a model, else as `load(into:)`.
+  /// - Throws: as `makeUntrainedNetwork` and `load(into:)`.
   public func makeNetwork() throws -> Network {
-    guard let model else {
-      throw OctNetError.configuration(key: "model", "the checkpoint does not say what network it is for")
-    }
-    let network = try model.makeNetwork()
+    let network = try makeUntrainedNetwork()
     try load(into: network)
     return network
+  }
+
+  /// Builds the network `model` describes, without the weights.
+  /// - Throws: `OctNetError.file` without a model or with one that cannot be built, naming the file;
+  ///   `OctNetError.configuration` alike for a checkpoint that is not from a file.
+  public func makeUntrainedNetwork() throws -> Network {
+    guard let model else {
+      let problem = "the checkpoint does not say what network it is for"
+      throw path.map { .file(path: $0, problem) } ?? OctNetError.configuration(key: "model", problem)
+    }
+    do {
+      return try model.makeNetwork()
+    } catch let error as OctNetError {
+      throw path.map { .file(path: $0, "\(Key.model): \(error)") } ?? error
+    }
   }
 
   /// Loads the weights as `Network.loadUnwrapped` does.

@@ -130,7 +130,8 @@ extension ResNetTraits {
     compare(\.additions) {
       $0.isEmpty ? "usual layers" : "\($0.prefix(3).joined(separator: ", ")) beside the usual layers"
     }
-    compare(\.width) { "\($0) channels in the first stage" }
+    // Where the layers say it already, the width adds nothing.
+    if !hasUsualWidth || !other.hasUsualWidth { compare(\.width) { "\($0) channels in the first stage" } }
     compare(\.groups) { $0 == 1 ? "ungrouped convolutions" : "convolutions in \($0) groups" }
     compare(\.alpha) { "α = \($0 == 0 ? "0" : "\($0)")" }
     compare(\.variant) { "variant \($0)" }
@@ -144,6 +145,8 @@ extension ResNetTraits {
     compare(\.classes) { $0 == 1 ? "1 class" : "\($0) classes" }
     return (own, others)
   }
+
+  private var hasUsualWidth: Bool { depth.map { $0.stemChannels == width } ?? false }
 
   private var layers: String? {
     if let depth { return depth.rawValue }

@@ -26,7 +26,9 @@ public struct LoadReport: Equatable, Sendable {
   /// One sentence for each thing that was done.
   public var lines: [String] {
     var lines: [String] = []
-    if !strippedPrefix.isEmpty { lines.append("all keys begin with \"\(strippedPrefix)\": left out") }
+    if !strippedPrefix.isEmpty {
+      lines.append("all keys begin with \"\(StateMismatch.shortened(strippedPrefix))\": left out")
+    }
     if missingCounters > 0 {
       lines.append("without \(missingCounters) of the counters num_batches_tracked: they begin at 0")
     }
@@ -37,10 +39,7 @@ public struct LoadReport: Equatable, Sendable {
       lines.append("for \(count) classes; left random: \(keptKeys.joined(separator: ", "))")
     case .absent: lines.append("has no classifier; left random: \(keptKeys.joined(separator: ", "))")
     }
-    if !leftKeys.isEmpty {
-      let shown = leftKeys.prefix(3).joined(separator: ", ") + (leftKeys.count > 3 ? ", …" : "")
-      lines.append("left out \(leftKeys.count) keys of another head: \(shown)")
-    }
+    if let list = StateMismatch.list(leftKeys, "of another head left out") { lines.append(list) }
     return lines
   }
 }
@@ -58,6 +57,8 @@ struct StateFitting {
   private(set) var state: StateDictionary
   private(set) var report = LoadReport()
   private let expected: Set<String>
+  /// Then the number of classes is no reason for not fitting.
+  private var mayLeaveHead = false
 
   init(_ state: StateDictionary, slots: [Slot]) {
     self.state = state
@@ -98,6 +99,7 @@ struct StateFitting {
   /// Leaves the classifier (PyTorch's `fc`) as the network has it where the file's is for another number of classes, or
   /// where there is none. Then also modules that the network has not at all are left out: another head.
   mutating func leaveOtherHead() {
+    mayLeaveHead = true
     let head = slots.filter { $0.name.hasPrefix("fc.") }
     guard !head.isEmpty else { return }
     let given = Dictionary(state.map { ($0.name, $0.value.shape) }, uniquingKeysWith: { first, _ in first })
@@ -165,24 +167,27 @@ struct StateFitting {
       mismatch.unexpected.append("\(name) \(value.shape)")
     }
     guard !mismatch.isEmpty else { return nil }
-    mismatch.cause = cause(mismatch, kept: kept)
+    mismatch.cause = cause(of: mismatch)
     return mismatch
   }
 
-  private func cause(_ mismatch: StateMismatch, kept: Set<String>) -> StateMismatch.Cause? {
+  private func cause(of mismatch: StateMismatch) -> StateMismatch.Cause? {
     if let prefix = partialPrefix() { return .prefix(prefix) }
-    let needed = slots.filter { !kept.contains($0.name) }
-    guard
-      let network = ResNetTraits(
-        Dictionary(needed.map { ($0.name, $0.shape) }, uniquingKeysWith: { first, _ in first }))
-    else { return nil }
-    let shapes = Dictionary(state.map { ($0.name, $0.value.shape) }, uniquingKeysWith: { first, _ in first })
-    guard let file = ResNetTraits(shapes) else {
-      return shapes.keys.contains { $0.contains("embedder.") || $0.contains(".convolution.") }
-        ? .transformersNames : .otherFamily
+    func traits(_ shapes: [(String, [Int])]) -> ResNetTraits? {
+      ResNetTraits(
+        Dictionary(
+          shapes.filter { !mayLeaveHead || !$0.0.hasPrefix("fc.") }, uniquingKeysWith: { first, _ in first }))
+    }
+    guard let network = traits(slots.map { ($0.name, $0.shape) }) else { return nil }
+    guard let file = traits(state.map { ($0.name, $0.value.shape) }) else {
+      let isTransformers = state.contains {
+        $0.name.contains("embedder.") || $0.name.contains(".convolution.")
+      }
+      return isTransformers ? .transformersNames : .otherFamily
     }
     if !file.differences(from: network).own.isEmpty { return .architecture(file: file, network: network) }
-    return mismatch.missing.allSatisfy { $0.hasPrefix("fc.") } && mismatch.unfit.isEmpty ? .noClassifier : nil
+    let lacksHead = !mismatch.missing.isEmpty && mismatch.missing.allSatisfy { $0.hasPrefix("fc.") }
+    return lacksHead && mismatch.unfit.isEmpty ? .noClassifier : nil
   }
 
   /// The prefix below which at least half of the network's keys are, where they are not there without it.

@@ -60,14 +60,14 @@ extension StateMismatch: CustomStringConvertible {
   }
 
   /// "220 keys missing: a, b, c, …", nil without keys.
-  private static func list(_ keys: [String], _ what: String) -> String? {
+  static func list(_ keys: [String], _ what: String) -> String? {
     guard !keys.isEmpty else { return nil }
     let shown = keys.prefix(3).map(shortened) + (keys.count > 3 ? ["…"] : [])
     return "\(keys.count) \(keys.count == 1 ? "key" : "keys") \(what): \(shown.joined(separator: ", "))"
   }
 
   /// A name from a file may be of any length.
-  private static func shortened(_ key: String) -> String {
+  static func shortened(_ key: String) -> String {
     key.unicodeScalars.count <= 100 ? key : "\(key.prefix(40))…\(key.suffix(40))"
   }
 }
@@ -80,7 +80,7 @@ extension StateMismatch.Cause: CustomStringConvertible {
       return "it is of \(found.joined(separator: ", ")), the network of \(expected.joined(separator: ", "))"
     case .prefix(let prefix):
       return
-        "the network's keys are there below \"\(prefix)\", among others; keep those alone and take the prefix away"
+        "the network's keys are there below \"\(StateMismatch.shortened(prefix))\", among others; keep those alone and take the prefix away"
     case .transformersNames:
       return "it has the names of Hugging Face's transformers, expected torchvision's (layer1.0.conv1.weight)"
     case .otherFamily:
