@@ -70,7 +70,12 @@ let package = Package(
     .testTarget(
       name: "OctNetImagesTests", dependencies: ["OctNetImages", "OctNet"],
       resources: [.copy("Fixtures")]),
-    .testTarget(name: "octcliTests", dependencies: ["OctNet", "OctNetTensorBoard", "octcli"]),
+    .testTarget(
+      name: "octcliTests",
+      dependencies: [
+        "OctNet", "OctNetTensorBoard", "octcli",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

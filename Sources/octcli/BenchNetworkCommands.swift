@@ -105,8 +105,10 @@ struct BenchTrainCommand: ParsableCommand {
 
       Examples:
         octcli bench train --alpha 0.125 --image-size 32 --batch-size 100
-        octcli bench train --model resnet50 --stem cifar --alpha 0.5 --batch-size 64 --profile
-        octcli bench train --image-size 224 --classes 1000 --batch-size 8 --optimizer sgd --json
+        octcli bench train --model resnet50 --stem cifar --alpha 0.5 \\
+          --batch-size 64 --profile
+        octcli bench train --image-size 224 --classes 1000 --batch-size 8 \\
+          --optimizer sgd --json
       """)
 
   @OptionGroup var options: BenchNetworkOptions

@@ -13,8 +13,10 @@ struct StudyCommand: ParsableCommand {
 
       Examples:
         octcli study --dry-run
-        octcli study --data cifar10:DIR --recipe seed --epochs 8 --ablation --out runs/study
-        octcli study --data cifar10:DIR --model resnet20 --alphas 0,0.25,0.5 --seeds 3
+        octcli study --data cifar10:DIR --recipe seed --epochs 8 --ablation \\
+          --out runs/study
+        octcli study --data cifar10:DIR --model resnet20 --alphas 0,0.25,0.5 \\
+          --seeds 3
         octcli study --resume runs/study
       """)
 

@@ -17,7 +17,8 @@ struct TrainCommand: ParsableCommand {
         octcli train --data cifar10:DIR --epochs 30 --augment crop,flip
         octcli train --data cifar10:DIR --recipe seed --epochs 5 --out runs/seed
         octcli train --config settings.yaml --ema 0.999 --mixup 0.2
-        octcli train --data cifar10:DIR --model resnet50 --alpha 0 --weights resnet50.safetensors
+        octcli train --data cifar10:DIR --model resnet50 --alpha 0 \\
+          --weights resnet50.safetensors
         octcli train --resume runs/seed
       """)
 
