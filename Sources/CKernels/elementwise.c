@@ -4,23 +4,6 @@
 
 #include "columns.h"
 
-oct_status oct_relu_forward(ptrdiff_t count, const float *src, float *dst, int threads) {
-  if (count < 0) return OCT_INVALID_DESCRIPTOR;
-  const oct_maps_leaves *leaves = oct_maps();
-  OCT_EACH_SHARE(count, threads, begin, end, { leaves->relu_forward(end - begin, src + begin, dst + begin); });
-  return OCT_OK;
-}
-
-oct_status oct_relu_backward(ptrdiff_t count, const float *dst, const float *diff_dst, float *diff_src,
-                             bool accumulate, int threads) {
-  if (count < 0) return OCT_INVALID_DESCRIPTOR;
-  const oct_maps_leaves *leaves = oct_maps();
-  OCT_EACH_SHARE(count, threads, begin, end, {
-    leaves->relu_backward(end - begin, dst + begin, diff_dst + begin, diff_src + begin, accumulate);
-  });
-  return OCT_OK;
-}
-
 oct_status oct_add(ptrdiff_t count, const float *a, const float *b, float *dst, int threads) {
   if (count < 0) return OCT_INVALID_DESCRIPTOR;
   const oct_maps_leaves *leaves = oct_maps();

@@ -14,9 +14,9 @@
 
 typedef struct oct_maps_leaves {
   // Element-wise, on `count` floats.
-  void (*relu_forward)(ptrdiff_t count, const float *src, float *dst);
-  void (*relu_backward)(ptrdiff_t count, const float *dst, const float *diff_dst, float *diff_src,
-                        bool accumulate);
+  void (*activate)(oct_activation_kind kind, float low, float high, ptrdiff_t count, const float *src, float *dst);
+  void (*differentiate)(oct_activation_kind kind, float low, float high, ptrdiff_t count, const float *kept,
+                        const float *diff_dst, float *diff_src, bool accumulate);
   void (*add)(ptrdiff_t count, const float *a, const float *b, float *dst);
   void (*axpby)(ptrdiff_t count, float a, const float *x, float b, float *y);
   /// Elements first … first + count − 1 of the whole buffer; pointers are to element `first`.

@@ -7,33 +7,6 @@ private let lengths = [0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 20_0
 
 @Suite struct ElementwiseTests {
   @Test(arguments: lengths)
-  func rectification(count: Int) {
-    var random = TestRandom(seed: 1)
-    let src = random.floats(count), diffDst = random.floats(count)
-    let dst = random.guarded(count), inPlace = Guarded(count: count, filledWith: src)
-    #expect(oct_relu_forward(count, src, dst.pointer, 2) == OCT_OK)
-    #expect(oct_relu_forward(count, inPlace.pointer, inPlace.pointer, 2) == OCT_OK)
-    #expect(dst.values == src.map { $0 > 0 ? $0 : 0 } && inPlace.values == dst.values)
-    #expect(dst.isIntact && inPlace.isIntact)
-
-    let masked = zip(diffDst, src).map { $1 > 0 ? $0 : 0 }
-    for accumulate in [false, true] {
-      let diffSrc = random.guarded(count)
-      #expect(oct_relu_backward(count, dst.pointer, diffDst, diffSrc.pointer, accumulate, 2) == OCT_OK)
-      expectAgreement(diffSrc, masked.map(Double.init), accumulating: accumulate)
-    }
-  }
-
-  /// A network that has diverged must not look healthy behind its next ReLU.
-  @Test func rectificationKeepsNaN() {
-    let src: [Float] = [.nan, -.infinity, .infinity, -0.0] + [Float](repeating: .nan, count: 20)
-    var dst = [Float](repeating: 0, count: src.count)
-    #expect(oct_relu_forward(src.count, src, &dst, 1) == OCT_OK)
-    #expect(dst[0].isNaN && dst[1] == 0 && dst[2] == .infinity && dst[3] == 0)
-    #expect(dst[4...].allSatisfy { $0.isNaN })
-  }
-
-  @Test(arguments: lengths)
   func addition(count: Int) {
     var random = TestRandom(seed: 2)
     let a = random.floats(count), b = random.floats(count)
@@ -98,8 +71,6 @@ private let lengths = [0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 20_0
 
   @Test func invalidSizesAreRejected() {
     var memory: [Float] = [7]
-    #expect(oct_relu_forward(-1, [0], &memory, 1) == OCT_INVALID_DESCRIPTOR)
-    #expect(oct_relu_backward(-1, [0], [0], &memory, false, 1) == OCT_INVALID_DESCRIPTOR)
     #expect(oct_add(-1, [0], [0], &memory, 1) == OCT_INVALID_DESCRIPTOR)
     #expect(oct_copy(-1, [0], &memory, 1) == OCT_INVALID_DESCRIPTOR)
     #expect(oct_bias_backward(-1, 1, [0], &memory, nil, 1) == OCT_INVALID_DESCRIPTOR)

@@ -189,11 +189,29 @@ oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float 
 
 // MARK: Element-wise
 
-/// dst = max(0, src); src == dst is allowed.
-oct_status oct_relu_forward(ptrdiff_t count, const float *src, float *dst, int threads);
-/// diff_src (+)= diff_dst where dst > 0.
-oct_status oct_relu_backward(ptrdiff_t count, const float *dst, const float *diff_dst, float *diff_src,
-                             bool accumulate, int threads);
+/// A function of each element.
+typedef enum oct_activation_kind {
+  OCT_RELU,        // max(0, x)
+  OCT_CLAMP,       // min(max(x, low), high); its derivative is 1 strictly between them, as that of PyTorch's hardtanh
+  OCT_LEAKY_RELU,  // x where it is above 0, low · x elsewhere; low > 0
+  OCT_SIGMOID,     // 1 / (1 + e^−x)
+  OCT_SILU,        // x / (1 + e^−x)
+  OCT_GELU,        // x · Φ(x), Φ the normal distribution, not its approximation by tanh
+} oct_activation_kind;
+
+typedef struct oct_activation {
+  oct_activation_kind kind;
+  float low, high;  // where the kind names them
+} oct_activation;
+
+/// Whether backward finds the derivative from dst, else from src.
+bool oct_activation_keeps_output(oct_activation_kind kind);
+/// dst = f(src); src == dst is allowed. NaN stays NaN.
+oct_status oct_activation_forward(const oct_activation *activation, ptrdiff_t count, const float *src, float *dst,
+                                  int threads);
+/// diff_src (+)= diff_dst · f′; `kept` is dst or src, see above. diff_src may be diff_dst.
+oct_status oct_activation_backward(const oct_activation *activation, ptrdiff_t count, const float *kept,
+                                   const float *diff_dst, float *diff_src, bool accumulate, int threads);
 /// dst = a + b; dst may be a or b.
 oct_status oct_add(ptrdiff_t count, const float *a, const float *b, float *dst, int threads);
 /// y = a · x + b · y; x and y do not overlap.

@@ -56,7 +56,7 @@ extension Graph {
     var joined: [Int: Node] = [:]
 
     for (index, node) in nodes.enumerated() {
-      guard let rectification = node.operation as? Rectification, rectification.shape.count > 0,
+      guard let pointwise = node.operation as? Pointwise, pointwise.activation == .relu,
         let source = producers[node.inputs[0].index], onlyConsumer(of: node.inputs[0]) == index
       else { continue }
       if var norm = nodes[source].operation as? BatchNormalization, !norm.appliesReLU {

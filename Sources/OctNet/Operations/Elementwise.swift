@@ -1,24 +1,5 @@
 import CKernels
 
-/// max(0, x).
-struct Rectification: Operation {
-  let shape: MapShape
-
-  var kind: String { "relu" }
-  var backwardReads: BackwardReads { .init(output: true) }
-
-  func forward(_ c: ForwardContext) {
-    check(oct_relu_forward(c.batch * shape.count, c.inputs[0], c.output, Int32(c.threads)))
-  }
-
-  func backward(_ c: BackwardContext) {
-    guard let sink = c.inputGradients[0] else { return }
-    check(
-      oct_relu_backward(
-        c.batch * shape.count, c.output, c.outputGradient, sink.pointer, sink.accumulate, Int32(c.threads)))
-  }
-}
-
 /// a + b.
 struct Addition: Operation {
   let shape: MapShape

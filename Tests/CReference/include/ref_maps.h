@@ -25,6 +25,9 @@ void ref_upsample2x_forward(ptrdiff_t n, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t c
 void ref_upsample2x_backward(ptrdiff_t n, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t c, const float *diff_dst,
                              double *diff_src);
 
+/// f(x) and f′(x) of the activation with the number of oct_activation_kind.
+double ref_activation(int kind, double low, double high, double x, double *slope);
+
 /// Biased variance; dst before any ReLU where `relu` is false. `residual` may be NULL.
 void ref_batch_norm_forward(ptrdiff_t rows, ptrdiff_t c, const float *src, const float *gamma,
                             const float *beta, const double *mean, const double *var, double epsilon,

@@ -48,6 +48,13 @@ private struct Author {
     choices[draw.index(below: choices.count)]
   }
 
+  private mutating func activated(_ x: OctFeature) throws -> OctFeature {
+    let layers: [any Layer] = [
+      ReLU(), ReLU(), ReLU6(), Clamp(low: -0.5, high: 0.5), LeakyReLU(slope: 0.1), Sigmoid(), SiLU(), GELU(),
+    ]
+    return try layers[draw.index(below: layers.count)](x)
+  }
+
   private mutating func name(_ kind: String) -> String {
     names += 1
     return "\(kind)\(names)"
@@ -55,21 +62,23 @@ private struct Author {
 
   /// One step; nothing where the layer does not take the feature.
   mutating func addStep() {
-    let step = draw.index(below: 10)
+    if let made = try? step() { features.append(made) }
+  }
+
+  private mutating func step() throws -> OctFeature {
+    let kind = draw.index(below: 10)
     let x = feature()
-    let made: OctFeature? =
-      switch step {
-      case 0, 1: try? convolved(x)
-      case 2: try? normalized(convolved(x), rectified: chance(70))
-      case 3: try? residual(x)
-      case 4: try? sumOfConvolutions(x, feature())
-      case 5: try? x + equal(to: x)
-      case 6: try? normalized(x, rectified: chance(50))
-      case 7: try? ReLU()(x)
-      case 8: try? pooled(x)
-      default: try? ReLU()(x + normalized(equal(to: x), rectified: false))
-      }
-    if let made { features.append(made) }
+    switch kind {
+    case 0, 1: return try convolved(x)
+    case 2: return try normalized(convolved(x), rectified: chance(70))
+    case 3: return try residual(x)
+    case 4: return try sumOfConvolutions(x, feature())
+    case 5: return try x + equal(to: x)
+    case 6: return try normalized(x, rectified: chance(50))
+    case 7: return try activated(x)
+    case 8: return try pooled(x)
+    default: return try ReLU()(x + normalized(equal(to: x), rectified: false))
+    }
   }
 
   /// Logits of the latest features, each pooled over its pixels.
@@ -119,7 +128,7 @@ private struct Author {
 
   private mutating func normalized(_ x: OctFeature, rectified: Bool) throws -> OctFeature {
     let norm = try BatchNorm2d(name("norm"), channels: x.channels, alpha: alpha(x))(x)
-    return rectified ? try ReLU()(norm) : norm
+    return rectified ? try (chance(70) ? ReLU()(norm) : activated(norm)) : norm
   }
 
   /// A convolution of `x` to its own shape.
