@@ -26,8 +26,8 @@ struct CourseOptions: ParsableArguments {
       valueName: "n"))
   var checkpointEvery: Int?
 
-  /// Whether anything but `--checkpoint-every` was given.
-  var changesMoreThanCheckpoints: Bool { evalEvery != nil || bestMetric != nil || earlyStopping != nil }
+  /// Whether anything was given that a resumed run cannot change.
+  var changesResults: Bool { evalEvery != nil || bestMetric != nil }
 
   func validate() throws {
     for (flag, value) in [

@@ -28,6 +28,7 @@ struct Octcli: ParsableCommand {
     let arguments = NumberList.joiningWords(CommandLine.arguments.dropFirst())
     var status = ExitCode.success
     do {
+      try RawArguments.expectUnicode()
       var command = try parseAsRoot(arguments)
       try command.run()
       try Terminal.finish()

@@ -53,8 +53,8 @@ struct StudyCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       """
-      Go on with the study in this directory; only --data, --epochs, --threads, --checkpoint-every and \
-      --no-tensorboard may be given too.
+      Go on with the study in this directory; only --data, --epochs, --early-stopping, --threads, \
+      --checkpoint-every and --no-tensorboard may be given too.
       """, valueName: "dir"))
   var resume: String?
 
@@ -89,7 +89,7 @@ struct StudyCommand: ParsableCommand {
   func run() throws {
     if dryRun && resume == nil && out == nil {
       let (configuration, data) = try settings()
-      try configuration.validate()
+      try configuration.validate(on: data)
       return try Terminal.print(StudyPlan.text(configuration.runs(), data: data) { _ in .waiting })
     }
     let (study, data) = try resume.map(resumed) ?? new()
@@ -110,28 +110,33 @@ struct StudyCommand: ParsableCommand {
 
   private func new() throws -> (Study, DataSplit) {
     let (configuration, data) = try settings()
-    return (try Study(configuration, path: out ?? RunDirectory.unusedPath("runs/study")), data)
+    return (try study(configuration, data, path: out ?? RunDirectory.unusedPath("runs/study")), data)
   }
 
   private func resumed(_ path: String) throws -> (Study, DataSplit) {
     var configuration = try Study.configuration(of: path)
-    if let data = training.data.data { configuration.base.data = data }
-    if let epochs = training.optimization.epochs { configuration.base.epochs = epochs }
-    training.course.apply(to: &configuration.base)
-    configuration.base.threads = training.threadCount
+    training.applyResumable(to: &configuration.base)
     let data = try DataOptions.load(
       configuration.base.data, imageSize: configuration.base.model?.inputHeight)
-    return (try Study(configuration, path: path), data)
+    return (try study(configuration, data, path: path), data)
+  }
+
+  /// A dry run changes nothing.
+  private func study(_ configuration: StudyConfiguration, _ data: DataSplit, path: String) throws -> Study {
+    try configuration.validate(on: data)
+    return try dryRun ? Study(planning: configuration, path: path) : Study(configuration, path: path)
   }
 
   private func perform(_ study: Study, _ data: DataSplit) throws {
     StopSignals.deferFirst()
+    var hasTrained = false
     for (index, run) in study.runs.enumerated() {
       let title = "run \(index + 1)/\(study.runs.count) \(run.name)"
       guard try study.progress(of: run) != .finished else {
         Terminal.printError("\(title): finished before")
         continue
       }
+      hasTrained = true
       Terminal.printError(title)
       let summary = try TrainingProgress.run(tensorBoard: !training.noTensorBoard) { onEvent in
         try study.trainer(for: run, data: data, onEvent: onEvent)
@@ -141,7 +146,11 @@ struct StudyCommand: ParsableCommand {
         throw StopSignals.exitCode
       }
     }
-    let report = try Report(directories: [study.path]).write(to: study.path)
+    let report = study.path + "/report.html"
+    if hasTrained || !study.runs.allSatisfy({ Report.isNewer(than: study.directory(of: $0), in: study.path) })
+    {
+      try Report(directories: [study.path]).write(to: study.path)
+    }
     try Terminal.print(StudyPlan.results(study) + "\n" + report)
   }
 }

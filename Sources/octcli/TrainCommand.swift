@@ -50,8 +50,8 @@ struct TrainCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       """
-      Go on with the run in this directory; only --data, --epochs, --threads, --checkpoint-every and --no-tensorboard \
-      may be given too.
+      Go on with the run in this directory; only --data, --epochs, --early-stopping, --threads, --checkpoint-every \
+      and --no-tensorboard may be given too.
       """, valueName: "dir"))
   var resume: String?
 
@@ -78,7 +78,10 @@ struct TrainCommand: ParsableCommand {
       Terminal.printError("stopped; go on with: octcli train --resume \(run.directory.path.shellWord)")
       throw StopSignals.exitCode
     }
-    let report = try Report(directories: [run.directory.path]).write(to: run.directory.path)
+    let report = run.directory.path + "/report.html"
+    if !Report.isNewer(than: run.directory) {
+      try Report(directories: [run.directory.path]).write(to: run.directory.path)
+    }
     try Terminal.print(TrainingReporter.result(summary, directory: run.directory) + "\n" + report)
   }
 
@@ -97,19 +100,18 @@ struct TrainCommand: ParsableCommand {
     let model = configuration.model ?? QuickStart.network
     let network = try model.makeNetwork(seed: configuration.seed)
     if let path = configuration.initialWeights { try Checkpoint(path: path).load(into: network, for: .start) }
-    let path = out ?? RunDirectory.unusedPath("runs/\(model.name)-a\(model.alpha)")
-    return Run(
-      network: network, configuration: configuration, data: data, directory: try RunDirectory.create(path))
+    try configuration.validate(training: network.graph, on: data)
+    let directory =
+      try out.map { try RunDirectory.create($0) }
+      ?? RunDirectory.createNumbered("runs/\(model.name)-a\(model.alpha)")
+    return Run(network: network, configuration: configuration, data: data, directory: directory)
   }
 
   private func resumed(_ path: String) throws -> Run {
     let directory = try RunDirectory.open(path)
     let state = try TrainingState(path: directory.statePath)
     var configuration = try TrainingConfiguration(path: directory.configurationPath)
-    if let data = training.data.data { configuration.data = data }
-    if let epochs = training.optimization.epochs { configuration.epochs = epochs }
-    training.course.apply(to: &configuration)
-    configuration.threads = training.threadCount
+    training.applyResumable(to: &configuration)
     guard let model = configuration.model else {
       throw OctNetError.file(path: directory.statePath, "the run's network is not one of octcli's models")
     }

@@ -67,9 +67,17 @@ struct TrainingOptions: ParsableArguments {
       ("--augment", data.augment != nil),
       ("--limit-train and --limit-test", data.limitTrain != nil || data.limitTest != nil),
       ("optimization flags", optimization.changesMoreThanEpochs),
-      ("--eval-every, --best-metric and --early-stopping", course.changesMoreThanCheckpoints),
+      ("--eval-every and --best-metric", course.changesResults),
     ]
     return given.first { $0.1 }?.0
+  }
+
+  /// Writes over `configuration` what a run that goes on may change; the rest stays as it was.
+  func applyResumable(to configuration: inout TrainingConfiguration) {
+    if let source = data.data { configuration.data = source }
+    if let epochs = optimization.epochs { configuration.epochs = epochs }
+    course.apply(to: &configuration)
+    if let threads { configuration.threads = threads }
   }
 
   var threadCount: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }

@@ -14,7 +14,8 @@ enum TrainingProgress {
       reporter.handle(event)
       tensorBoard?.handle(event)
     }
-    if isWanted { tensorBoard = writer(for: trainer, reporter) }
+    if let reason = trainer.nothingToDo { reporter.say("nothing to do: " + reason) }
+    if isWanted && trainer.nothingToDo == nil { tensorBoard = writer(for: trainer, reporter) }
     defer { tensorBoard?.flush() }
     do {
       return try trainer.run { StopSignals.isRequested }

@@ -25,6 +25,8 @@ final class TrainingReporter {
 
   func erase() { bar.erase() }
 
+  func say(_ line: String) { bar.note(line) }
+
   func warn(_ problem: String) { bar.note("octcli: warning: " + problem) }
 
   private func start(_ report: RunReport) {
@@ -42,6 +44,8 @@ final class TrainingReporter {
         + "\(counted(report.testImages, "test image")), batches of \(settings.batchSize), "
         + "epochs: \(settings.epochs), threads: \(settings.threads)")
     if let directory = report.directory { bar.note("run: \(directory)") }
+    report.notes.forEach(say)
+    report.warnings.forEach(warn)
     if report.position.step > 0 {
       let epoch = report.position.epoch + 1
       let steps = report.position.step - report.position.epoch * report.stepsPerEpoch

@@ -230,8 +230,8 @@ import Testing
       resume(other)
         == .configuration(
           key: "batchSize, clipGradientNorm",
-          "differs from the settings of the run; only data, threads, epochs and checkpointEverySteps may change"
-        ))
+          "differs from the settings of the run; only data, threads, epochs, checkpointEverySteps and "
+            + "earlyStoppingEpochs may change"))
     let fewer = TinyRun.split(TinyImages(count: 21), TinyImages(count: 9))
     #expect(
       resume(configuration, fewer)

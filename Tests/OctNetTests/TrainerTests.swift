@@ -184,6 +184,13 @@ import Testing
     let run = try RunDirectory.create(directory("run"))
     #expect(
       error { try RunDirectory.open(run.path) }
+        == .file(
+          path: run.path,
+          "found an empty directory, expected that of a run, with config.json and resume.safetensors"))
+    _ = try Trainer(
+      network: TinyRun.network(), configuration: TinyRun.configuration(), data: TinyRun.data, directory: run)
+    #expect(
+      error { try RunDirectory.open(run.path) }
         == .file(path: run.statePath, "missing: the run ended before its first checkpoint"))
   }
 

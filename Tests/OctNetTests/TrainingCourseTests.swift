@@ -136,7 +136,7 @@ import Testing
     for loss in [Double.nan, .infinity, -.infinity] {
       var evaluation = result
       evaluation.loss = loss
-      try RunResults(last: .init(epoch: 1, evaluation: evaluation)).write(to: path)
+      try RunResults(epochs: 1, last: .init(epoch: 1, evaluation: evaluation)).write(to: path)
       let found = try RunResults(path: path).last?.evaluation
       #expect(found?.loss.description == loss.description && found?.top5 == 1)
     }

@@ -21,7 +21,7 @@ struct CommandRunner {
 
   /// A directory for files of the test, removed by `removeScratch`.
   let scratch: URL
-  private let program: URL
+  let program: URL
 
   init() throws {
     program = try #require(Self.findProgram(), "octcli is not built beside the tests")

@@ -164,6 +164,7 @@ struct TrainTests {
     (["--label-smoothing", "1.5"], "labelSmoothing"), (["--learning-rate", "0"], "learningRate"),
     (["--epochs", "2", "--warmup-epochs", "3"], "warmupEpochs"),
     (["--mean", "0.5", "--std", "0.5"], "mean"),
+    (["--batch-size", "1", "--model", "resnet18", "--stem", "imagenet"], "batchSize"),
   ])
   func settingsOutOfRange(arguments: [String], key: String) throws {
     let runner = try CommandRunner()

@@ -27,7 +27,7 @@ public struct TrainingState: Sendable {
   /// Names begin with the name of the buffer: `velocity.`, `first_moment.` or `second_moment.`.
   public var optimizer: StateDictionary
 
-  /// - Throws: `OctNetError.file` for a missing or malformed file.
+  /// - Throws: `OctNetError.file` for a missing or malformed file, and for values that cannot be those of a run.
   public init(path: String) throws(OctNetError) {
     let file = try SafetensorsFile(path: path)
     try Checkpoint.checkVersion(file, path: path)
@@ -54,6 +54,7 @@ public struct TrainingState: Sendable {
     network = try entries(Key.modelPrefix)
     optimizer = try entries(Key.optimizerPrefix)
     average = try entries(Key.averagePrefix)
+    try validate(path: path)
   }
 
   init(

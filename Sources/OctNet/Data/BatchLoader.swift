@@ -27,6 +27,7 @@ public final class BatchLoader: Sendable {
   private let shuffleSeed: UInt64?
   private let mixup: Mixup?
   private let table: [Float]
+  private let plan: EpochPlan
 
   /// Batches being used, ready and in preparation. One ready batch would do if every batch took the same time.
   private static let slotCount = 3
@@ -36,11 +37,13 @@ public final class BatchLoader: Sendable {
   ///     if any, draws under seed 0.
   ///   - mixupAlpha: Mixes the images of each batch by mixup, λ ~ Beta(α, α); nil mixes nothing.
   ///   - limit: Use only so many images, the first ones; nil for all.
+  ///   - leavesOutSingleImage: A last batch of one image is no batch, unless all batches are.
   /// - Precondition: `batchSize` is positive, `limit` not negative, and `normalization` fits the channels
   ///   (`Normalization.validate(channels:)`).
   public init(
     dataset: any Dataset, batchSize: Int, normalization: Normalization, augmentation: Augmentation = .none,
-    shuffleSeed: UInt64? = nil, mixupAlpha: Double? = nil, limit: Int? = nil
+    shuffleSeed: UInt64? = nil, mixupAlpha: Double? = nil, limit: Int? = nil,
+    leavesOutSingleImage: Bool = false
   ) {
     precondition(batchSize > 0, "batch size \(batchSize)")
     precondition(limit ?? 0 >= 0, "limit of \(limit ?? 0) images")
@@ -54,9 +57,12 @@ public final class BatchLoader: Sendable {
     mixup = mixupAlpha.map(Mixup.init)
     sampleCount = min(dataset.count, limit ?? dataset.count)
     table = normalization.table()
+    plan = EpochPlan(
+      images: sampleCount, batchSize: batchSize, accumulationSteps: 1,
+      leavesOutSingleImage: leavesOutSingleImage)
   }
 
-  public var batchesPerEpoch: Int { (sampleCount + batchSize - 1) / batchSize }
+  public var batchesPerEpoch: Int { plan.batches }
 
   /// Calls `body` on the caller's thread with every batch of the epoch from index `first` on, in order.
   ///

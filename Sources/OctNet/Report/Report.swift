@@ -22,6 +22,18 @@ public struct Report: Sendable {
     comparisons = try Comparison.comparisons(of: runs)
   }
 
+  /// Whether the page in a directory, by default that of the run, was written after the results of a run.
+  public static func isNewer(than run: RunDirectory, in directory: String? = nil) -> Bool {
+    func time(_ path: String) -> Date? {
+      (try? FileManager.default.attributesOfItem(atPath: path))?[.modificationDate] as? Date
+    }
+    guard let page = time((directory ?? run.path) + "/report.html"), let results = time(run.resultsPath)
+    else {
+      return false
+    }
+    return page >= results
+  }
+
   /// Writes `report.html`, and the folder `report` with the same charts as SVG files and the same tables as CSV and
   /// Markdown. Files of earlier reports are replaced, each as a whole.
   ///
@@ -36,6 +48,7 @@ public struct Report: Sendable {
     for path in [directory, folder] where !FileManager.default.fileExists(atPath: path) {
       try RunDirectory.makeDirectory(path)
     }
+    for path in [directory, folder] { AtomicFile.removeAbandoned(in: path) }
     for file in files { try AtomicFile.write(file.text, to: folder + "/" + file.name) }
     // The page comes last: where it is, all the rest is.
     let path = directory + "/report.html"

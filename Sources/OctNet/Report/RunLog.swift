@@ -37,6 +37,10 @@ struct RunLog: Equatable, Sendable {
         throw log.failure(
           line, "expected accuracies as fractions from 0 to 1, found \(format(accuracy, digits: 8))")
       }
+      for loss in [row.trainLoss, row.testLoss].compactMap({ $0 })
+      where loss.isFinite && loss.magnitude > Double(Float.greatestFiniteMagnitude) {
+        throw log.failure(line, "expected losses, found \(format(loss, digits: 8))")
+      }
       rows.append(row)
     }
     if let timingPath {
@@ -51,7 +55,7 @@ struct RunLog: Equatable, Sendable {
   private static func seconds(of table: NumberTable, column: Int) throws(OctNetError) -> [Double] {
     var seconds: [Double] = []
     for (line, cells) in table.rows {
-      guard let value = cells[column], value > 0, value.isFinite else {
+      guard let value = cells[column], value > 0, value <= StateValidation.longestSeconds else {
         throw table.failure(line, "expected seconds above 0")
       }
       seconds.append(value)

@@ -26,27 +26,8 @@ struct RunRecord: Sendable {
     settings = try SettingList(configuration, path: directory.configurationPath)
     func present(_ path: String) -> String? { FileManager.default.fileExists(atPath: path) ? path : nil }
     log = try RunLog(logPath: directory.logPath, timingPath: present(directory.timingPath))
-    if let path = present(directory.resultsPath) {
-      results = try RunResults(path: path)
-      for evaluation in [results?.best?.evaluation, results?.last?.evaluation].compactMap({ $0 }) {
-        try Self.validate(evaluation, path: path)
-      }
-    } else {
-      results = nil
-    }
-  }
-
-  private static func validate(_ evaluation: EvaluationResult, path: String) throws(OctNetError) {
-    let classes = evaluation.classNames.count
-    guard evaluation.perClassAccuracy.count == classes, evaluation.confusion.count == classes,
-      evaluation.confusion.allSatisfy({ $0.count == classes })
-    else {
-      throw OctNetError.file(
-        path: path,
-        "expected accuracies and a square confusion matrix of \(classes) classes, found other sizes")
-    }
-    guard evaluation.confusion.joined().allSatisfy({ $0 >= 0 }) else {
-      throw OctNetError.file(path: path, "confusion: expected counts of images, found a negative one")
+    results = try present(directory.resultsPath).map { (path) throws(OctNetError) in
+      try RunResults(path: path)
     }
   }
 

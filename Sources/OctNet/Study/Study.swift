@@ -14,48 +14,70 @@ public struct Study: Sendable {
     case finished
   }
 
-  /// Begins a study, or goes on with the one in the directory; with more epochs, its finished runs go on too.
+  /// Held for as long as the study, or a copy of it, is there.
+  private let lock: RunLock?
+
+  /// Begins a study, or goes on with the one in the directory; with more epochs, its finished runs go on too. The
+  /// directory is locked for as long as this value is there.
   ///
   /// - Throws: `OctNetError.configuration` for settings out of range or other than those of the study that is there;
-  ///   `OctNetError.file` where the directory holds something else or cannot be written.
+  ///   `OctNetError.file` where the directory holds something else, is another process's or cannot be written.
   public init(_ configuration: StudyConfiguration, path: String) throws(OctNetError) {
-    try configuration.validate()
-    let file = Self.configurationPath(path)
-    if FileReader.exists(file) {
-      try configuration.validate(continuing: try StrictJSON.read(StudyConfiguration.self, path: file))
+    var directory: RunDirectory?
+    if FileReader.exists(Self.configurationPath(path)) {
+      directory = try .begin(path)
     } else {
-      _ = try RunDirectory.create(path)
+      try configuration.validate()
+      directory = try .create(path)
     }
-    try StrictJSON.write(configuration, to: file)
+    try self.init(configuration, path: path, lock: directory?.lock)
+    try StrictJSON.write(configuration, to: Self.configurationPath(path), onlyIfChanged: true)
+  }
+
+  /// The same study, to see how far it is; nothing is locked or written.
+  /// - Throws: as `init(_:path:)`.
+  public init(planning configuration: StudyConfiguration, path: String) throws(OctNetError) {
+    try self.init(configuration, path: path, lock: nil)
+  }
+
+  private init(_ configuration: StudyConfiguration, path: String, lock: RunLock?) throws(OctNetError) {
+    try configuration.validate()
     self.configuration = configuration
     self.path = path
+    self.lock = lock
     runs = configuration.runs()
+    let file = Self.configurationPath(path)
+    guard FileReader.exists(file) else { return }
+    try configuration.validate(continuing: try StrictJSON.read(StudyConfiguration.self, path: file))
+    for run in runs { _ = try progress(of: run) }
   }
 
   /// The settings of the study in a directory.
   /// - Throws: `OctNetError.file` where there is none.
   public static func configuration(of path: String) throws(OctNetError) -> StudyConfiguration {
-    guard FileReader.exists(path) else {
-      throw OctNetError.file(path: path, "no such directory, expected that of a study")
-    }
+    try RunFinder.expectStudy(path)
     return try StrictJSON.read(StudyConfiguration.self, path: configurationPath(path))
   }
 
-  private static func configurationPath(_ path: String) -> String { path + "/study.json" }
+  static func configurationPath(_ path: String) -> String { path + "/study.json" }
 
   public func directory(of run: StudyConfiguration.PlannedRun) -> RunDirectory {
     RunDirectory(path: path + "/runs/" + run.name)
   }
 
-  /// - Throws: `OctNetError.file` for results that cannot be read.
+  /// - Throws: `OctNetError.file` for results or settings that cannot be read, `OctNetError.configuration` for fewer
+  ///   epochs than the run has done.
   public func progress(of run: StudyConfiguration.PlannedRun) throws(OctNetError) -> Progress {
     let directory = directory(of: run)
     guard FileReader.exists(directory.statePath), FileReader.exists(directory.resultsPath) else {
       return .waiting
     }
     let results = try RunResults(path: directory.resultsPath)
-    let isDone = results.outcome == .stoppedEarly || results.epochs >= run.configuration.epochs
-    return isDone ? .finished : .begun(epochs: results.epochs)
+    let earlier = try TrainingConfiguration(path: directory.configurationPath)
+    do throws(OctNetError) {
+      let resumption = try Resumption(results, batch: 0, earlier: earlier, now: run.configuration)
+      return resumption.isDone ? .finished : .begun(epochs: results.epochs)
+    } catch { throw OctNetError.file(path: directory.path, error.description) }
   }
 
   /// A trainer for a run, from where the run stopped.

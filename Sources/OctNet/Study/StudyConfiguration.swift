@@ -92,16 +92,12 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
   /// - Throws: `OctNetError.configuration` that names what differs and would make the study another one.
   func validate(continuing earlier: StudyConfiguration) throws(OctNetError) {
     var comparable = earlier
-    comparable.base.data = base.data
-    comparable.base.threads = base.threads
-    comparable.base.epochs = base.epochs
-    comparable.base.checkpointEverySteps = base.checkpointEverySteps
+    comparable.base = earlier.base.changed(as: base)
     guard comparable != self else { return }
     var keys = StrictJSON.differingKeys(self, comparable)
     if keys == ["base"] { keys = StrictJSON.differingKeys(base, comparable.base) }
     throw OctNetError.configuration(
       key: keys.joined(separator: ", "),
-      "differs from the settings of the study; only data, threads, epochs and checkpointEverySteps may change"
-    )
+      "differs from the settings of the study; only \(TrainingConfiguration.changeable) may change")
   }
 }

@@ -1,3 +1,5 @@
+import Foundation
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -21,7 +23,13 @@ public enum AtomicFile {
     try write(to: path, opening: openExclusively, body)
   }
 
-  public static func write(_ text: String, to path: String) throws(OctNetError) {
+  /// - Parameter onlyIfChanged: leaves a file that holds this text already as it is, its times too.
+  public static func write(_ text: String, to path: String, onlyIfChanged: Bool = false) throws(OctNetError) {
+    if onlyIfChanged, let reader = try? FileReader(path: path), reader.size == text.utf8.count,
+      let bytes = try? reader.bytes(at: 0, count: reader.size), bytes.elementsEqual(text.utf8)
+    {
+      return
+    }
     do {
       try write(to: path) { try $0.write(text) }
     } catch { throw OctNetError.wrapping(error, path: path) }
@@ -62,8 +70,35 @@ public enum AtomicFile {
     }
   }
 
+  /// A new file, locked for as long as it is open: that tells it from what a killed process left behind.
   private static func openExclusively(_ path: String) -> Int32 {
-    open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    for _ in 0..<10 {
+      let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      guard descriptor >= 0 else { return descriptor }
+      // Between its creation and the lock the file looks abandoned, and somebody may tidy it away.
+      if case .taken = RunLock.lock(descriptor) {
+        close(descriptor)
+      } else if RunLock.isStill(descriptor, path) {
+        return descriptor
+      } else {
+        close(descriptor)
+      }
+    }
+    errno = EBUSY
+    return -1
+  }
+
+  /// Removes the temporary files that killed processes left in a directory; those that are being written stay, whosever
+  /// they are. Where the file system has no locks to tell them apart, all stay.
+  static func removeAbandoned(in directory: String) {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    where name.hasSuffix(temporarySuffix) {
+      let path = directory + "/" + name
+      let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+      guard descriptor >= 0 else { continue }
+      if case .held = RunLock.lock(descriptor), RunLock.isStill(descriptor, path) { unlink(path) }
+      close(descriptor)
+    }
   }
 
   /// The rename itself is in the directory, which has buffers of its own.

@@ -54,12 +54,14 @@ enum StrictJSON {
     } catch { throw OctNetError.file(path: path, error.problem) }
   }
 
-  static func write(_ value: some Encodable, to path: String, pretty: Bool = true) throws(OctNetError) {
+  static func write(
+    _ value: some Encodable, to path: String, pretty: Bool = true, onlyIfChanged: Bool = false
+  ) throws(OctNetError) {
     let text: String
     do throws(Failure) {
       text = try encode(value, pretty: pretty)
     } catch { throw OctNetError.file(path: path, error.problem) }
-    try AtomicFile.write(text + "\n", to: path)
+    try AtomicFile.write(text + "\n", to: path, onlyIfChanged: onlyIfChanged)
   }
 
   /// The top-level keys whose values differ, in order.

@@ -19,51 +19,87 @@ public struct RunDirectory: Sendable {
   public var lastPath: String { path + "/last.safetensors" }
   public var statePath: String { path + "/resume.safetensors" }
 
+  /// Held from `create` or `open` until the trainer that writes here is done; `nil` for those who only read.
+  let lock: RunLock?
+
+  /// A directory to read.
+  init(path: String) {
+    self.path = path
+    lock = nil
+  }
+
+  /// A directory to write, which is this process's from now on.
+  private init(locking path: String) throws(OctNetError) {
+    self.path = path
+    let lock = RunLock(path: path)
+    try lock.acquire()
+    self.lock = lock
+    AtomicFile.removeAbandoned(in: path)
+  }
+
   /// Creates the directory, and those above it, for a new run. An empty one that exists is taken.
-  /// - Throws: `OctNetError.file` where it exists and is not empty, or cannot be created.
+  /// - Throws: `OctNetError.file` where it exists and is not empty, is another process's, or cannot be created.
   public static func create(_ path: String) throws(OctNetError) -> RunDirectory {
-    let files = FileManager.default
     var isDirectory: ObjCBool = false
-    if files.fileExists(atPath: path, isDirectory: &isDirectory) {
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
       guard isDirectory.boolValue else {
         throw OctNetError.file(path: path, "expected a new directory for the run, found a file")
       }
-      do {
-        guard try files.contentsOfDirectory(atPath: path).isEmpty else {
-          throw OctNetError.file(
-            path: path, "the directory exists and is not empty; runs are never overwritten, choose another")
-        }
-      } catch { throw OctNetError.wrapping(error, path: path) }
+      // Before the lock, which would be a file in somebody's directory.
+      try expectEmpty(path)
     } else {
       try makeDirectory(path)
     }
-    return RunDirectory(path: path)
-  }
-
-  /// A directory in which a run has begun.
-  /// - Throws: `OctNetError.file` where there is nothing to resume.
-  public static func open(_ path: String) throws(OctNetError) -> RunDirectory {
-    let run = RunDirectory(path: path)
-    let files = FileManager.default
-    guard files.fileExists(atPath: path) else {
-      throw OctNetError.file(path: path, "no such directory, expected that of a run")
-    }
-    guard files.fileExists(atPath: run.statePath) else {
-      throw OctNetError.file(path: run.statePath, "missing: the run ended before its first checkpoint")
-    }
-    // What a killed process left half written.
-    for name in (try? files.contentsOfDirectory(atPath: path)) ?? []
-    where name.hasSuffix(AtomicFile.temporarySuffix) {
-      try? files.removeItem(atPath: path + "/" + name)
-    }
+    let run = try RunDirectory(locking: path)
+    try expectEmpty(path)
     return run
   }
 
-  /// Creates the directory, or takes over that of a run which ended before its first checkpoint.
+  /// What killed processes leave does not count.
+  private static func expectEmpty(_ path: String) throws(OctNetError) {
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: path)
+    } catch { throw OctNetError.wrapping(error, path: path) }
+    guard names.allSatisfy({ $0 == RunLock.fileName || $0.hasSuffix(AtomicFile.temporarySuffix) }) else {
+      if let owner = RunLock.owner(of: path) {
+        throw OctNetError.file(path: path, "in use by \(owner); a run needs a directory of its own")
+      }
+      throw OctNetError.file(
+        path: path, "the directory exists and is not empty; runs are never overwritten, choose another")
+    }
+  }
+
+  /// Creates `<base>-<n>` with the first n that is free.
   /// - Throws: `OctNetError.file` where it cannot be created.
+  public static func createNumbered(_ base: String) throws(OctNetError) -> RunDirectory {
+    while true {
+      let path = unusedPath(base)
+      let isNew: Bool
+      do throws(OctNetError) {
+        try makeDirectory(path)
+        isNew = true
+      } catch {
+        // Another process was faster.
+        guard FileManager.default.fileExists(atPath: path) else { throw error }
+        isNew = false
+      }
+      if isNew { return try create(path) }
+    }
+  }
+
+  /// A directory in which a run has begun, to go on with it.
+  /// - Throws: `OctNetError.file` where there is nothing to resume, or where another process is at work.
+  public static func open(_ path: String) throws(OctNetError) -> RunDirectory {
+    try RunFinder.expectRun(path)
+    return try RunDirectory(locking: path)
+  }
+
+  /// Creates the directory, or takes over that of a run which ended before its first checkpoint.
+  /// - Throws: `OctNetError.file` where it cannot be created, or where another process is at work.
   static func begin(_ path: String) throws(OctNetError) -> RunDirectory {
     if !FileManager.default.fileExists(atPath: path) { try makeDirectory(path) }
-    return RunDirectory(path: path)
+    return try RunDirectory(locking: path)
   }
 
   /// The first of `<base>-1`, `<base>-2`, … that does not exist.

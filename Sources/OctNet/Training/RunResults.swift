@@ -30,6 +30,8 @@ public struct RunResults: Codable, Equatable, Sendable {
   public var best: Score?
   /// The latest evaluation.
   public var last: Score?
+  /// The epoch from which early stopping counts anew: where a run that it had ended went on with more epochs.
+  public var patienceFrom: Int?
 
   public init(
     outcome: Outcome = .unfinished, epochs: Int = 0, best: Score? = nil, last: Score? = nil
@@ -40,11 +42,17 @@ public struct RunResults: Codable, Equatable, Sendable {
     self.last = last
   }
 
-  /// - Throws: `OctNetError.file` for a missing or malformed file.
-  public init(path: String) throws(OctNetError) { self = try StrictJSON.read(Self.self, path: path) }
+  /// - Throws: `OctNetError.file` for a missing or malformed file, and for numbers that no run gives.
+  public init(path: String) throws(OctNetError) {
+    let results = try StrictJSON.read(Self.self, path: path)
+    try StateValidation.check(path) { () throws(StateValidation.Failure) in try results.validate() }
+    self = results
+  }
 
   /// On one line: a confusion matrix would be hundreds.
-  public func write(to path: String) throws(OctNetError) {
-    try StrictJSON.write(self, to: path, pretty: false)
+  public func write(to path: String) throws(OctNetError) { try write(to: path, onlyIfChanged: false) }
+
+  func write(to path: String, onlyIfChanged: Bool) throws(OctNetError) {
+    try StrictJSON.write(self, to: path, pretty: false, onlyIfChanged: onlyIfChanged)
   }
 }

@@ -9,10 +9,16 @@ public final class Trainer {
 
   public let data: DataSplit
   public let directory: RunDirectory?
+  /// Why the run that was resumed is done already, `nil` where there is something to train.
+  public let nothingToDo: String?
 
   private let onEvent: (TrainingEvent) -> Void
   private let updater: WeightUpdater
   private let loader: BatchLoader
+  private let plan: EpochPlan
+  /// Of the directory, from here to the end of `run`.
+  private let lock: RunLock?
+  private var notes: [String] = []
   private var log: TrainingLog
   private var results: RunResults
   /// After the last update of the weights: behind `position` where batches are being accumulated.
@@ -24,11 +30,11 @@ public final class Trainer {
 
   /// - Parameters:
   ///   - network: usually `configuration.model`'s `makeNetwork(seed:)`; trained in place.
-  ///   - directory: where to write; `nil` writes nothing.
+  ///   - directory: where to write; `nil` writes nothing. It is locked until `run` returns or the trainer is gone.
   ///   - state: goes on where this state was written; its weights replace the network's.
   ///   - onEvent: called on the caller's thread.
-  /// - Throws: `OctNetError` for settings, data and state that do not fit each other, and for a `config.json` that
-  ///   cannot be written.
+  /// - Throws: `OctNetError` for settings, data and state that do not fit each other, before anything is written; for a
+  ///   directory in which another process is at work, and for a `config.json` that cannot be written.
   public init(
     network: Network, configuration: TrainingConfiguration, data: DataSplit, directory: RunDirectory? = nil,
     resuming state: TrainingState? = nil, onEvent: @escaping (TrainingEvent) -> Void = { _ in }
@@ -42,47 +48,68 @@ public final class Trainer {
     self.directory = directory
     self.onEvent = onEvent
     updater = try WeightUpdater(network: network, configuration: configuration)
+    let leavesOutSingleImage = network.graph.onePixelNorm != nil
     loader = BatchLoader(
       dataset: data.train, batchSize: configuration.batchSize, normalization: configuration.normalization,
       augmentation: configuration.augmentation, shuffleSeed: configuration.seed,
-      mixupAlpha: configuration.mixupAlpha, limit: configuration.trainLimit)
+      mixupAlpha: configuration.mixupAlpha, limit: configuration.trainLimit,
+      leavesOutSingleImage: leavesOutSingleImage)
+    plan = EpochPlan(
+      images: loader.sampleCount, batchSize: configuration.batchSize,
+      accumulationSteps: configuration.accumulationSteps, leavesOutSingleImage: leavesOutSingleImage)
+    lock = directory.map { $0.lock ?? RunLock(path: $0.path) }
     position = state?.position ?? TrainingPosition()
     log = state?.log ?? TrainingLog()
     results = state?.results ?? RunResults()
 
-    let images = min(data.train.count, configuration.trainLimit ?? data.train.count)
+    let images = loader.sampleCount
     guard images > 0 else { throw OctNetError.configuration(key: "data", "the training set is empty") }
+    var resumption: Resumption?
     if let state {
       try configuration.validate(continuing: state.configuration)
       guard state.position.epochImages == images else {
         throw OctNetError.configuration(
           key: "data", "the run began with \(state.position.epochImages) training images, found \(images)")
       }
+      resumption = try Resumption(
+        results, batch: position.batch, earlier: state.configuration, now: configuration)
+      try state.validate(plan, isDone: resumption?.isDone == true, path: directory?.statePath ?? "state")
       do throws(OctNetError) {
         try network.load(state.network)
         try updater.optimizer.load(state.optimizer, step: state.position.step, of: network)
         try updater.average?.network.load(state.average)
       } catch { throw error.naming(directory?.statePath) }
-      // More epochs than the run had.
-      if results.outcome == .finished && position.epoch < configuration.epochs {
-        results.outcome = .unfinished
-      }
+    }
+    switch resumption {
+    case .nothingToDo(let reason): nothingToDo = reason
+    case .goesOn(let patienceFrom):
+      nothingToDo = nil
+      (results.outcome, results.patienceFrom) = (.unfinished, patienceFrom)
+    case nil: nothingToDo = nil
     }
     position.epochImages = images
     updatedPosition = position
+    if nothingToDo == nil {
+      try configuration.validateBatches(of: network.graph, images: images)
+      if plan.leftOut > 0 {
+        notes.append(
+          "1 of \(images) training images, another one each epoch, is left out: a batch of one has no statistics "
+            + "where maps are one pixel")
+      }
+    }
     if let state, position.step > 0 {
+      let earlier = state.configuration
       learningRate = configuration.schedule.rate(
-        step: position.step - 1, stepsPerEpoch: stepsPerEpoch, epochs: state.configuration.epochs)
+        step: position.step - 1, stepsPerEpoch: stepsPerEpoch, epochs: earlier.epochs)
+      notes += [
+        configuration.rateChange(since: earlier, step: position.step, stepsPerEpoch: stepsPerEpoch)
+      ].compactMap { $0 }
     }
-    if let directory {
-      try configuration.write(to: directory.configurationPath)
-      // On resume this takes back what was written after the state.
-      try log.write(to: directory)
-      try results.write(to: directory.resultsPath)
-    }
+    try lock?.acquire()
+    try restoreFiles()
   }
 
-  /// Trains up to the last epoch, or until the run stops early.
+  /// Trains up to the last epoch, or until the run stops early. Where there is nothing to do, `.finished` is all it tells.
   ///
   /// - Parameter shouldStop: asked after every batch of training and of evaluation; when it says so, the state is written
   ///   and the run is interrupted. An evaluation that was cut short begins again when the run goes on, and so does an
@@ -91,13 +118,9 @@ public final class Trainer {
   ///   be written; earlier files stay as they were.
   @discardableResult
   public func run(shouldStop: () throws -> Bool = { false }) throws -> TrainingSummary {
-    onEvent(
-      .runStarted(
-        RunReport(
-          configuration: configuration, parameters: network.graph.parameters.reduce(0) { $0 + $1.count },
-          trainImages: position.epochImages,
-          testImages: min(data.test.count, configuration.testLimit ?? data.test.count),
-          stepsPerEpoch: stepsPerEpoch, position: position, directory: directory?.path)))
+    try lock?.acquire()
+    defer { lock?.release() }
+    if nothingToDo == nil { onEvent(.runStarted(report)) }
     var isInterrupted = false
     do {
       while !isDone {
@@ -116,7 +139,18 @@ public final class Trainer {
     return summary
   }
 
-  private var isDone: Bool { position.epoch >= configuration.epochs || results.outcome != .unfinished }
+  private var report: RunReport {
+    RunReport(
+      configuration: configuration, parameters: network.graph.parameters.reduce(0) { $0 + $1.count },
+      trainImages: position.epochImages,
+      testImages: min(data.test.count, configuration.testLimit ?? data.test.count),
+      stepsPerEpoch: stepsPerEpoch, position: position, directory: directory?.path, notes: notes,
+      warnings: [lock?.warning].compactMap { $0 })
+  }
+
+  private var isDone: Bool {
+    nothingToDo != nil || position.epoch >= configuration.epochs || results.outcome != .unfinished
+  }
 
   /// Ends whatever the run is doing; `run` writes the state.
   private struct StopRequest: Error {}
@@ -131,9 +165,7 @@ public final class Trainer {
   // MARK: An epoch
 
   /// Updates of the weights; the last one of an epoch may see fewer batches.
-  private var stepsPerEpoch: Int {
-    (loader.batchesPerEpoch + configuration.accumulationSteps - 1) / configuration.accumulationSteps
-  }
+  private var stepsPerEpoch: Int { plan.steps }
 
   /// What is left of the epoch's training: nothing where only its evaluation is due.
   private func trainEpoch(shouldStop: () throws -> Bool) throws {
@@ -257,9 +289,7 @@ public final class Trainer {
     let score = RunResults.Score(epoch: epoch, evaluation: test)
     results.last = score
     if let best = results.best, !configuration.bestMetric.prefers(test, to: best.evaluation) {
-      if let patience = configuration.earlyStoppingEpochs, epoch < configuration.epochs,
-        epoch - best.epoch >= patience
-      {
+      if epoch < configuration.epochs && results.isOld(configuration, after: epoch) {
         results.outcome = .stoppedEarly
       }
       return false
@@ -269,6 +299,17 @@ public final class Trainer {
   }
 
   // MARK: Files
+
+  /// Takes back what was written after the state; files that are as the state says are left alone. The settings come last:
+  /// until they are there the run is the one it was. Where nothing is to be done they are not changed either.
+  private func restoreFiles() throws {
+    guard let directory else { return }
+    try results.write(to: directory.resultsPath, onlyIfChanged: true)
+    try log.write(to: directory, onlyIfChanged: true)
+    if nothingToDo == nil {
+      try StrictJSON.write(configuration, to: directory.configurationPath, onlyIfChanged: true)
+    }
+  }
 
   /// The state comes after the files it stands for: a run killed before it goes on from the previous one and writes them
   /// again. The results, which the state holds too, come last: what they call finished is complete.

@@ -137,19 +137,6 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     }
   }
 
-  /// - Throws: `OctNetError.configuration` that names the settings that differ and would make the run another one.
-  func validate(continuing earlier: TrainingConfiguration) throws(OctNetError) {
-    var comparable = earlier
-    comparable.data = data
-    comparable.threads = threads
-    comparable.epochs = epochs
-    comparable.checkpointEverySteps = checkpointEverySteps
-    guard comparable != self else { return }
-    throw OctNetError.configuration(
-      key: StrictJSON.differingKeys(self, comparable).joined(separator: ", "),
-      "differs from the settings of the run; only data, threads, epochs and checkpointEverySteps may change")
-  }
-
   // MARK: Files
 
   /// Reads a `config.json`.

@@ -22,6 +22,10 @@ public struct RunReport: Sendable {
   /// Not at zero where the run is resumed.
   public var position: TrainingPosition
   public var directory: String?
+  /// What one should know of this session: images that are left out, a rate that jumps. A line each.
+  public var notes: [String] = []
+  /// What may go wrong: such as a directory that cannot be locked.
+  public var warnings: [String] = []
 }
 
 /// Epochs and steps are counted from 1 here, as people do.

@@ -24,9 +24,9 @@ public struct TrainingLog: Codable, Equatable, Sendable {
     return ([String(epoch)] + cells).joined(separator: ",")
   }
 
-  func write(to directory: RunDirectory) throws(OctNetError) {
+  func write(to directory: RunDirectory, onlyIfChanged: Bool = false) throws(OctNetError) {
     for (path, lines) in [
       (directory.logPath, [Self.header] + rows), (directory.timingPath, [Self.timingHeader] + timingRows),
-    ] { try AtomicFile.write(lines.map { $0 + "\n" }.joined(), to: path) }
+    ] { try AtomicFile.write(lines.map { $0 + "\n" }.joined(), to: path, onlyIfChanged: onlyIfChanged) }
   }
 }

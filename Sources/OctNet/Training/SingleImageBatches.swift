@@ -1,0 +1,40 @@
+/// A batch of one image has no statistics over maps of one pixel: their variance is 0, and so the running variances
+/// that it moves would go to 0, too. PyTorch refuses such batches ("Expected more than 1 value per channel").
+extension Graph {
+  /// The first norm over maps of one pixel.
+  var onePixelNorm: String? {
+    nodes.first { ($0.operation as? BatchNormalization)?.shape.pixels == 1 }?.path
+  }
+}
+
+extension TrainingConfiguration {
+  /// - Throws: `OctNetError.configuration` where every batch would be one image, and the network cannot be trained so.
+  func validateBatches(of graph: Graph, images: Int) throws(OctNetError) {
+    guard batchSize == 1 || images == 1, let norm = graph.onePixelNorm else { return }
+    let key = batchSize == 1 ? "batchSize" : "data"
+    let what = batchSize == 1 ? "found 1" : "found one training image"
+    throw OctNetError.configuration(
+      key: key,
+      "\(what), expected 2 or more: \(norm) normalises maps of one pixel, which vary over images only")
+  }
+
+  /// Whether the settings, a network of `graph` and the data can be trained together; before anything is written.
+  /// - Throws: `OctNetError.configuration` for the first that does not fit.
+  public func validate(training graph: Graph, on data: DataSplit) throws(OctNetError) {
+    try validate()
+    try validateBatches(of: graph, images: min(data.train.count, trainLimit ?? data.train.count))
+  }
+}
+
+extension StudyConfiguration {
+  /// The same for every network of the study.
+  /// - Throws: as `TrainingConfiguration.validate(training:on:)` and `ModelConfiguration.makeGraph`.
+  public func validate(on data: DataSplit) throws {
+    try validate()
+    // Seeds make no difference to the graph.
+    for run in runs() where run.configuration.seed == base.seed {
+      guard let model = run.configuration.model else { continue }
+      try run.configuration.validate(training: try model.makeGraph(), on: data)
+    }
+  }
+}
