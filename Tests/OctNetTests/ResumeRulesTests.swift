@@ -56,8 +56,8 @@ import Testing
     try train("finished", TinyRun.configuration(epochs: 1))
     try train("stopped", Self.stopping)
     for (name, configuration, reason) in [
-      ("finished", TinyRun.configuration(epochs: 1), "1 of 1 epochs are done"),
-      ("finished", TinyRun.configuration(threads: 3, epochs: 1), "1 of 1 epochs are done"),
+      ("finished", TinyRun.configuration(epochs: 1), "all epochs are done (1)"),
+      ("finished", TinyRun.configuration(threads: 3, epochs: 1), "all epochs are done (1)"),
       ("stopped", Self.stopping, "stopped early after epoch 3, the best was epoch 1"),
     ] {
       let before = try snapshot(name)
@@ -126,7 +126,7 @@ import Testing
     try train("begun", TinyRun.configuration(epochs: 4), stoppingAfter: 7)
     for (name, epochs, problem) in [
       ("finished", 1, "the run has done 2 epochs, expected 2 or more, found 1"),
-      ("begun", 1, "the run has done 1 epochs and begun another, expected 2 or more, found 1"),
+      ("begun", 1, "the run has done 1 epoch and begun another, expected 2 or more, found 1"),
     ] {
       let before = try snapshot(name)
       #expect(

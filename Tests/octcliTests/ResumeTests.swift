@@ -62,7 +62,7 @@ struct ResumeTests {
     for flags in [[], ["--threads", "2"], ["--early-stopping", "3", "--checkpoint-every", "5"]] {
       let outcome = try runner.run(["train", "--resume", runner.path("run")] + flags)
       #expect(outcome.status == 0)
-      #expect(outcome.errors == "nothing to do: 1 of 1 epochs are done; more epochs go on\n")
+      #expect(outcome.errors == "nothing to do: all epochs are done (1); more of them go on\n")
       // The results again, and where the page is.
       #expect(outcome.output.hasPrefix("best  epoch 1: ") && outcome.output.hasSuffix("run/report.html\n"))
       #expect(try runner.contents(of: "run") == before)

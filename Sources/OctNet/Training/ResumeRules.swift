@@ -15,12 +15,13 @@ enum Resumption: Equatable {
     let done = results.epochs
     let begun = done + (batch > 0 ? 1 : 0)
     guard now.epochs >= begun else {
-      let problem = begun > done ? "has done \(done) epochs and begun another" : "has done \(done) epochs"
+      let finished = done == 1 ? "1 epoch" : "\(done) epochs"
+      let problem = "has done \(finished)" + (begun > done ? " and begun another" : "")
       throw OctNetError.configuration(
         key: "epochs", "the run \(problem), expected \(begun) or more, found \(now.epochs)")
     }
     guard now.epochs > done || batch > 0 else {
-      self = .nothingToDo("\(done) of \(done) epochs are done; more epochs go on")
+      self = .nothingToDo("all epochs are done (\(done)); more of them go on")
       return
     }
     let hasStopped = results.outcome == .stoppedEarly

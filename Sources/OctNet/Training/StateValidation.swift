@@ -165,7 +165,7 @@ extension TrainingState {
       guard (results.outcome == .finished) == isComplete else {
         throw .init(
           "results.outcome",
-          "found \(results.outcome.rawValue) after \(position.epoch) of \(configuration.epochs) epochs")
+          "found \(results.outcome.rawValue) after epoch \(position.epoch) of \(configuration.epochs)")
       }
       if results.outcome == .stoppedEarly && (results.best == nil || position.batch > 0) {
         throw .init(
@@ -216,12 +216,12 @@ extension TrainingPosition {
       throw .init("position.batch", "expected a multiple of \(plan.accumulationSteps), found \(batch)")
     }
     guard images == expected else {
-      throw .init("position.images", "expected \(expected) in \(batch) batches, found \(images)")
+      throw .init("position.images", "expected \(expected) after batch \(batch), found \(images)")
     }
     guard step == plan.updates(epochs: epoch, batches: batch) else {
       let steps = plan.updates(epochs: epoch, batches: batch).map { "\($0)" } ?? "none so large"
       throw .init(
-        "position.step", "expected \(steps) after \(epoch) epochs and \(batch) batches, found \(step)")
+        "position.step", "expected \(steps) after epoch \(epoch) and batch \(batch), found \(step)")
     }
   }
 }
