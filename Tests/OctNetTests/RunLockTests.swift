@@ -73,6 +73,22 @@ import Testing
     #expect(isRead)
   }
 
+  /// Such as some network file systems: the run begins, and says what nobody prevents.
+  @Test func aFileSystemWithoutLocks() throws {
+    let lock = RunLock(path: directory.path) { _ in .unsupported("cannot lock: No locks available") }
+    var warnings: [String] = []
+    let trainer = try Trainer(
+      network: TinyRun.network(), configuration: TinyRun.configuration(epochs: 1), data: TinyRun.data,
+      directory: RunDirectory(path: directory.path, lock: lock)
+    ) { if case .runStarted(let report) = $0 { warnings = report.warnings } }
+    try trainer.run()
+    #expect(
+      warnings == [
+        "\(directory.path): cannot lock: No locks available; nothing keeps a second process from writing into it"
+      ])
+    #expect(!directory.contents.contains(RunLock.fileName))
+  }
+
   /// A name may be anything in a file that somebody else wrote.
   @Test func theOwnersNameIsOneLine() throws {
     let run = try RunDirectory.create(directory("run"))

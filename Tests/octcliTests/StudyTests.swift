@@ -57,9 +57,7 @@ struct StudyTests {
       ["study", "--out", runner.path("study"), "--ablation", "--ablation-alpha", "0.5"] + Self.flags
         + ["--epochs", "1", "--limit-train", "16"])
     #expect(try #require(other.errorMessage).hasPrefix("trainLimit: differs from the settings of the study"))
-    #expect(
-      try runner.contents(of: "study").filter { !$0.key.contains("report") }
-        == before.filter { !$0.key.contains("report") })
+    #expect(try runner.contents(of: "study") == before)
   }
 
   /// More epochs later are what they would have been at once.
@@ -76,6 +74,16 @@ struct StudyTests {
     let more = try runner.run("study", "--resume", runner.path("parts"), "--epochs", "2")
     #expect(more.status == 0, "\(more.errors)")
     #expect(try outcome(runner, "parts") == outcome(runner, "whole"))
+
+    // Fewer epochs than there are change nothing, and neither does a plan.
+    let before = try runner.contents(of: "parts")
+    let fewer = try runner.run("study", "--resume", runner.path("parts"), "--epochs", "1")
+    #expect(
+      try #require(fewer.errorMessage, "\(fewer)").hasSuffix(
+        "alpha-0.5-seed-1: epochs: the run has done 2 epochs, expected 2 or more, found 1"))
+    #expect(
+      try runner.run("study", "--resume", runner.path("parts"), "--epochs", "5", "--dry-run").status == 0)
+    #expect(try runner.contents(of: "parts") == before)
   }
 
   @Test func dryRunsWriteNothing() throws {

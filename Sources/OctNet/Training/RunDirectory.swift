@@ -23,9 +23,9 @@ public struct RunDirectory: Sendable {
   let lock: RunLock?
 
   /// A directory to read.
-  init(path: String) {
+  init(path: String, lock: RunLock? = nil) {
     self.path = path
-    lock = nil
+    self.lock = lock
   }
 
   /// A directory to write, which is this process's from now on.

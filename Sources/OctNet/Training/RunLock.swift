@@ -16,8 +16,14 @@ public final class RunLock: @unchecked Sendable {
   private var descriptor: Int32?
   private var problem: String?
 
+  private let locking: (Int32) -> Outcome
+
   /// Locks nothing yet.
-  init(path: String) { self.path = path }
+  /// - Parameter locking: tests replace it by a file system that has no locks.
+  init(path: String, locking: @escaping @Sendable (Int32) -> Outcome = RunLock.lock) {
+    self.path = path
+    self.locking = locking
+  }
 
   deinit { release() }
 
@@ -56,7 +62,7 @@ public final class RunLock: @unchecked Sendable {
       if attempt > 0 { usleep(20_000) }
       let descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o666)
       guard descriptor >= 0 else { throw OctNetError.system(file, "cannot create", errno) }
-      switch Self.lock(descriptor) {
+      switch locking(descriptor) {
       case .held where Self.isStill(descriptor, file):
         Self.sign(descriptor)
         return descriptor
