@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import OctNet
@@ -118,7 +119,38 @@ import Testing
     #expect(
       try problem(state, run) { $0.configuration.epochs = 1 }?.contains("position.batch: expected 0 to 0")
         == true)
+    #expect(try problem(state, run) { $0.configuration.epochs = .max }?.contains("epochs") == true)
     #expect(try problem(state, run) { $0.configuration.batchSize = -5 }?.contains("batchSize") == true)
+  }
+
+  /// Each number of a state in turn, replaced by each of these, is refused or trained with; nothing traps.
+  @Test func everyNumberMayBeAnything() throws {
+    let (_, run) = try state()
+    let original = try SafetensorsFile(path: run.statePath)
+    let path = directory("mutated")
+    var (tried, refused) = (0, 0)
+    for key in [TrainingState.Key.position, TrainingState.Key.results, TrainingState.Key.log] {
+      let text = try #require(original.metadata[key])
+      for range in text.ranges(of: /-?[0-9]+(\.[0-9]+)?(e-?[0-9]+)?/) {
+        for value in [
+          "-1", "0", "9223372036854775807", "-9223372036854775808", "18446744073709551616", "1e308", "-1e308",
+          "0.5", "\"nan\"", "\"-inf\"", "null", "1e-320",
+        ] {
+          var file = original
+          file.metadata[key] = text.replacingCharacters(in: range, with: value)
+          try file.write(to: path)
+          tried += 1
+          let failure = error {
+            try Trainer(
+              network: TinyRun.network(), configuration: TinyRun.configuration(), data: TinyRun.data,
+              resuming: try TrainingState(path: path)
+            ).run()
+          }
+          if failure != nil { refused += 1 }
+        }
+      }
+    }
+    #expect(tried > 500 && refused > tried / 2, "\(tried) \(refused)")
   }
 
   // MARK: Evaluations

@@ -64,6 +64,11 @@ public final class Trainer {
 
     let images = loader.sampleCount
     guard images > 0 else { throw OctNetError.configuration(key: "data", "the training set is empty") }
+    guard plan.updates(epochs: configuration.epochs, batches: 0) != nil else {
+      throw OctNetError.configuration(
+        key: "epochs",
+        "found \(configuration.epochs), of \(plan.steps) updates each: more than can be counted")
+    }
     var resumption: Resumption?
     if let state {
       try configuration.validate(continuing: state.configuration)
