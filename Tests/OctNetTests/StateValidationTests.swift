@@ -212,6 +212,32 @@ import Testing
     }
   }
 
+  /// Each number of a run's files in turn: an error that names the file, or a page.
+  @Test(arguments: ["results.json", "log.csv", "timing.csv"])
+  func everyNumberOfAReportMayBeAnything(name: String) throws {
+    let maker = try RunMaker()
+    let path = try maker.run("a") + "/" + name
+    let text = String(decoding: try contents(ofFile: path), as: UTF8.self)
+    var (pages, refused) = (0, 0)
+    for range in text.ranges(of: /[0-9]+(\.[0-9]+)?/) {
+      for value in [
+        "-1", "9223372036854775807", "-9223372036854775808", "1e308", "3e38", "1e-320", "nan", "\"inf\"",
+      ] {
+        try AtomicFile.write(text.replacingCharacters(in: range, with: value), to: path)
+        let failure = error {
+          // The page and the drawings of numbers that were taken.
+          let page = ReportPage(try maker.report())
+          #expect(!page.html.isEmpty && !page.files.isEmpty)
+          pages += 1
+        }
+        guard let failure else { continue }
+        refused += 1
+        #expect(failure.description.hasPrefix(path + ": "), "\(failure)")
+      }
+    }
+    #expect(pages > 0 && refused > 10, "\(pages) \(refused)")
+  }
+
   @Test(arguments: ["1e308", "-1e308", "4e38"])
   func reportsOfLossesThatAreNoFloats(loss: String) throws {
     let maker = try RunMaker()
