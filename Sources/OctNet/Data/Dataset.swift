@@ -69,12 +69,17 @@ public struct ImageSet: Dataset {
 public struct DataSplit: Sendable {
   public var train: any Dataset
   public var test: any Dataset
+  /// Images that choose the best epoch, so that `test` is seen by nobody before the end; `nil` where there are none.
+  public var validation: (any Dataset)?
   /// The customary constants of the data set, or measured on `train` where there are none.
   public var normalization: Normalization
 
-  public init(train: any Dataset, test: any Dataset, normalization: Normalization) {
+  public init(
+    train: any Dataset, test: any Dataset, validation: (any Dataset)? = nil, normalization: Normalization
+  ) {
     self.train = train
     self.test = test
+    self.validation = validation
     self.normalization = normalization
   }
 }
