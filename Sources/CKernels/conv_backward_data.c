@@ -4,7 +4,7 @@
 // same ky, so each residue in y and x is a sweep of its own; with stride 1 there is one.
 #include <string.h>
 
-#include "conv_internal.h"
+#include "conv_axes.h"
 
 /// [g][ic block][kh][kw, reversed][oc / g][width]. Taps of a row are stored backwards because a source pixel reads
 /// diff_dst from right to left: neighbouring taps then merge, as in forward.
@@ -47,27 +47,6 @@ static void transpose_taps(const oct_conv2d_desc *d, const float *restrict weigh
   }
 }
 
-/// The pixels of one residue along an axis, in terms of a sweep. `count` may be 0.
-static oct_sweep_axis residue_axis(ptrdiff_t size, ptrdiff_t diff_size, ptrdiff_t kernel, ptrdiff_t stride,
-                                   ptrdiff_t padding, ptrdiff_t residue, bool reversed) {
-  // First pixel whose position plus padding leaves the residue.
-  const ptrdiff_t first = ((residue - padding) % stride + stride) % stride;
-  const ptrdiff_t taps = kernel > residue ? oct_ceil_div(kernel - residue, stride) : 0;
-  // Tap j counts upwards in position, so downwards in kernel index: k = residue + stride·(taps − 1 − j).
-  const ptrdiff_t last = residue + stride * (taps - 1);
-  return (oct_sweep_axis){
-      .count = size > first ? oct_ceil_div(size - first, stride) : 0,
-      .dst_first = first,
-      .dst_step = stride,
-      .src_base = (first + padding - residue) / stride - (taps - 1),
-      .src_step = 1,
-      .src_size = diff_size,
-      .taps = taps,
-      .weight_first = reversed ? kernel - 1 - last : last,
-      .weight_step = reversed ? stride : -stride,
-  };
-}
-
 static ptrdiff_t thread_bytes(const oct_conv2d_desc *d) {
   return oct_sweep_scratch_bytes(1, oct_sweep_most_entries(d->kh * d->kw, d->oc / d->g));
 }
@@ -80,8 +59,8 @@ static ptrdiff_t transposed_bytes(const oct_conv2d_desc *d) {
 static oct_sweep_source make_source(const oct_conv2d_desc *d, const float *diff_dst, const float *transposed,
                                     ptrdiff_t ry, ptrdiff_t rx) {
   return (oct_sweep_source){
-      .y = residue_axis(d->ih, d->oh, d->kh, d->sh, d->ph, ry, false),
-      .x = residue_axis(d->iw, d->ow, d->kw, d->sw, d->pw, rx, true),
+      .y = oct_residue_axis(d->ih, d->oh, d->kh, d->sh, d->ph, ry, false),
+      .x = oct_residue_axis(d->iw, d->ow, d->kw, d->sw, d->pw, rx, true),
       .src = diff_dst,
       .channels = d->oc,
       .weights = transposed,
@@ -171,7 +150,10 @@ static void run_by_block(const work *w, int thread, int threads) {
 oct_status oct_conv2d_backward_data(const oct_conv2d_desc *d, const float *diff_dst, const float *weights,
                                     float *diff_src, bool accumulate, void *scratch, int threads) {
   if (oct_conv2d_check(d) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
-  if (oct_conv_is_depthwise(d)) return oct_depthwise_backward_data(d, diff_dst, weights, diff_src, accumulate, threads);
+  if (oct_conv_is_depthwise(d)) {
+    oct_depthwise_backward_data(d, diff_dst, weights, diff_src, accumulate, threads);
+    return OCT_OK;
+  }
   const work w = {d, diff_dst, weights, diff_src, accumulate, scratch};
   const oct_sweep_source source = make_source(d, diff_dst, NULL, 0, 0);
   const oct_sweep sweep = make_sweep(d, &source, diff_src, accumulate);

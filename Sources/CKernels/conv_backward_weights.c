@@ -238,8 +238,10 @@ oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *sr
                                        float *diff_weights, bool accumulate, const oct_side_work *beside, void *scratch,
                                        int threads) {
   if (oct_conv2d_check(d) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
-  if (oct_conv_is_depthwise(d))
-    return oct_depthwise_backward_weights(d, src, diff_dst, diff_weights, accumulate, beside, scratch, threads);
+  if (oct_conv_is_depthwise(d)) {
+    oct_depthwise_backward_weights(d, src, diff_dst, diff_weights, accumulate, beside, scratch, threads);
+    return OCT_OK;
+  }
   if (oct_winograd_applies_to_weights(d)) {
     oct_winograd_backward_weights(d, src, diff_dst, diff_weights, accumulate, beside, scratch, threads);
     return OCT_OK;

@@ -1,12 +1,10 @@
 // Convolution forward: one sweep over the output pixels.
-#include "conv_internal.h"
+#include "conv_axes.h"
 
 static oct_sweep_source make_source(const oct_conv2d_desc *d, const float *src, const float *weights) {
   return (oct_sweep_source){
-      .y = {.count = d->oh, .dst_first = 0, .dst_step = 1, .src_base = -d->ph, .src_step = d->sh, .src_size = d->ih,
-            .taps = d->kh, .weight_first = 0, .weight_step = 1},
-      .x = {.count = d->ow, .dst_first = 0, .dst_step = 1, .src_base = -d->pw, .src_step = d->sw, .src_size = d->iw,
-            .taps = d->kw, .weight_first = 0, .weight_step = 1},
+      .y = oct_forward_axis(d->oh, d->ih, d->kh, d->sh, d->ph),
+      .x = oct_forward_axis(d->ow, d->iw, d->kw, d->sw, d->pw),
       .src = src,
       .channels = d->ic,
       .weights = weights,
@@ -105,14 +103,16 @@ oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int coun
   const oct_conv2d_desc *d = sources[0].desc;
   if (low && (low_h < oct_ceil_div(d->oh, 2) || low_w < oct_ceil_div(d->ow, 2))) return OCT_INVALID_DESCRIPTOR;
   if (oct_conv_is_depthwise(d)) {
-    if (epilogue && (epilogue->scale || epilogue->bias || epilogue->residual || epilogue->relu))
-      return OCT_INVALID_DESCRIPTOR;
-    // Bound by memory: plain passes, the later ones accumulating.
+    // A pass for each source; the later ones add to what is there, and the last one finishes.
+    if (low) {
+      const oct_upsample2x_desc up = {.n = d->n, .ih = low_h, .iw = low_w, .c = d->oc, .oh = d->oh, .ow = d->ow};
+      const oct_status status = oct_upsample2x_forward(&up, low, dst, false, threads);
+      if (status != OCT_OK) return status;
+    }
     for (int i = 0; i < count; i++)
-      oct_depthwise_forward(sources[i].desc, sources[i].src, sources[i].weights, NULL, dst, i > 0, threads);
-    if (!low) return OCT_OK;
-    const oct_upsample2x_desc up = {.n = d->n, .ih = low_h, .iw = low_w, .c = d->oc, .oh = d->oh, .ow = d->ow};
-    return oct_upsample2x_forward(&up, low, dst, true, threads);
+      oct_depthwise_forward(sources[i].desc, sources[i].src, sources[i].weights, i == count - 1 ? epilogue : NULL, dst,
+                            i > 0 || low != NULL, threads);
+    return OCT_OK;
   }
   oct_sweep_source sweep_sources[OCT_MAX_SOURCES];
   oct_sweep sweep = make_sweep(sources, count, sweep_sources);
@@ -132,7 +132,11 @@ ptrdiff_t oct_conv2d_forward_scratch_bytes(const oct_conv2d_desc *d, int threads
 oct_status oct_conv2d_forward(const oct_conv2d_desc *d, const float *src, const float *weights, const float *bias,
                               float *dst, bool accumulate, void *scratch, int threads) {
   if (oct_conv2d_check(d) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
-  if (oct_conv_is_depthwise(d)) return oct_depthwise_forward(d, src, weights, bias, dst, accumulate, threads);
+  if (oct_conv_is_depthwise(d)) {
+    const oct_conv2d_epilogue epilogue = {.bias = bias};
+    oct_depthwise_forward(d, src, weights, &epilogue, dst, accumulate, threads);
+    return OCT_OK;
+  }
   const oct_conv2d_source from = {.desc = d, .src = src, .weights = weights};
   oct_sweep_source source;
   oct_sweep sweep = make_sweep(&from, 1, &source);

@@ -63,6 +63,22 @@ typedef struct oct_winograd_tile {
   bool relu, streams;
 } oct_winograd_tile;
 
+/// Pixels of a row whose taps in reach are the same, and what becomes of their sums: for x < count and c < channels
+///
+///     dst[x·dst_step + c] = epilogue(start + Σ src[x·src_step + y·src_row + t·src_tap + c] · weights[y·weight_row + t·weight_tap + c])
+///
+/// over y < rows and t < taps. All steps are in floats.
+typedef struct oct_depthwise_run {
+  const float *src, *weights;
+  float *dst;
+  ptrdiff_t count, channels, rows, taps;
+  ptrdiff_t src_step, src_row, src_tap, weight_row, weight_tap, dst_step;
+  bool accumulate;            // sums start from dst
+  const float *scale, *bias;  // of the first channel; NULL, 0 and false as in oct_conv_tile
+  uintptr_t residual;
+  bool relu;
+} oct_depthwise_run;
+
 /// Row counts of the tiles of one block width, and how to run one.
 typedef struct oct_conv_leaf {
   /// dst[m][0 ..< columns] = epilogue(start + Σ_entries), for `rows` ≤ max_rows(width) rows from `first` on.
@@ -79,8 +95,11 @@ typedef struct oct_conv_leaf {
   /// dst[x][y] = src[y][x] for y < height, x < width; strides in floats.
   void (*transpose)(ptrdiff_t height, ptrdiff_t width, const float *src, ptrdiff_t src_stride, float *dst,
                     ptrdiff_t dst_stride);
-  /// Depthwise: dst[0 ..< c] += src[0 ..< c] · weights[0 ..< c].
-  void (*multiply_add)(ptrdiff_t c, const float *src, const float *weights, float *dst);
+  void (*depthwise)(const oct_depthwise_run *run);
+  /// sums[t·sums_tap + c] += Σ_x src[x·src_step + t·src_tap + c] · diff[x·diff_step + c] over `count` pixels x, for each of
+  /// `taps` neighbouring taps t and `channels` channels c.
+  void (*depthwise_outer)(ptrdiff_t count, const float *src, ptrdiff_t src_step, ptrdiff_t src_tap, const float *diff,
+                          ptrdiff_t diff_step, ptrdiff_t taps, ptrdiff_t channels, float *sums, ptrdiff_t sums_tap);
   /// dst[ξ·stride + c] = (Bᵀ d B)[ξ], d[4][4] = pixels[…][c], for c < channels. dst has whole vectors.
   void (*winograd_source)(const float *const *pixels, ptrdiff_t channels, float *dst, ptrdiff_t stride);
   /// dst[ξ·stride + i] = (G g Gᵀ)[ξ], g[3][3] = taps[…][i], for i < count, which is whole vectors.
@@ -205,13 +224,13 @@ void oct_winograd_backward_weights(const oct_conv2d_desc *d, const float *src, c
 
 // MARK: Depthwise
 
-oct_status oct_depthwise_forward(const oct_conv2d_desc *d, const float *src, const float *weights, const float *bias,
-                                 float *dst, bool accumulate, int threads);
-oct_status oct_depthwise_backward_data(const oct_conv2d_desc *d, const float *diff_dst, const float *weights,
-                                       float *diff_src, bool accumulate, int threads);
-oct_status oct_depthwise_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst,
-                                          float *diff_weights, bool accumulate, const oct_side_work *beside,
-                                          void *scratch, int threads);
+void oct_depthwise_forward(const oct_conv2d_desc *d, const float *src, const float *weights,
+                           const oct_conv2d_epilogue *epilogue, float *dst, bool accumulate, int threads);
+void oct_depthwise_backward_data(const oct_conv2d_desc *d, const float *diff_dst, const float *weights, float *diff_src,
+                                 bool accumulate, int threads);
+void oct_depthwise_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst,
+                                    float *diff_weights, bool accumulate, const oct_side_work *beside, void *scratch,
+                                    int threads);
 ptrdiff_t oct_depthwise_backward_weights_scratch_bytes(const oct_conv2d_desc *d);
 
 #endif  // OCT_CONV_INTERNAL_H

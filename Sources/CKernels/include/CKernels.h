@@ -109,7 +109,7 @@ ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sour
 /// dst = epilogue(Σ_s conv(sources[s]) + up2(low)): one accumulation in registers. One to four sources that pass
 /// oct_conv2d_sources_check.
 /// `low` (NULL for none) is a map [n, low_h, low_w, oc] read at (oh / 2, ow / 2): nearest upsampling by 2, cropped.
-/// `epilogue` may be NULL; depthwise convolutions take none.
+/// `epilogue` may be NULL.
 oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *low, ptrdiff_t low_h,
                                       ptrdiff_t low_w, const oct_conv2d_epilogue *epilogue, float *dst,
                                       void *scratch, int threads);

@@ -138,10 +138,10 @@ extension Operation {
   /// This operation as a sum of convolutions that a norm may be folded into; nil where it is none.
   fileprivate var convolutionSum: ConvolutionSum? {
     switch self {
-    case let conv as Convolution where conv.bias == nil && !conv.geometry.isDepthwise:
+    case let conv as Convolution where conv.bias == nil:
       return ConvolutionSum(
         sources: [.init(geometry: conv.geometry, weight: conv.weight)], low: nil)
-    case let sum as ConvolutionSum where sum.norm == nil && !sum.sources[0].geometry.isDepthwise: return sum
+    case let sum as ConvolutionSum where sum.norm == nil: return sum
     default: return nil
     }
   }
