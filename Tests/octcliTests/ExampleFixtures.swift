@@ -16,7 +16,7 @@ struct ExampleFixtures {
     }
     if let path = example.value(after: "--config") { try makeSettings(path) }
     if let path = example.value(after: "--resume") {
-      if example.words.contains("study") { try makeStudy(path) } else { try makeRun(path, isFinished: false) }
+      if example.words.contains("study") { try makeStudy(path) } else { try makeRun(path, stoppedAfter: 1) }
     }
     if let report = example.words.firstIndex(of: "report") {
       for path in example.words[(report + 1)...].prefix(while: { !$0.hasPrefix("-") }) {
@@ -71,7 +71,8 @@ struct ExampleFixtures {
       normalization: .cifar10, threads: 1)
   }
 
-  private func makeRun(_ name: String, isFinished: Bool = true) throws {
+  /// A run of one epoch with two batches, finished or stopped after so many of them.
+  func makeRun(_ name: String, stoppedAfter batches: Int? = nil) throws {
     guard !exists(name) else { return }
     try makeCIFAR("DIR")
     let configuration = settings()
@@ -80,7 +81,8 @@ struct ExampleFixtures {
       network: try model.makeNetwork(seed: 1), configuration: configuration,
       data: try DataSource.parse("cifar10:" + runner.path("DIR")).load(),
       directory: try RunDirectory.create(runner.path(name)))
-    #expect(try trainer.run { !isFinished }.isInterrupted == !isFinished)
+    #expect(
+      try trainer.run { trainer.position.batch == batches }.isInterrupted == (batches != nil))
   }
 
   private func makeStudy(_ name: String) throws {

@@ -54,6 +54,18 @@ struct SignalTests {
     #expect(expected.count == 5 && found == expected)
   }
 
+  @Test func aRunThatWasStoppedInItsEvaluationSaysSo() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let fixtures = ExampleFixtures(runner: runner)
+    try fixtures.makeRun("whole")
+    try fixtures.makeRun("run", stoppedAfter: 2)
+    #expect(!FileManager.default.fileExists(atPath: runner.path("run/last.safetensors")))
+    let resumed = try runner.run("train", "--resume", "run", "--threads", "1")
+    #expect(resumed.status == 0 && resumed.errorLines.contains("resumed after the training of epoch 1"))
+    #expect(try kept(runner, "run") == kept(runner, "whole"))
+  }
+
   @Test func theSecondSignalEndsItAtOnce() throws {
     let runner = try CommandRunner()
     defer { runner.removeScratch() }
