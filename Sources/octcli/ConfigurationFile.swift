@@ -12,7 +12,7 @@ struct ConfigurationFile {
   /// - Throws: `OctNetError.file` with line and column for what is not YAML.
   init(path: String) throws {
     self.path = path
-    let bytes = try FileReader.bytes(of: path)
+    let bytes = try FileReader.bytes(of: path, limit: FileLimit.settings)
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw OctNetError.file(path: path, "expected text in UTF-8")
     }

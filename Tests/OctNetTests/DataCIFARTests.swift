@@ -100,6 +100,23 @@ struct CIFARTests {
     ) { try CIFAR.load(directory: directory.path, labels: .cifar10) }
   }
 
+  @Test(arguments: [
+    ("data_batch_1", "the version for Python"), ("cifar-10-binary.tar.gz", "not unpacked"),
+    ("cifar-10-python.tar.gz", "not the binary version"), ("photo.jpg", "the directory holds photo.jpg"),
+  ])
+  func otherFormsAreTold(name: String, problem: String) throws {
+    let directory = try TemporaryDirectory()
+    _ = try directory.write([1, 2, 3], as: name)
+    let error = #expect(throws: OctNetError.self) {
+      try DataSource.cifar10(directory: directory.path).load()
+    }
+    #expect(error?.description.contains(problem) == true, "\(String(describing: error))")
+    let file = #expect(throws: OctNetError.self) {
+      try DataSource.cifar10(directory: directory(name)).load()
+    }
+    #expect(file?.description.hasPrefix(directory(name) + ": ") == true)
+  }
+
   @Test func countsTheBytesOfACutFile() throws {
     let directory = try TemporaryDirectory()
     try makeTen(in: directory)

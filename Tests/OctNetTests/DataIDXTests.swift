@@ -47,23 +47,6 @@ struct IDXTests {
     #expect(abs(split.normalization.std[0] - Float(4791.6667).squareRoot() / 255) < 1e-6)
   }
 
-  @Test func asksToUnpack() throws {
-    let directory = try TemporaryDirectory()
-    try make(in: directory)
-    let problem = "compressed with gzip: unpack it first (gunzip --keep FILE.gz)"
-    let packed = try directory.write([0x1f, 0x8b, 8, 0], as: Self.trainImages)
-    expectProblem(problem, in: packed, of: directory)
-
-    let other = try TemporaryDirectory()
-    let withSuffix = try other.write([0x1f, 0x8b, 8, 0], as: Self.trainImages + ".gz")
-    expectProblem(problem, in: withSuffix, of: other)
-  }
-
-  @Test func namesTheMissingFile() throws {
-    let directory = try TemporaryDirectory()
-    expectProblem("no such file", in: directory(Self.trainImages), of: directory)
-  }
-
   @Test func rejectsOtherHeaders() throws {
     let directory = try TemporaryDirectory()
     try make(in: directory)

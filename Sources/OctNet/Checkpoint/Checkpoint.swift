@@ -162,7 +162,8 @@ extension SafetensorsFile {
   func decode<Value: Codable>(_ type: Value.Type, _ key: String, path: String) throws(OctNetError) -> Value? {
     guard let text = metadata[key] else { return nil }
     do throws(StrictJSON.Failure) {
-      return try StrictJSON.decode(type, from: Array(text.utf8))
+      // A run's state has its results in it.
+      return try StrictJSON.decode(type, from: Array(text.utf8), maximumValues: FileLimit.resultValues)
     } catch { throw OctNetError.file(path: path, "\(key): \(error.problem)") }
   }
 

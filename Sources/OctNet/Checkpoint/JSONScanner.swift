@@ -1,5 +1,5 @@
 /// A JSON value whose objects keep their members' order.
-indirect enum JSONValue: Equatable {
+enum JSONValue: Equatable {
   case object([(key: String, value: JSONValue)])
   case array([JSONValue])
   case string(String)
@@ -49,17 +49,26 @@ struct JSONScanner {
   private let bytes: UnsafeBufferPointer<UInt8>
   private var position = 0
   private let maximumDepth = 64
+  private let maximumValues: Int
+  private var values = 0
 
   /// The one value in `bytes`, with white space around it.
-  static func parse(_ bytes: UnsafeBufferPointer<UInt8>) throws(Failure) -> JSONValue {
-    var scanner = JSONScanner(bytes: bytes)
+  ///
+  /// - Parameter maximumValues: values in it, nested ones included: two bytes of text can be one, which takes 24 bytes or more.
+  static func parse(
+    _ bytes: UnsafeBufferPointer<UInt8>, maximumValues: Int = FileLimit.values
+  ) throws(Failure) -> JSONValue {
+    var scanner = JSONScanner(bytes: bytes, maximumValues: maximumValues)
     let value = try scanner.value(depth: 0)
     scanner.skipSpace()
     if scanner.position < bytes.count { throw scanner.failure("something follows the end of the JSON") }
     return value
   }
 
-  private init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+  private init(bytes: UnsafeBufferPointer<UInt8>, maximumValues: Int) {
+    self.bytes = bytes
+    self.maximumValues = maximumValues
+  }
 
   private func failure(_ problem: String) -> Failure { Failure(problem: problem, offset: position) }
 
@@ -82,6 +91,8 @@ struct JSONScanner {
 
   private mutating func value(depth: Int) throws(Failure) -> JSONValue {
     guard depth < maximumDepth else { throw failure("nested too deeply") }
+    values += 1
+    guard values <= maximumValues else { throw failure("more than \(maximumValues) values") }
     skipSpace()
     switch current {
     case UInt8(ascii: "{"): return try object(depth: depth)

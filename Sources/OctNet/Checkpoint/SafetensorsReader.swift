@@ -1,6 +1,6 @@
 extension SafetensorsFile {
   /// Longer headers are refused before memory is asked for them.
-  static let maximumHeaderLength = 100_000_000
+  static let maximumHeaderLength = FileLimit.safetensorsHeader
 
   /// Reads and checks a file: the header's bytes, the arrays' shapes and sizes, and that they fill the rest of the
   /// file without overlap or hole. Unknown keys inside an array's description are ignored, as by other readers.

@@ -52,6 +52,7 @@ enum CIFAR {
     let testParts = isTen ? cifar10Test : cifar100Test
     let directory = resolve(
       directory, folder: isTen ? "cifar-10-batches-bin" : "cifar-100-binary", file: trainParts[0].file)
+    try refuseOtherForms(in: directory, expected: trainParts[0].file, labels: labels)
     try checkSizes(of: trainParts + testParts, in: directory, recordSize: labels.recordSize)
     let names = try classNames(in: directory, labels: labels)
     let title = isTen ? "CIFAR-10" : labels == .cifar100Fine ? "CIFAR-100" : "CIFAR-100 (coarse)"
@@ -68,6 +69,43 @@ enum CIFAR {
     let inner = "\(directory)/\(folder)"
     let exists = FileManager.default.fileExists(atPath:)
     return !exists("\(directory)/\(file)") && exists("\(inner)/\(file)") ? inner : directory
+  }
+
+  /// Says what is there in place of the binary version, and how to get that.
+  private static func refuseOtherForms(
+    in directory: String, expected file: String, labels: Labels
+  ) throws(OctNetError) {
+    let exists = FileManager.default.fileExists(atPath:)
+    guard !exists("\(directory)/\(file)") else { return }
+    let set = labels == .cifar10 ? "cifar-10" : "cifar-100"
+    let archive = "\(set)-binary.tar.gz"
+    let advice = "fetch \(archive) from the data set's page and unpack it: tar xzf \(archive)"
+    let path = exists(directory) && !FileReader.isDirectory(directory) ? directory : nil
+    if let path {
+      let isArchive = path.hasSuffix(".gz") || path.hasSuffix(".tar") || path.hasSuffix(".tgz")
+      throw OctNetError.file(
+        path: path,
+        isArchive
+          ? "an archive, expected the directory that it unpacks to: tar xzf \(path)"
+          : "a file, expected a directory")
+    }
+    guard exists(directory) else { throw OctNetError.file(path: directory, "no such directory") }
+    let python = labels == .cifar10 ? ["data_batch_1", "batches.meta"] : ["train", "meta"]
+    for folder in [directory, "\(directory)/cifar-10-batches-py", "\(directory)/cifar-100-python"]
+    where python.contains(where: { exists("\(folder)/\($0)") && !FileReader.isDirectory("\(folder)/\($0)") })
+    {
+      throw OctNetError.file(path: folder, "the version for Python, expected the binary version: \(advice)")
+    }
+    for name in [archive, "\(set)-python.tar.gz", "\(set)-matlab.tar.gz"] where exists("\(directory)/\(name)")
+    {
+      throw OctNetError.file(
+        path: "\(directory)/\(name)",
+        name == archive
+          ? "not unpacked: tar xzf \(name)" : "not the binary version: \(advice)")
+    }
+    throw OctNetError.file(
+      path: "\(directory)/\(file)",
+      "no such file; the directory holds \(DirectoryContents.summary(of: directory))")
   }
 
   /// Every file must hold whole records. A smaller set in the same layout is welcome; but where one file has the
@@ -98,7 +136,7 @@ enum CIFAR {
     var labels: [Int] = []
     for part in parts {
       let path = "\(directory)/\(part.file)"
-      let bytes = try FileReader.bytes(of: path)
+      let bytes = try FileReader.bytes(of: path, limit: .max)
       for record in 0..<bytes.count / kind.recordSize {
         let offset = record * kind.recordSize + kind.offset
         let label = Int(bytes[offset])
@@ -155,7 +193,7 @@ enum CIFAR {
     guard FileManager.default.fileExists(atPath: path) else {
       return labels == .cifar10 ? cifar10Names : (0..<labels.classCount).map(String.init)
     }
-    let text = String(decoding: try FileReader.bytes(of: path), as: UTF8.self)
+    let text = String(decoding: try FileReader.bytes(of: path, limit: FileLimit.names), as: UTF8.self)
     let names = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }.filter
     { !$0.isEmpty }
     guard names.count == labels.classCount else {

@@ -12,7 +12,8 @@ public enum DataSource: Equatable, Sendable {
   /// Reads `synthetic`, `synthetic:low`, `synthetic:high`, `cifar10:DIR`, `cifar100:DIR` (100 classes),
   /// `cifar100-coarse:DIR` (20) or `idx:DIR`. Nothing is opened before `load`.
   ///
-  /// DIR holds the files of the published archive; for CIFAR it may also be the folder around them.
+  /// DIR holds the files of the published archive; for CIFAR it may also be the folder around them, for IDX see `IDXFiles`.
+  /// A leading `~` is the home directory.
   /// - Throws: `OctNetError.configuration` for key `data`.
   public static func parse(_ text: String) throws(OctNetError) -> DataSource {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
@@ -44,10 +45,12 @@ public enum DataSource: Equatable, Sendable {
   public func load() throws(OctNetError) -> DataSplit {
     switch self {
     case .synthetic(let frequencies): return SyntheticImages().split(frequencies: frequencies)
-    case .cifar10(let directory): return try CIFAR.load(directory: directory, labels: .cifar10)
+    case .cifar10(let directory):
+      return try CIFAR.load(directory: HomeDirectory.expand(directory), labels: .cifar10)
     case .cifar100(let directory, let coarse):
-      return try CIFAR.load(directory: directory, labels: coarse ? .cifar100Coarse : .cifar100Fine)
-    case .idx(let directory): return try IDX.load(directory: directory)
+      return try CIFAR.load(
+        directory: HomeDirectory.expand(directory), labels: coarse ? .cifar100Coarse : .cifar100Fine)
+    case .idx(let directory): return try IDX.load(directory: HomeDirectory.expand(directory))
     }
   }
 }

@@ -4,12 +4,12 @@ import Foundation
 /// element type, the rank, and one big-endian 32-bit size per dimension.
 enum IDX {
   static let byteType: UInt8 = 0x08
+  static let intType: UInt8 = 0x0c
 
-  /// Four files named as MNIST's: `train-images-idx3-ubyte`, `t10k-labels-idx1-ubyte` and so on, or with a dot in
-  /// place of the last hyphen but one, as some archives have it (`train-images.idx3-ubyte`).
+  /// The files are found by `IDXFiles`, whatever their archive calls them.
   static func load(directory: String) throws(OctNetError) -> DataSplit {
-    let train = try readPair("train", in: directory)
-    let test = try readPair("t10k", in: directory)
+    let files = try IDXFiles(directory)
+    let train = try readPair(files.train), test = try readPair(files.test)
     guard train.height == test.height && train.width == test.width else {
       throw OctNetError.file(
         path: test.imagePath,
@@ -18,7 +18,7 @@ enum IDX {
     }
     // The format does not say how many classes there are; the training labels do.
     let classCount = Int(train.labels.max() ?? 0) + 1
-    let names = (0..<classCount).map(String.init)
+    let names = try files.classNames(count: classCount) ?? (0..<classCount).map(String.init)
     if let wrong = test.labels.firstIndex(where: { $0 >= classCount }) {
       throw OctNetError.file(
         path: test.labelPath,
@@ -47,81 +47,107 @@ enum IDX {
     }
   }
 
-  private static func readPair(_ prefix: String, in directory: String) throws(OctNetError) -> Pair {
-    let imagePath = try locate("\(prefix)-images", "idx3-ubyte", in: directory)
-    let labelPath = try locate("\(prefix)-labels", "idx1-ubyte", in: directory)
-    let images = try read(imagePath, rank: 3)
-    let labels = try read(labelPath, rank: 1)
-    guard images.sizes[0] == labels.sizes[0] else {
+  private static func readPair(_ files: IDXFiles.Pair) throws(OctNetError) -> Pair {
+    let images = try read(files.images, rank: 3)
+    let labels = try readLabels(files.labels)
+    guard images.sizes[0] == labels.count else {
       throw OctNetError.file(
-        path: labelPath, "found \(labels.sizes[0]) labels, expected \(images.sizes[0]), one for each image")
+        path: files.labels, "found \(labels.count) labels, expected \(images.sizes[0]), one for each image")
     }
     return Pair(
-      imagePath: imagePath, labelPath: labelPath, height: images.sizes[1], width: images.sizes[2],
-      pixels: images.values, labels: labels.values)
+      imagePath: files.images, labelPath: files.labels, height: images.sizes[1], width: images.sizes[2],
+      pixels: images.values, labels: labels)
   }
 
-  private static func locate(
-    _ stem: String, _ suffix: String, in directory: String
-  ) throws(OctNetError) -> String {
-    let names = ["\(directory)/\(stem)-\(suffix)", "\(directory)/\(stem).\(suffix)"]
-    let exists = FileManager.default.fileExists(atPath:)
-    if let found = names.first(where: exists) { return found }
-    if let packed = names.map({ $0 + ".gz" }).first(where: exists) { throw compressed(packed) }
-    throw OctNetError.file(path: names[0], "no such file")
-  }
-
-  private static func compressed(_ path: String) -> OctNetError {
-    .file(path: path, "compressed with gzip: unpack it first (gunzip --keep FILE.gz)")
+  /// One byte a label; or QMNIST's form, rows of 32-bit numbers of which the first is the class (Yadav, Bottou 2019).
+  private static func readLabels(_ path: String) throws(OctNetError) -> [UInt8] {
+    guard IDXFiles.hasWideLabels(path) else { return try read(path, rank: 1).values }
+    let rows = try read(path, rank: 2, type: intType)
+    let stride = 4 * rows.sizes[1]
+    var labels: [UInt8] = []
+    for row in 0..<rows.sizes[0] {
+      let label = rows.values[row * stride..<row * stride + 4].reduce(0) { $0 << 8 | Int($1) }
+      guard let byte = UInt8(exactly: label) else {
+        throw OctNetError.file(
+          path: path,
+          "label \(label) at byte \(headerSize(rank: 2) + row * stride) (record \(row)), expected 0 to 255")
+      }
+      labels.append(byte)
+    }
+    return labels
   }
 
   private static func headerSize(rank: Int) -> Int { 4 + 4 * rank }
 
-  /// The sizes and bytes of an array of `rank` dimensions, none of which is 0.
-  static func read(_ path: String, rank: Int) throws(OctNetError) -> (sizes: [Int], values: [UInt8]) {
-    let reader = try FileReader(path: path)
-    let header = try reader.bytes(at: 0, count: min(reader.size, headerSize(rank: rank)))
-    if header.starts(with: [0x1f, 0x8b]) { throw compressed(path) }
+  /// The sizes and bytes of an array of `rank` dimensions, none of which is 0, in a file that may be compressed with gzip.
+  static func read(
+    _ path: String, rank: Int, type: UInt8 = byteType
+  ) throws(OctNetError) -> (sizes: [Int], values: [UInt8]) {
+    let file = try FileReader(path: path)
+    let start = try file.bytes(at: 0, count: min(file.size, headerSize(rank: rank)))
+    guard start.starts(with: [0x1f, 0x8b]) else {
+      let (sizes, length) = try shape(in: start, path: path, rank: rank, type: type)
+      try checkLength(file.size - headerSize(rank: rank), is: length, sizes, path: path)
+      return (sizes, try file.bytes(at: headerSize(rank: rank), count: length))
+    }
+    let packed = try GzipReader(path: path)
+    let (sizes, length) = try shape(
+      in: try packed.bytes(upTo: headerSize(rank: rank)), path: path, rank: rank, type: type)
+    let values = try packed.bytes(upTo: length)
+    // One byte more would be there if there were more.
+    try checkLength(values.count + (try packed.bytes(upTo: 1)).count, is: length, sizes, path: path)
+    return (sizes, values)
+  }
+
+  /// What the header says: sizes, and how many bytes follow it.
+  private static func shape(
+    in header: [UInt8], path: String, rank: Int, type: UInt8
+  ) throws(OctNetError) -> (sizes: [Int], length: Int) {
     guard header.count >= 4, header[0] == 0, header[1] == 0 else {
       let found = header.prefix(4).map { hexadecimal($0) }.joined(separator: " ")
       throw OctNetError.file(
         path: path,
-        "not an IDX file: starts with \(found.isEmpty ? "nothing" : found), expected 00 00 08 0\(rank)")
+        "not an IDX file: starts with \(found.isEmpty ? "nothing" : found), "
+          + "expected 00 00 \(hexadecimal(type)) 0\(rank)")
     }
-    guard header[2] == byteType else {
+    guard header[2] == type else {
       throw OctNetError.file(
-        path: path, "found element type 0x\(hexadecimal(header[2])), expected 0x08 (unsigned bytes)")
+        path: path,
+        "found element type 0x\(hexadecimal(header[2])), expected 0x\(hexadecimal(type)) "
+          + (type == byteType ? "(unsigned bytes)" : "(32-bit integers)"))
     }
     guard header[3] == rank else {
       throw OctNetError.file(path: path, "found an array of rank \(header[3]), expected rank \(rank)")
     }
     guard header.count == headerSize(rank: rank) else {
       throw OctNetError.file(
-        path: path, "found \(reader.size) bytes, expected a header of \(headerSize(rank: rank))")
+        path: path, "found \(header.count) bytes, expected a header of \(headerSize(rank: rank))")
     }
-
     let sizes = (0..<rank).map { dimension in
       header[(4 + 4 * dimension)..<(8 + 4 * dimension)].reduce(0) { $0 << 8 | Int($1) }
     }
-    let shape = sizes.map(String.init).joined(separator: "×")
     guard sizes.allSatisfy({ $0 > 0 }) else {
-      throw OctNetError.file(path: path, "found sizes \(shape), expected every size above 0")
+      throw OctNetError.file(path: path, "found sizes \(text(sizes)), expected every size above 0")
     }
     // Three 32-bit sizes can overflow 64 bits; whatever does is larger than any file.
-    let length = sizes.dropFirst().reduce(sizes[0]) { product, size in
+    let length = sizes.reduce(type == intType ? 4 : 1) { product, size in
       let (result, overflow) = product.multipliedReportingOverflow(by: size)
       return overflow ? Int.max : result
     }
-    let data = reader.size - headerSize(rank: rank)
-    guard data == length else {
-      let perRecord = length / sizes[0]
-      throw OctNetError.file(
-        path: path,
-        "found \(data) bytes after the header (\(data / max(1, perRecord)) records), expected "
-          + "\(length == .max ? "more than any file holds" : "\(length)") for the sizes \(shape) in it")
-    }
-    return (sizes, try reader.bytes(at: headerSize(rank: rank), count: length))
+    return (sizes, length)
   }
+
+  private static func checkLength(
+    _ found: Int, is length: Int, _ sizes: [Int], path: String
+  ) throws(OctNetError) {
+    guard found != length else { return }
+    throw OctNetError.file(
+      path: path,
+      "found \(found) bytes after the header (\(found / max(1, length / sizes[0])) records), expected "
+        + "\(length == .max ? "more than any file holds" : "\(length)") for the sizes \(text(sizes)) in it")
+  }
+
+  private static func text(_ sizes: [Int]) -> String { sizes.map(String.init).joined(separator: "×") }
 
   private static func hexadecimal(_ byte: UInt8) -> String {
     (byte < 16 ? "0" : "") + String(byte, radix: 16)

@@ -74,7 +74,7 @@ struct NumberTable {
   /// - Throws: `OctNetError.file` that names the line and what is wrong with it.
   init(path: String) throws(OctNetError) {
     self.path = path
-    let text = String(decoding: try FileReader.bytes(of: path), as: UTF8.self)
+    let text = String(decoding: try FileReader.bytes(of: path, limit: FileLimit.log), as: UTF8.self)
     var lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init)
     if lines.last == "" { lines.removeLast() }
     func cells(_ line: String) -> [String] {

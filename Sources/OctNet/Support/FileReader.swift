@@ -13,9 +13,11 @@ public final class FileReader {
   public let size: Int
   private let descriptor: Int32
 
-  /// - Throws: `OctNetError.file` for a missing or unreadable file or anything but a regular file.
-  public init(path: String) throws(OctNetError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  /// - Parameter limit: bytes that the format may have at most.
+  /// - Throws: `OctNetError.file` for a missing or unreadable file, anything but a regular file, and one beyond the limit.
+  public init(path: String, limit: Int = .max) throws(OctNetError) {
+    // Without O_NONBLOCK, opening a pipe waits until somebody writes into it.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     guard descriptor >= 0 else { throw OctNetError.system(path, "cannot open", errno) }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {
@@ -29,12 +31,19 @@ public final class FileReader {
       throw OctNetError.file(
         path: path, "expected a file, found a \(isDirectory ? "directory" : "device or pipe")")
     }
+    guard Int(status.st_size) <= limit else {
+      close(descriptor)
+      throw OctNetError.file(path: path, "found \(status.st_size) bytes, expected at most \(limit)")
+    }
     self.path = path
     self.descriptor = descriptor
     size = Int(status.st_size)
   }
 
   deinit { close(descriptor) }
+
+  /// For calls that take a descriptor, whose position nobody has moved.
+  func withDescriptor(_ body: (Int32) -> Void) { body(descriptor) }
 
   /// The `count` bytes from `offset` on.
   /// - Throws: `OctNetError.file` where the file ends before that.
@@ -73,9 +82,10 @@ public final class FileReader {
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
-  /// The whole file.
-  public static func bytes(of path: String) throws(OctNetError) -> [UInt8] {
-    let reader = try FileReader(path: path)
+  /// The whole file, which may have `limit` bytes at most: whoever reads a file into memory says how large its format can
+  /// be.
+  public static func bytes(of path: String, limit: Int) throws(OctNetError) -> [UInt8] {
+    let reader = try FileReader(path: path, limit: limit)
     return try reader.bytes(at: 0, count: reader.size)
   }
 }

@@ -5,15 +5,17 @@ enum StrictJSON {
   /// What is wrong with the text, in one line.
   struct Failure: Error { var problem: String }
 
-  static func decode<Value: Codable>(_ type: Value.Type, from bytes: [UInt8]) throws(Failure) -> Value {
-    let given = try parse(bytes)
+  static func decode<Value: Codable>(
+    _ type: Value.Type, from bytes: [UInt8], maximumValues: Int = FileLimit.values
+  ) throws(Failure) -> Value {
+    let given = try parse(bytes, maximumValues: maximumValues)
     do {
       let decoder = JSONDecoder()
       decoder.nonConformingFloatDecodingStrategy = .convertFromString(
         positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
       let value = try decoder.decode(type, from: Data(bytes))
       // What the value itself would write down is the list of known keys.
-      let known = try parse(Array(try encode(value).utf8))
+      let known = try parse(Array(try encode(value).utf8), maximumValues: .max)
       // Settings that are nil are not written, but they are known all the same.
       let optional = Mirror(reflecting: value).children.compactMap(\.label)
       try checkKeys(of: given, against: known, path: "", besides: optional)
@@ -40,17 +42,21 @@ enum StrictJSON {
     } catch { throw Failure(problem: "\(error)") }
   }
 
-  /// - Throws: `OctNetError.file` for an unreadable file, a missing, unknown or mistyped key.
-  static func read<Value: Codable>(_ type: Value.Type, path: String) throws(OctNetError) -> Value {
-    try read(type, from: try FileReader.bytes(of: path), path: path)
+  /// - Throws: `OctNetError.file` for an unreadable file, one of too many bytes or values, a missing, unknown or mistyped
+  ///   key.
+  static func read<Value: Codable>(
+    _ type: Value.Type, path: String, limit: Int = FileLimit.settings, maximumValues: Int = FileLimit.values
+  ) throws(OctNetError) -> Value {
+    let bytes = try FileReader.bytes(of: path, limit: limit)
+    return try read(type, from: bytes, path: path, maximumValues: maximumValues)
   }
 
   /// The same from text that was read from `path`.
   static func read<Value: Codable>(
-    _ type: Value.Type, from bytes: [UInt8], path: String
+    _ type: Value.Type, from bytes: [UInt8], path: String, maximumValues: Int = FileLimit.values
   ) throws(OctNetError) -> Value {
     do throws(Failure) {
-      return try decode(type, from: bytes)
+      return try decode(type, from: bytes, maximumValues: maximumValues)
     } catch { throw OctNetError.file(path: path, error.problem) }
   }
 
@@ -67,7 +73,9 @@ enum StrictJSON {
   /// The top-level keys whose values differ, in order.
   static func differingKeys(_ a: some Encodable, _ b: some Encodable) -> [String] {
     func members(_ value: some Encodable) -> [String: JSONValue] {
-      guard let text = try? encode(value), case .object(let members) = try? parse(Array(text.utf8)) else {
+      guard let text = try? encode(value),
+        case .object(let members) = try? parse(Array(text.utf8), maximumValues: .max)
+      else {
         return [:]
       }
       return Dictionary(members.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
@@ -76,10 +84,10 @@ enum StrictJSON {
     return Set(first.keys).union(second.keys).filter { first[$0] != second[$0] }.sorted()
   }
 
-  private static func parse(_ bytes: [UInt8]) throws(Failure) -> JSONValue {
+  private static func parse(_ bytes: [UInt8], maximumValues: Int) throws(Failure) -> JSONValue {
     let result: Result<JSONValue, JSONScanner.Failure> = bytes.withUnsafeBufferPointer { buffer in
       do throws(JSONScanner.Failure) {
-        return .success(try JSONScanner.parse(buffer))
+        return .success(try JSONScanner.parse(buffer, maximumValues: maximumValues))
       } catch { return .failure(error) }
     }
     switch result {

@@ -44,7 +44,8 @@ public struct RunResults: Codable, Equatable, Sendable {
 
   /// - Throws: `OctNetError.file` for a missing or malformed file, and for numbers that no run gives.
   public init(path: String) throws(OctNetError) {
-    let results = try StrictJSON.read(Self.self, path: path)
+    let results = try StrictJSON.read(
+      Self.self, path: path, limit: FileLimit.results, maximumValues: FileLimit.resultValues)
     try StateValidation.check(path) { () throws(StateValidation.Failure) in try results.validate() }
     self = results
   }

@@ -1,0 +1,19 @@
+/// Bytes and parts that files of text may have. A reader takes no more memory than some thirty times the bytes it accepts,
+/// whatever they are.
+package enum FileLimit {
+  /// `config.json`, `study.json`, settings in YAML.
+  package static let settings = 1 << 20
+  /// Names of classes, one a line.
+  package static let names = 1 << 20
+  /// `results.json`: four confusion matrices of a thousand classes are some 10 MB.
+  package static let results = 64 << 20
+  /// `log.csv` and `timing.csv`: 200,000 epochs.
+  package static let log = 16 << 20
+  /// The header of a safetensors file: the format's own bound.
+  package static let safetensorsHeader = 100_000_000
+
+  /// Values in one text of JSON, each of which takes some memory, however short it is.
+  package static let values = 1_000_000
+  /// The same in `results.json`.
+  package static let resultValues = 16_000_000
+}
