@@ -9,8 +9,23 @@ import Testing
   private func mismatch(
     _ file: [(name: String, shape: [Int])], _ network: ModelConfiguration, pretrained: Bool = false
   ) throws -> StateMismatch {
+    try mismatch(file, slots(of: network), pretrained: pretrained)
+  }
+
+  private func mismatch(
+    _ file: [(name: String, shape: [Int])], _ slots: [StateFitting.Slot], pretrained: Bool
+  ) throws -> StateMismatch {
+    // Shapes only: weights of ResNets are large.
+    let state = file.map { name, shape in (name: name, value: StateValue.shaped(shape)) }
+    var fitting = StateFitting(state, slots: slots)
+    fitting.stripPrefix()
+    if pretrained { fitting.leaveOtherHead() }
+    return try #require(fitting.mismatch())
+  }
+
+  private func slots(of network: ModelConfiguration) throws -> [StateFitting.Slot] {
     let graph = try network.makeGraph()
-    let slots = graph.stateSlots.map { slot in
+    return graph.stateSlots.map { slot in
       switch slot {
       case .parameter(let id):
         let parameter = graph.parameters[id.index]
@@ -21,12 +36,6 @@ import Testing
       case .counter(let name, _): return StateFitting.Slot(name: name, shape: [], isCounter: true)
       }
     }
-    // Shapes only: weights of ResNets are large.
-    let state = file.map { name, shape in (name: name, value: StateValue.shaped(shape)) }
-    var fitting = StateFitting(state, slots: slots)
-    fitting.stripPrefix()
-    if pretrained { fitting.leaveOtherHead() }
-    return try #require(fitting.mismatch())
   }
 
   private func keys(_ model: ModelConfiguration) throws -> [(name: String, shape: [Int])] {
@@ -185,6 +194,31 @@ import Testing
     #expect(
       error { try own.load([]) }
         == .stateDictionary(StateMismatch(missing: ["head.weight [2, 1]", "head.bias [2]"])))
+  }
+
+  /// Names and shapes that nobody would write, in pieces of those that everybody writes: told in a short line.
+  @Test func nothingInAFileEndsTheProcess() throws {
+    let pieces = [
+      "layer1", "layer4", "layer9", "layer0", "layer-1", "layer", "0", "1", "9999", "99999999999999999999",
+      "conv1",
+      "conv2", "conv", "bn1", "conv_h2h", "conv_l2l", "conv_h2l", "conv_l2h", "weight", "num_batches_tracked",
+      "fc",
+      "module", "", "é", "\u{301}", "\r\n", "downsample",
+    ]
+    let lengths = [0, 1, 3, 7, 64, 1 << 31, .max]
+    let slots = try slots(of: model("resnet18", alpha: 0.25))
+    var stream = RandomStream(seed: 7, "names")
+    func pick<Element>(_ list: [Element]) -> Element {
+      list[stream.index(below: list.count)]
+    }
+    for _ in 0..<400 {
+      let file = (0..<pick([0, 1, 4, 40])).map { _ in
+        let name = (0..<pick([1, 2, 4, 5, 12])).map { _ in pick(pieces) }.joined(separator: ".")
+        return (name: name, shape: (0..<pick([0, 1, 2, 4])).map { _ in pick(lengths) })
+      }
+      let problem = try mismatch(file, slots, pretrained: pick([true, false])).problem
+      #expect(problem.unicodeScalars.count < 1500)
+    }
   }
 
   @Test func theLineIsShortAndTheListsAreWhole() throws {

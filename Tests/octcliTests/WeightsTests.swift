@@ -126,4 +126,20 @@ struct WeightsTests {
         == "\(runner.path("first")): expected a file, found a directory; in it are best.safetensors, last.safetensors"
     )
   }
+
+  /// A state that lacks a weight, or what the optimizer remembers of it, is told with the file's name.
+  @Test(arguments: ["model.conv1.weight", "optimizer.velocity.conv1.weight"])
+  func aStateThatDoesNotFitIsNamed(key: String) throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    try runner.train("run")
+    let path = runner.path("run/resume.safetensors")
+    var file = try SafetensorsFile(path: path)
+    let place = try #require(file.entries.firstIndex { $0.name == key })
+    file.entries.remove(at: place)
+    try file.write(to: path)
+    let outcome = try runner.run("train", "--resume", runner.path("run"), "--epochs", "2")
+    let message = try #require(outcome.errorMessage, "\(outcome)")
+    #expect(message.hasPrefix("\(path): the state dictionary does not fit the network: 1 key missing: "))
+  }
 }
