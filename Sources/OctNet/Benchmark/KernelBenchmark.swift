@@ -36,6 +36,12 @@ public struct KernelBenchmark {
     self.repetitions = repetitions
   }
 
+  /// - Throws: `OctNetError.configuration` for more threads than there may be, or than there is room for.
+  public func validate() throws(OctNetError) {
+    try SettingBounds.check(threads, in: SettingBounds.threads, "threads")
+    try MemoryDemand.check(threads: threads)
+  }
+
   /// Instruction set in use: avx512, avx2 or portable.
   public static var instructionSet: String { String(cString: oct_isa_name(oct_active_isa())) }
 

@@ -63,21 +63,29 @@ public struct NetworkBenchmark {
   }
 
   /// - Parameter profiler: receives the time of every operation of the timed repetitions.
-  /// - Throws: `OctNetError.configuration` for a network that does not exist.
+  /// - Throws: `OctNetError.configuration` for a network that does not exist, and sizes that are out of bounds or need
+  ///   more memory than there is.
   public func run(profiler: Profiler? = nil) throws -> Result {
     let network = try model.makeNetwork(seed: 1)
-    let images = randomImages(network.inputShape.count * batchSize)
-    let operations = 2 * Double(batchSize * network.graph.costSummary().total.macs)
+    let headroom = MemoryDemand.headroom()
+    let imageBytes = network.inputShape.count * MemoryLayout<Float>.stride
+    let operations = 2 * Double(batchSize) * Double(network.graph.costSummary().total.macs)
     var times: [Double]
     switch work {
     case .inference:
       let session = try InferenceSession(
-        network: network, batchSize: batchSize, threads: threads, takesParameters: true)
+        network: network, batchSize: batchSize, threads: threads, takesParameters: true
+      ) { $0 * imageBytes + headroom }
+      let images = randomImages(network.inputShape.count * batchSize)
       times = measure(start: { session.profiler = profiler }) {
         _ = session.logits(images: images.floats, count: batchSize)
       }
     case .training(let rule):
-      let session = try TrainingSession(network: network, batchSize: batchSize, threads: threads)
+      let stateBytes = rule.stateNames.count * network.parameters.count * MemoryLayout<Float>.stride
+      let session = try TrainingSession(network: network, batchSize: batchSize, threads: threads) {
+        $0 * imageBytes + stateBytes + headroom
+      }
+      let images = randomImages(network.inputShape.count * batchSize)
       let optimizer = Optimizer(
         parameters: network.parameters, configuration: rule, weightDecay: 5e-4, threads: threads)
       var stream = RandomStream(seed: 1, "benchmark labels")

@@ -64,6 +64,14 @@ public final class BatchLoader: Sendable {
 
   public var batchesPerEpoch: Int { plan.batches }
 
+  /// What the batches of an epoch take.
+  static func bytes(of dataset: any Dataset, batchSize: Int, sampleCount: Int) -> Int {
+    guard sampleCount > 0 else { return 0 }
+    let batches = (sampleCount + batchSize - 1) / batchSize
+    let image = dataset.imageSize * MemoryLayout<Float>.stride + 2 * MemoryLayout<Int32>.stride
+    return min(slotCount, batches) * min(batchSize, sampleCount) * image
+  }
+
   /// Calls `body` on the caller's thread with every batch of the epoch from index `first` on, in order.
   ///
   /// An error of `body` ends the epoch and is passed on. Either way the preparing thread is done with its work and
@@ -76,8 +84,9 @@ public final class BatchLoader: Sendable {
     precondition(first >= 0, "batch \(first)")
     let end = batchesPerEpoch
     guard first < end else { return }
+    let images = min(batchSize, sampleCount)
     let ring = BatchRing(slotCount: min(Self.slotCount, end - first)) { [imageSize = dataset.imageSize] in
-      BatchRing.Slot(imageFloats: batchSize * imageSize, labels: batchSize)
+      BatchRing.Slot(imageFloats: images * imageSize, labels: images)
     }
     let producer = Thread { [self] in
       let order = sampleOrder(epoch: epoch)

@@ -18,33 +18,51 @@ final class AlignedBuffer: @unchecked Sendable {
   /// What the system mapped for a large buffer; a small one comes from the heap.
   private let mapping: UnsafeMutableRawBufferPointer?
 
-  init(byteCount: Int) {
+  /// - Precondition: there is the memory. Sizes that follow from settings are checked before (`MemoryDemand`).
+  convenience init(byteCount: Int) {
+    guard let memory = Self.allocate(byteCount) else {
+      preconditionFailure("out of memory: \(byteCount) bytes")
+    }
+    self.init(memory)
+  }
+
+  /// - Throws: `OctNetError.configuration` where the system refuses the memory.
+  convenience init(byteCount: Int, for setting: String) throws(OctNetError) {
+    guard let memory = Self.allocate(byteCount) else {
+      throw OctNetError.configuration(
+        key: setting, "the system refuses \(MemoryDemand.text(byteCount)) of memory in one piece")
+    }
+    self.init(memory)
+  }
+
+  private typealias Memory = (
+    base: UnsafeMutableRawPointer, byteCount: Int, mapping: UnsafeMutableRawBufferPointer?
+  )
+
+  private init(_ memory: Memory) { (base, byteCount, mapping) = memory }
+
+  private static func allocate(_ byteCount: Int) -> Memory? {
     // A transparent huge page is 2 MiB; the kernels walk rows far apart and would miss in the TLB at every one.
     let large = 1 << 21
     let alignment = byteCount >= 2 * large ? large : 64
     let rounded = max(alignment, (byteCount + alignment - 1) / alignment * alignment)
-    self.byteCount = rounded
     guard alignment == large else {
       var pointer: UnsafeMutableRawPointer?
-      guard posix_memalign(&pointer, alignment, rounded) == 0, let pointer else {
-        preconditionFailure("out of memory: \(rounded) bytes")
-      }
+      guard posix_memalign(&pointer, alignment, rounded) == 0, let pointer else { return nil }
       memset(pointer, 0, rounded)
-      base = pointer
-      mapping = nil
-      return
+      return (pointer, rounded, nil)
     }
     // One alignment more than needed, so that a boundary lies inside.
     let length = rounded + large
     guard
       let start = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       start != UnsafeMutableRawPointer(bitPattern: -1)
-    else { preconditionFailure("out of memory: \(rounded) bytes") }
-    base = start.alignedUp(toMultipleOf: large)
-    mapping = UnsafeMutableRawBufferPointer(start: start, count: length)
+    else { return nil }
+    let base = start.alignedUp(toMultipleOf: large)
     #if os(Linux)
       madvise(base, rounded, 14 /* MADV_HUGEPAGE */)
     #endif
+    return (base, rounded, UnsafeMutableRawBufferPointer(start: start, count: length))
   }
 
   deinit {

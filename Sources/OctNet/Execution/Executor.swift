@@ -22,15 +22,11 @@ final class Executor {
   /// Receives the time of every operation.
   var profiler: Profiler?
 
+  /// - Throws: `OctNetError.configuration` where the system refuses the memory.
   init(
-    graph: Graph, memory: ParameterMemory, batch: Int, training: Bool, threads: Int, recomputes: Bool? = nil
-  ) {
-    func makePlan(_ recomputes: Bool) -> ExecutionPlan {
-      ExecutionPlan(graph: graph, batch: batch, training: training, threads: threads, recomputes: recomputes)
-    }
-    var plan = makePlan(recomputes ?? false)
-    if training, recomputes == nil, plan.mapBytes > Recomputation.worthwhileBytes { plan = makePlan(true) }
-    let arena = AlignedBuffer(byteCount: plan.arenaBytes)
+    graph: Graph, memory: ParameterMemory, plan: ExecutionPlan, threads: Int
+  ) throws(OctNetError) {
+    let arena = try AlignedBuffer(byteCount: plan.arenaBytes, for: "batchSize")
     func floats(_ offset: Int) -> UnsafeMutablePointer<Float> {
       (arena.base + offset).assumingMemoryBound(to: Float.self)
     }
@@ -40,7 +36,7 @@ final class Executor {
     self.arena = arena
     self.memory = memory
     let (offsets, count) = Self.transientOffsets(graph)
-    transientGradients = AlignedBuffer(byteCount: (training ? count : 0) * MemoryLayout<Float>.stride)
+    transientGradients = AlignedBuffer(byteCount: (plan.training ? count : 0) * MemoryLayout<Float>.stride)
     transientMemory = ParameterMemory(
       values: memory.values, gradients: transientGradients.floats, buffers: memory.buffers,
       parameterOffsets: memory.parameterOffsets, gradientOffsets: offsets, bufferOffsets: memory.bufferOffsets
@@ -74,6 +70,23 @@ final class Executor {
       }
     }
     saved = plan.saved.map { offset in offset.map { arena.base + $0 } }
+  }
+
+  /// - Parameter recomputes: nil: where all maps would take more than `Recomputation.worthwhileBytes`.
+  static func plan(
+    graph: Graph, batch: Int, training: Bool, threads: Int, recomputes: Bool? = nil
+  ) -> ExecutionPlan {
+    func make(_ recomputes: Bool) -> ExecutionPlan {
+      ExecutionPlan(graph: graph, batch: batch, training: training, threads: threads, recomputes: recomputes)
+    }
+    let plan = make(recomputes ?? false)
+    guard training, recomputes == nil, plan.mapBytes > Recomputation.worthwhileBytes else { return plan }
+    return make(true)
+  }
+
+  /// Bytes beside the arena: gradients that live until their updates have run.
+  static func transientBytes(_ graph: Graph) -> Int {
+    transientOffsets(graph).1 * MemoryLayout<Float>.stride
   }
 
   var arenaBytes: Int { plan.arenaBytes }

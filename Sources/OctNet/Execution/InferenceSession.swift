@@ -26,17 +26,39 @@ public final class InferenceSession {
   ///   - takesParameters: weights that the session keeps in another form leave the network, so that no weight is in
   ///     memory twice. The network serves this session only from now on; reading or changing its parameters, or
   ///     another session, is a programmer's mistake that ends the process.
-  /// - Throws: `OctNetError.graph` where the output is not a vector of logits.
-  public init(
+  /// - Throws: `OctNetError.graph` where the output is not a vector of logits; `OctNetError.configuration` for sizes that
+  ///   are out of bounds or need more memory than there is.
+  public convenience init(
     network: Network, batchSize: Int, threads: Int, fused: Bool = true, takesParameters: Bool = false
   ) throws {
-    precondition(batchSize > 0 && threads > 0)
-    classes = try network.requireLogits()
+    try self.init(
+      network: network, batchSize: batchSize, threads: threads, fused: fused,
+      takesParameters: takesParameters
+    ) { _ in 0 }
+  }
+
+  /// - Parameter bytesBeside: what the caller is going to allocate beside the session, by the size of a batch.
+  init(
+    network: Network, batchSize: Int, threads: Int, fused: Bool = true, takesParameters: Bool = false,
+    bytesBeside: (Int) -> Int
+  ) throws {
+    let classes = try network.requireLogits()
+    try SettingBounds.check(batchSize: batchSize, threads: threads, of: network.inputShape)
+    self.classes = classes
     self.network = network
     self.batchSize = batchSize
     self.threads = threads
     let graph = fused ? network.graph.fused(for: .inference) : network.graph
+    func makePlan(_ images: Int) -> ExecutionPlan {
+      Executor.plan(graph: graph, batch: images, training: false, threads: threads)
+    }
     let images = Self.imagesOfAPass(graph, of: batchSize)
+    let plan = makePlan(images)
+    let weights = TransformedWeights.bytes(graph: graph, images: images)
+    try MemoryDemand.check(batchSize: batchSize, threads: threads) { batch in
+      let pass = batch == batchSize ? plan : makePlan(Self.imagesOfAPass(graph, of: batch))
+      return weights + pass.arenaBytes + batch * classes * MemoryLayout<Float>.stride + bytesBeside(batch)
+    }
     transformedWeights = TransformedWeights(graph: graph, images: images)
     var memory = network.parameters.memory
     let released = takesParameters ? TransformedWeights.replaced(in: graph, images: images) : []
@@ -46,8 +68,7 @@ public final class InferenceSession {
     }
     transformedAt = network.parameters.accesses
     memory.transformed = transformedWeights.pointers
-    executor = Executor(
-      graph: graph, memory: memory, batch: images, training: false, threads: threads)
+    executor = try Executor(graph: graph, memory: memory, plan: plan, threads: threads)
     results = AlignedBuffer(byteCount: batchSize * classes * MemoryLayout<Float>.stride)
   }
 

@@ -37,21 +37,43 @@ public final class TrainingSession {
   ///   - fused: false runs every layer as it was recorded.
   ///   - recomputes: whether activations are made again for backward instead of kept, a quarter of the memory for some
   ///     2 % of a step's time. No bit depends on it. nil: where all maps would take more than 1 GiB.
-  /// - Throws: `OctNetError.graph` where the output is not a vector of logits.
-  public init(
+  /// - Throws: `OctNetError.graph` where the output is not a vector of logits; `OctNetError.configuration` for sizes that
+  ///   are out of bounds or need more memory than there is.
+  public convenience init(
     network: Network, batchSize: Int, threads: Int, labelSmoothing: Float = 0, fused: Bool = true,
     recomputes: Bool? = nil
   ) throws {
-    precondition(batchSize > 0 && threads > 0)
+    try self.init(
+      network: network, batchSize: batchSize, threads: threads, labelSmoothing: labelSmoothing, fused: fused,
+      recomputes: recomputes
+    ) { _ in 0 }
+  }
+
+  /// - Parameter bytesBeside: what the caller is going to allocate beside the session, by the size of a batch.
+  init(
+    network: Network, batchSize: Int, threads: Int, labelSmoothing: Float = 0, fused: Bool = true,
+    recomputes: Bool? = nil, bytesBeside: (Int) -> Int
+  ) throws {
     classes = try network.requireLogits()
+    try SettingBounds.check(batchSize: batchSize, threads: threads, of: network.inputShape)
     self.network = network
     self.threads = threads
     self.labelSmoothing = labelSmoothing
+    let graph = fused ? network.graph.fused(for: .trainingForward) : network.graph
+    func makePlan(_ batch: Int) -> ExecutionPlan {
+      Executor.plan(graph: graph, batch: batch, training: true, threads: threads, recomputes: recomputes)
+    }
+    // Gradients take memory from the first step on.
+    let constant =
+      Executor.transientBytes(graph) + network.parameters.count * MemoryLayout<Float>.stride
+    let plan = makePlan(batchSize)
+    try MemoryDemand.check(batchSize: batchSize, threads: threads) { batch in
+      let arena = batch == batchSize ? plan.arenaBytes : makePlan(batch).arenaBytes
+      return constant + arena + batch * MemoryLayout<Float>.stride + bytesBeside(batch)
+    }
     losses = Array(repeating: 0, count: batchSize)
-    executor = Executor(
-      graph: fused ? network.graph.fused(for: .trainingForward) : network.graph,
-      memory: network.parameters.memory, batch: batchSize, training: true, threads: threads,
-      recomputes: recomputes)
+    executor = try Executor(
+      graph: graph, memory: network.parameters.memory, plan: plan, threads: threads)
   }
 
   /// Receives the time of every operation from now on; nil measures nothing.

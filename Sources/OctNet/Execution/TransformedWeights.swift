@@ -15,17 +15,27 @@ final class TransformedWeights {
 
   /// Those convolutions of the graph that the kernels compute in this way in passes of so many images.
   init(graph: Graph, images: Int) {
+    let (entries, count) = Self.layout(graph: graph, images: images)
+    self.entries = entries
+    buffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
+  }
+
+  /// What they take.
+  static func bytes(graph: Graph, images: Int) -> Int {
+    layout(graph: graph, images: images).count * MemoryLayout<Float>.stride
+  }
+
+  private static func layout(graph: Graph, images: Int) -> (entries: [Entry], count: Int) {
     let lane = MemoryPlanner.alignment / MemoryLayout<Float>.stride
     var entries: [Entry] = []
     var count = 0
-    for sum in Self.takers(in: graph, images: images) {
+    for sum in takers(in: graph, images: images) {
       for source in sum.sources {
         entries.append(Entry(geometry: source.geometry, weight: source.weight, offset: count))
         count += (source.geometry.transformedCount(images: images) + lane - 1) / lane * lane
       }
     }
-    self.entries = entries
-    buffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
+    return (entries, count)
   }
 
   private static func takers(in graph: Graph, images: Int) -> [ConvolutionSum] {

@@ -43,9 +43,16 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
 
   /// Builds the network and initialises its parameters from `seed`.
   ///
-  /// - Throws: as `makeGraph`.
+  /// - Throws: as `makeGraph`; `OctNetError.configuration` where the parameters need more memory than there is.
   public func makeNetwork(seed: UInt64 = 0) throws -> Network {
-    Network(graph: try makeGraph(), seed: seed)
+    let graph = try makeGraph()
+    // Initial values are made beside the parameters; gradients are counted where they are written.
+    let numbers =
+      graph.parameters.reduce(0) { $0 + $1.storedCount } + (graph.parameters.map(\.count).max() ?? 0)
+    try MemoryDemand.check(
+      numbers * MemoryLayout<Float>.stride, for: "the parameters of \(name) with \(classes) classes",
+      key: "model")
+    return Network(graph: graph, seed: seed)
   }
 
   /// The network without memory, for tables and plans.
@@ -59,17 +66,11 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
     guard (0...1).contains(alpha) else {
       throw OctNetError.configuration(key: "alpha", "found \(alpha), expected a ratio from 0 to 1")
     }
-    // An upper bound keeps every size computation far from overflow.
-    for (key, value, limit) in [
-      ("classes", classes, 1 << 20), ("input height", inputHeight, 1 << 14),
-      ("input width", inputWidth, 1 << 14), ("input channels", inputChannels, 1 << 10),
-    ] where !(1...limit).contains(value) {
-      throw OctNetError.configuration(key: key, "found \(value), expected 1 to \(limit)")
-    }
+    try SettingBounds.check(classes, in: SettingBounds.classes, "classes")
+    let shape = MapShape(height: inputHeight, width: inputWidth, channels: inputChannels)
+    try SettingBounds.check(image: shape)
     let model = ResNet(depth: depth, configuration: self)
-    return try Graph(
-      inputShape: MapShape(height: inputHeight, width: inputWidth, channels: inputChannels)
-    ) { try model($0) }
+    return try Graph(inputShape: shape) { try model($0) }
   }
 }
 

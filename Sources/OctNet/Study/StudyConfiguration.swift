@@ -78,7 +78,7 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
       throw OctNetError.configuration(
         key: "ablationAlpha", "found \(alpha), expected more than 0 and less than 1: two octaves")
     }
-    guard (1...1000).contains(seeds) else {
+    guard SettingBounds.studySeeds.contains(seeds) else {
       throw OctNetError.configuration(key: "seeds", "found \(seeds), expected 1 to 1000")
     }
     if let path = base.initialWeights {

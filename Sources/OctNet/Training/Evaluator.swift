@@ -6,6 +6,8 @@ public struct Evaluator {
   private let normalization: Normalization
   private let batchSize: Int
   private let threads: Int
+  /// Whether nothing has counted yet what the process itself takes; a trainer has.
+  var leavesHeadroom = true
 
   public init(network: Network, normalization: Normalization, batchSize: Int = 100, threads: Int) {
     self.network = network
@@ -38,11 +40,26 @@ public struct Evaluator {
     }
   }
 
+  /// About what an evaluation takes for a while in the middle of a training.
+  static func bytes(network: Network, dataset: any Dataset, batchSize: Int, sampleCount: Int) -> Int {
+    let logits = batchSize * (network.outputShape.channels + 1) * MemoryLayout<Float>.stride
+    // Transformed weights are 16/9 of the weights.
+    let weights = 2 * network.parameters.count * MemoryLayout<Float>.stride
+    return BatchLoader.bytes(of: dataset, batchSize: batchSize, sampleCount: sampleCount) + logits + weights
+      + InferenceSession.mapBytesOfAPass
+  }
+
   private func run(
     _ dataset: any Dataset, limit: Int?, onProgress: (Int, Int) throws -> Void,
     _ body: (_ index: Int, _ label: Int, _ logits: UnsafeBufferPointer<Float>) throws -> Void
   ) throws -> EvaluationResult {
-    let session = try InferenceSession(network: network, batchSize: batchSize, threads: threads)
+    let sampleCount = min(dataset.count, limit ?? dataset.count)
+    let headroom = leavesHeadroom ? MemoryDemand.headroom() : 0
+    let session = try InferenceSession(network: network, batchSize: batchSize, threads: threads) { batch in
+      headroom
+        + BatchLoader.bytes(of: dataset, batchSize: batch, sampleCount: sampleCount)
+        + batch * MemoryLayout<Float>.stride
+    }
     let loader = BatchLoader(
       dataset: dataset, batchSize: batchSize, normalization: normalization, augmentation: .none,
       shuffleSeed: nil, limit: limit)

@@ -47,7 +47,16 @@ public final class Trainer {
     self.data = data
     self.directory = directory
     self.onEvent = onEvent
-    updater = try WeightUpdater(network: network, configuration: configuration)
+    let trainImages = min(data.train.count, configuration.trainLimit ?? data.train.count)
+    let testImages = min(data.test.count, configuration.testLimit ?? data.test.count)
+    let headroom = MemoryDemand.headroom()
+    updater = try WeightUpdater(network: network, configuration: configuration) { batch in
+      // Batches in preparation are those of training or of an evaluation.
+      headroom
+        + max(
+          BatchLoader.bytes(of: data.train, batchSize: batch, sampleCount: trainImages),
+          Evaluator.bytes(network: network, dataset: data.test, batchSize: batch, sampleCount: testImages))
+    }
     let leavesOutSingleImage = network.graph.onePixelNorm != nil
     loader = BatchLoader(
       dataset: data.train, batchSize: configuration.batchSize, normalization: configuration.normalization,
@@ -275,9 +284,10 @@ public final class Trainer {
   private func evaluate(
     _ dataset: any Dataset, limit: Int?, shouldStop: () throws -> Bool
   ) throws -> EvaluationResult {
-    let evaluator = Evaluator(
+    var evaluator = Evaluator(
       network: evaluatedNetwork, normalization: configuration.normalization,
       batchSize: configuration.batchSize, threads: configuration.threads)
+    evaluator.leavesHeadroom = false
     return try evaluator.evaluate(dataset, limit: limit) { done, total in
       onEvent(.evaluating(done: done, total: total))
       // After the last batch the result is there.

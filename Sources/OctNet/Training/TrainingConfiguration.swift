@@ -95,19 +95,18 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
 
   /// - Throws: `OctNetError.configuration` for the first setting out of its range.
   public func validate() throws(OctNetError) {
-    func atLeastOne(_ value: Int?, _ key: String) throws(OctNetError) {
-      guard let value, value < 1 else { return }
-      throw OctNetError.configuration(key: key, "expected 1 or more, found \(value)")
+    for (key, value, bounds) in [
+      ("epochs", epochs, SettingBounds.epochs), ("batchSize", batchSize, SettingBounds.batchSize),
+      ("threads", threads, SettingBounds.threads), ("trainLimit", trainLimit, SettingBounds.images),
+      ("testLimit", testLimit, SettingBounds.images),
+      ("accumulationSteps", accumulationSteps, SettingBounds.accumulationSteps),
+      ("evaluateEvery", evaluateEvery, SettingBounds.epochs),
+      ("earlyStoppingEpochs", earlyStoppingEpochs, SettingBounds.epochs),
+      ("checkpointEverySteps", checkpointEverySteps, SettingBounds.steps),
+      ("augmentation.cropPadding", augmentation.cropPadding, SettingBounds.cropPadding),
+    ] as [(String, Int?, ClosedRange<Int>)] {
+      try SettingBounds.check(value, in: bounds, key)
     }
-    try atLeastOne(epochs, "epochs")
-    try atLeastOne(batchSize, "batchSize")
-    try atLeastOne(threads, "threads")
-    try atLeastOne(trainLimit, "trainLimit")
-    try atLeastOne(testLimit, "testLimit")
-    try atLeastOne(accumulationSteps, "accumulationSteps")
-    try atLeastOne(evaluateEvery, "evaluateEvery")
-    try atLeastOne(earlyStoppingEpochs, "earlyStoppingEpochs")
-    try atLeastOne(checkpointEverySteps, "checkpointEverySteps")
     guard weightDecay >= 0, weightDecay.isFinite else {
       throw OctNetError.configuration(key: "weightDecay", "expected 0 or more, found \(weightDecay)")
     }
@@ -123,10 +122,6 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     }
     if let alpha = mixupAlpha, !(alpha > 0 && alpha.isFinite) {
       throw OctNetError.configuration(key: "mixupAlpha", "expected a number above 0, found \(alpha)")
-    }
-    guard augmentation.cropPadding >= 0 else {
-      throw OctNetError.configuration(
-        key: "augmentation.cropPadding", "expected 0 or more, found \(augmentation.cropPadding)")
     }
     try normalization.validate(channels: normalization.mean.count)
     try optimizer.validate()

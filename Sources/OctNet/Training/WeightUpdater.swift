@@ -8,12 +8,20 @@ final class WeightUpdater {
   private let accumulator: GradientAccumulator?
   private let largestNorm: Double?
 
-  init(network: Network, configuration: TrainingConfiguration) throws {
+  /// - Parameter bytesBeside: what the caller is going to allocate itself, by the size of a batch.
+  /// - Throws: as `TrainingSession`, with all that the updates need.
+  init(network: Network, configuration: TrainingConfiguration, bytesBeside: (Int) -> Int = { _ in 0 }) throws
+  {
     self.network = network
     let threads = configuration.threads
+    let copies =
+      configuration.optimizer.stateNames.count + (configuration.emaDecay == nil ? 0 : 1)
+      + (configuration.accumulationSteps > 1 ? 1 : 0)
+    let copiedBytes = copies * network.parameters.count * MemoryLayout<Float>.stride
     session = try TrainingSession(
       network: network, batchSize: configuration.batchSize, threads: threads,
-      labelSmoothing: configuration.labelSmoothing)
+      labelSmoothing: configuration.labelSmoothing
+    ) { copiedBytes + bytesBeside($0) }
     optimizer = Optimizer(
       parameters: network.parameters, configuration: configuration.optimizer,
       weightDecay: configuration.weightDecay, excludeNormsAndBiases: configuration.excludeNormsAndBiases,

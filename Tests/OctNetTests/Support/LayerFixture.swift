@@ -35,9 +35,10 @@ struct LayerFixture {
     }
     #expect(Set(parameters.map(\.name)) == Set(stored), "\(name)")
 
-    let executor = Executor(
-      graph: fused ? network.graph.fused(for: .trainingForward) : network.graph,
-      memory: network.parameters.memory, batch: batch, training: true, threads: 2)
+    let graph = fused ? network.graph.fused(for: .trainingForward) : network.graph
+    let executor = try Executor(
+      graph: graph, memory: network.parameters.memory,
+      plan: Executor.plan(graph: graph, batch: batch, training: true, threads: 2), threads: 2)
     let images = [Float](repeating: 0, count: batch)
     let label = fused ? name + " fused" : name
     let expected = try joined(name, "dst")

@@ -1,0 +1,73 @@
+import Foundation
+
+/// How many threads to use where nobody says it, and why so many.
+public struct ThreadCount: Equatable, Sendable {
+  public enum Origin: Equatable, Sendable {
+    /// `OMP_NUM_THREADS`.
+    case environment
+    /// As many processors as the process may run on (`taskset`, cpusets).
+    case processors
+    /// The time that control groups grant it (`docker --cpus`), rounded up.
+    case quota
+  }
+
+  public let count: Int
+  public let origin: Origin
+  /// The value of `OMP_NUM_THREADS` where it is no number of threads and so was not followed.
+  public let ignoredVariable: String?
+
+  /// `OMP_NUM_THREADS`, of whose list the first number counts, else the smaller of processors and quota.
+  public static func usual() -> ThreadCount {
+    let system = ControlGroups()
+    return usual(
+      variable: ProcessInfo.processInfo.environment["OMP_NUM_THREADS"],
+      processors: affinity(system) ?? ProcessInfo.processInfo.activeProcessorCount,
+      quota: system.processorQuota())
+  }
+
+  static func usual(variable: String?, processors: Int, quota: Double?) -> ThreadCount {
+    var ignored: String?
+    if let variable {
+      let first = variable.split(separator: ",", omittingEmptySubsequences: false).first ?? ""
+      if let count = Int(first.trimmingCharacters(in: .whitespaces)), SettingBounds.threads.contains(count) {
+        return ThreadCount(count: count, origin: .environment, ignoredVariable: nil)
+      }
+      // An empty one counts as not set, as with OpenMP.
+      if !variable.isEmpty { ignored = variable }
+    }
+    let processors = min(max(1, processors), SettingBounds.threads.upperBound)
+    // A quota is of any size in its file, and becomes an Int below a number that is one.
+    if let quota, quota.rounded(.up) < Double(processors) {
+      return ThreadCount(
+        count: max(1, Int(quota.rounded(.up))), origin: .quota, ignoredVariable: ignored)
+    }
+    return ThreadCount(count: processors, origin: .processors, ignoredVariable: ignored)
+  }
+
+  /// Processors that the process may run on, nil where the system does not tell.
+  static func affinity(_ system: ControlGroups) -> Int? {
+    // "Cpus_allowed_list:  0-3,8,10-11".
+    guard let list = system.field("Cpus_allowed_list", of: "/proc/self/status") else { return nil }
+    var count = 0
+    for part in list.split(separator: ",") {
+      let ends = part.split(separator: "-").compactMap { Int($0) }
+      guard let first = ends.first, let last = ends.last, first <= last, last < 1 << 20 else { return nil }
+      count += last - first + 1
+    }
+    return count > 0 ? count : nil
+  }
+}
+
+extension ThreadCount: CustomStringConvertible {
+  /// "2 (the processors)".
+  public var description: String {
+    let reason =
+      switch origin {
+      case .environment: "OMP_NUM_THREADS"
+      case .processors: "the processors"
+      case .quota: "the CPU quota"
+      }
+    guard let ignoredVariable else { return "\(count) (\(reason))" }
+    return "\(count) (\(reason); OMP_NUM_THREADS is \"\(ignoredVariable)\", which is no number of threads)"
+  }
+}
