@@ -107,8 +107,8 @@ import Testing
     let model = file.metadata["octnet.model"] ?? ""
     try expect(
       "octnet.model", model.replacingOccurrences(of: #""stem":"cifar""#, with: #""stem":"large""#),
-      "stem: Cannot initialize Stem from invalid String value large")
-    try expect("octnet.class_names", "[1]", "Index 0: expected String")
+      "stem: expected one of imagenet, cifar, found \"large\"")
+    try expect("octnet.class_names", "[1]", "0: expected a word, found 1")
     let extended = model.dropLast() + #","beta":1}"#
     file.metadata["octnet.model"] = String(extended)
     try file.write(to: directory("bad"))

@@ -53,7 +53,9 @@ import Testing
     #expect(
       try problem(replacing: #""epochs" : 3"#, with: #""epochs" : 3, "epochs" : 3"#)
         .contains("duplicate key \"epochs\""))
-    #expect(try problem(replacing: #""epochs" : 3"#, with: #""epochs" : "3""#) == "epochs: expected Int")
+    #expect(
+      try problem(replacing: #""epochs" : 3"#, with: #""epochs" : "3""#)
+        == #"epochs: expected a whole number, found "3""#)
     #expect(try problem(replacing: #""epochs" : 3,"#, with: "") == "key \"epochs\" is missing")
     #expect(
       try problem(replacing: #""name" : "sgd""#, with: #""name" : "lion""#)

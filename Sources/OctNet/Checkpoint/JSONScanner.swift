@@ -1,5 +1,5 @@
 /// A JSON value whose objects keep their members' order.
-enum JSONValue: Equatable {
+package enum JSONValue: Equatable {
   case object([(key: String, value: JSONValue)])
   case array([JSONValue])
   case string(String)
@@ -8,7 +8,7 @@ enum JSONValue: Equatable {
   case bool(Bool)
   case null
 
-  static func == (a: JSONValue, b: JSONValue) -> Bool {
+  package static func == (a: JSONValue, b: JSONValue) -> Bool {
     switch (a, b) {
     case (.object(let x), .object(let y)): return x.count == y.count && zip(x, y).allSatisfy { $0 == $1 }
     case (.array(let x), .array(let y)): return x == y
@@ -28,7 +28,7 @@ enum JSONValue: Equatable {
   }
 
   /// What it is, for error messages.
-  var kind: String {
+  package var kind: String {
     switch self {
     case .object: return "an object"
     case .array: return "an array"

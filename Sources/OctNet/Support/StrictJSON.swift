@@ -8,12 +8,13 @@ enum StrictJSON {
   static func decode<Value: Codable>(
     _ type: Value.Type, from bytes: [UInt8], maximumValues: Int = FileLimit.values
   ) throws(Failure) -> Value {
-    let given = try parse(bytes, maximumValues: maximumValues)
+    try decode(type, from: try parse(bytes, maximumValues: maximumValues))
+  }
+
+  /// The same from JSON that has been read already.
+  static func decode<Value: Codable>(_ type: Value.Type, from given: JSONValue) throws(Failure) -> Value {
     do {
-      let decoder = JSONDecoder()
-      decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-      let value = try decoder.decode(type, from: Data(bytes))
+      let value = try JSONValueDecoder(given).decode(type)
       // What the value itself would write down is the list of known keys.
       let known = try parse(Array(try encode(value).utf8), maximumValues: .max)
       // Settings that are nil are not written, but they are known all the same.
@@ -117,9 +118,9 @@ enum StrictJSON {
     }
     switch error {
     case .keyNotFound(let key, let context): return "key \"\(path(context, key))\" is missing"
-    case .typeMismatch(let type, let context): return "\(path(context)): expected \(type)"
-    case .valueNotFound(let type, let context): return "\(path(context)): expected \(type), found null"
-    case .dataCorrupted(let context): return "\(path(context)): \(context.debugDescription)"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+      let place = path(context)
+      return (place.isEmpty ? "" : place + ": ") + context.debugDescription
     @unknown default: return "\(error)"
     }
   }
