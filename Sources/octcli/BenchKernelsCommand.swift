@@ -18,8 +18,8 @@ struct BenchKernelsCommand: ParsableCommand {
         OCTNET_MAX_ISA=avx2 octcli bench kernels
       """)
 
-  @Option(help: ArgumentHelp("Threads (default: the processors).", valueName: "n"))
-  var threads: Int?
+  @OptionGroup
+  var threadOptions: ThreadOptions
 
   @Option(help: ArgumentHelp("Repetitions of which the median counts.", valueName: "n"))
   var repetitions = 9
@@ -28,14 +28,13 @@ struct BenchKernelsCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
-    for (flag, value) in [("--threads", threads), ("--repetitions", repetitions)] {
-      if let value, value < 1 { throw ValidationError("\(flag) is 1 or more, found \(value)") }
-    }
+    try Bounds.check("--repetitions", repetitions, SettingBounds.repetitions)
   }
 
   func run() throws {
     let benchmark = KernelBenchmark(
-      threads: threads ?? ProcessInfo.processInfo.activeProcessorCount, repetitions: repetitions)
+      threads: threadOptions.count, repetitions: repetitions)
+    try benchmark.validate()
     let peak = benchmark.peak()
     let bandwidth = benchmark.bandwidth()
     var results: [KernelBenchmark.Result] = []

@@ -9,8 +9,8 @@ struct BenchNetworkOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Images a step or pass (default: 100 in train, 16 in infer).", valueName: "n"))
   var batchSize: Int?
 
-  @Option(help: ArgumentHelp("Threads (default: the processors).", valueName: "n"))
-  var threads: Int?
+  @OptionGroup
+  var threadOptions: ThreadOptions
 
   @Option(
     help: ArgumentHelp("Timed repetitions (default: five seconds' worth, at least five).", valueName: "n"))
@@ -32,18 +32,15 @@ struct BenchNetworkOptions: ParsableArguments {
   var json = false
 
   func validate() throws {
-    for (flag, value) in [
-      ("--batch-size", batchSize), ("--threads", threads), ("--repetitions", repetitions),
-    ] {
-      if let value, value < 1 { throw ValidationError("\(flag) is 1 or more, found \(value)") }
-    }
+    try Bounds.check("--batch-size", batchSize, SettingBounds.batchSize)
+    try Bounds.check("--repetitions", repetitions, SettingBounds.repetitions)
   }
 
   func run(_ work: NetworkBenchmark.Work, batchSize: Int, smallImages: Bool) throws {
     let benchmark = NetworkBenchmark(
       model: network.configuration(smallImages: smallImages), work: work,
       batchSize: self.batchSize ?? batchSize,
-      threads: threads ?? ProcessInfo.processInfo.activeProcessorCount, repetitions: repetitions)
+      threads: threadOptions.count, repetitions: repetitions)
     let profiler = profile || profileShapes ? Profiler() : nil
     let result = try benchmark.run(profiler: profiler)
     let rows = profiler.map {

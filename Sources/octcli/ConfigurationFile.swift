@@ -1,47 +1,69 @@
-import Foundation
 import OctNet
-import Yams
 
-/// Settings of a run in YAML, of which JSON is a part: some or all of the keys of `config.json`, and `recipe`.
+/// Settings of a run in YAML or JSON: some or all of the keys of `config.json`, and `recipe`.
 ///
-/// Two things may be said shortly: `optimizer: adam` for `optimizer: {name: adam}`, and the schedule's `shape` alike.
+/// Three things may be said shortly: `optimizer: adam` for `optimizer: {name: adam}`, and `model` and the schedule's
+/// `shape` alike.
 struct ConfigurationFile {
   private let path: String
-  private let settings: [String: Any]
+  private var settings: JSONValue
 
-  /// - Throws: `OctNetError.file` with line and column for what is not YAML.
+  /// - Throws: `OctNetError.file` with line and column for what is neither JSON nor YAML.
   init(path: String) throws {
     self.path = path
     let bytes = try FileReader.bytes(of: path, limit: FileLimit.settings)
-    guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw OctNetError.file(path: path, "expected text in UTF-8")
+    if let json = JSONValue(json: bytes) {
+      settings = json
+    } else {
+      guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw OctNetError.file(path: path, "expected text in UTF-8")
+      }
+      do throws(YAMLSettings.Failure) {
+        settings = try YAMLSettings.parse(text)
+      } catch { throw OctNetError.file(path: path, error.problem) }
     }
-    let value: Any
-    do {
-      value = try Yams.load(yaml: text) ?? [String: Any]()
-    } catch let error as YamlError {
-      throw OctNetError.file(path: path, Self.describe(error))
+    // An empty file, or one of comments.
+    if settings == .null { settings = .object([]) }
+    guard case .object = settings else {
+      throw OctNetError.file(path: path, "expected a mapping of keys to values, found \(settings.kind)")
     }
-    guard let settings = Self.plain(value) as? [String: Any] else {
-      throw OctNetError.file(path: path, "expected a mapping of keys to values, found \(value)")
+    for key in ["optimizer", "model"] { settings[key] = Self.named(settings[key]) }
+    if var schedule = settings["schedule"] {
+      schedule["shape"] = Self.named(schedule["shape"])
+      settings["schedule"] = schedule
     }
-    guard JSONSerialization.isValidJSONObject(settings) else {
-      throw OctNetError.file(path: path, "expected keys that are words, and finite numbers, words and lists")
-    }
-    self.settings = settings
+  }
+
+  /// A word alone is a name.
+  private static func named(_ value: JSONValue?) -> JSONValue? {
+    guard let value, value.text != nil else { return value }
+    return .object([("name", value)])
   }
 
   /// - Throws: `OctNetError.file` where the key has another kind of value.
   func string(_ key: String) throws -> String? {
-    guard let value = settings[key] else { return nil }
-    guard let text = value as? String else {
-      throw OctNetError.file(path: path, "\(key): expected a word, found \(value)")
+    guard let value = settings[key], value != .null else { return nil }
+    guard let text = value.text else {
+      throw OctNetError.file(path: path, "\(key): expected a word, found \(value.kind)")
     }
     return text
   }
 
+  /// Whether the file says it.
+  func has(_ key: String) -> Bool { settings[key] != nil }
+
   /// The input's height in the file's model.
-  var imageSize: Int? { ((settings["model"] as? [String: Any])?["inputHeight"] as? NSNumber)?.intValue }
+  /// - Throws: `OctNetError.file` for a number out of bounds.
+  func imageSize() throws -> Int? {
+    guard let number = settings["model"]?["inputHeight"]?.number else { return nil }
+    guard let size = Int(exactly: number), SettingBounds.imageSize.contains(size) else {
+      throw OctNetError.file(
+        path: path,
+        "model.inputHeight: expected \(SettingBounds.imageSize.lowerBound) to \(SettingBounds.imageSize.upperBound), found \(settings["model"]?["inputHeight"]?.kind ?? "")"
+      )
+    }
+    return size
+  }
 
   /// `base` with the file's settings written over it.
   ///
@@ -52,69 +74,26 @@ struct ConfigurationFile {
     var base = base
     var settings = settings
     settings["recipe"] = nil
-    if let name = settings["optimizer"] as? String { settings["optimizer"] = ["name": name] }
-    if let name = (settings["optimizer"] as? [String: Any])?["name"] as? String,
-      let optimizer = OptimizerName(rawValue: name)
-    {
+    if let optimizer = settings["optimizer"]?["name"]?.text.flatMap(OptimizerName.init) {
       base.use(optimizer)
     }
-    if var schedule = settings["schedule"] as? [String: Any], let shape = schedule["shape"] as? String {
-      schedule["shape"] = ["name": shape]
-      settings["schedule"] = schedule
+    if let model = settings["model"], let own = base.model {
+      base.model = own.changing(name: model["name"]?.text, alpha: model["alpha"]?.number)
     }
-    if let model = settings["model"] as? [String: Any], let own = base.model {
-      let name = model["name"] as? String
-      base.model = own.changing(name: name, alpha: (model["alpha"] as? NSNumber)?.doubleValue)
-    }
-    let data = try JSONEncoder().encode(base)
-    let known = try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
-    let merged = try JSONSerialization.data(withJSONObject: Self.merge(settings, over: known))
-    return try TrainingConfiguration(json: Array(merged), path: path)
+    return try TrainingConfiguration(settings: settings.merged(over: base.settings()), path: path)
   }
 
   /// - Throws: `OctNetError.configuration` where the file speaks of other images than the data set has.
   func check(fits split: DataSplit, named source: String) throws {
-    guard let model = settings["model"] as? [String: Any] else { return }
     for (key, found) in [
       ("classes", split.train.classNames.count), ("inputHeight", split.train.height),
       ("inputWidth", split.train.width), ("inputChannels", split.train.channels),
     ] {
-      guard let given = model[key] as? NSNumber, given.intValue != found else { continue }
+      guard let given = settings["model"]?[key], let number = given.number, number != Double(found) else {
+        continue
+      }
       throw OctNetError.configuration(
-        key: "model.\(key)", "\(path) says \(given), the data set \(source) has \(found)")
-    }
-  }
-
-  /// Mappings key by key, everything else as a whole; so too a mapping that names another kind of thing.
-  private static func merge(_ new: [String: Any], over old: [String: Any]) -> [String: Any] {
-    old.merging(new) { old, new in
-      guard let old = old as? [String: Any], let new = new as? [String: Any] else { return new }
-      if let name = new["name"] as? String, let before = old["name"] as? String, name != before { return new }
-      return merge(new, over: old)
-    }
-  }
-
-  /// Mappings with keys that are words, as JSON has them.
-  private static func plain(_ value: Any) -> Any {
-    if let mapping = value as? [AnyHashable: Any] {
-      var result: [String: Any] = [:]
-      for (key, value) in mapping { result["\(key.base)"] = plain(value) }
-      return result
-    }
-    if let list = value as? [Any] { return list.map(plain) }
-    return value
-  }
-
-  /// One line.
-  private static func describe(_ error: YamlError) -> String {
-    switch error {
-    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-      .composer(_, let problem, let mark, _):
-      return "line \(mark.line), column \(mark.column): \(problem)"
-    case .duplicatedKeysInMapping(let duplicates, let context):
-      return "line \(context.mark.line): the key \(duplicates.joined(separator: ", ")) is there twice"
-    case .reader(let problem, _, _, _): return problem
-    default: return "\(error)".split(separator: "\n").joined(separator: " ")
+        key: "model.\(key)", "\(path) says \(given.kind), the data set \(source) has \(found)")
     }
   }
 }

@@ -30,12 +30,9 @@ struct CourseOptions: ParsableArguments {
   var changesResults: Bool { evalEvery != nil || bestMetric != nil }
 
   func validate() throws {
-    for (flag, value) in [
-      ("--eval-every", evalEvery), ("--early-stopping", earlyStopping),
-      ("--checkpoint-every", checkpointEvery),
-    ] {
-      if let value, value < 1 { throw ValidationError("\(flag) is 1 or more, found \(value)") }
-    }
+    try Bounds.check("--eval-every", evalEvery, SettingBounds.epochs)
+    try Bounds.check("--early-stopping", earlyStopping, SettingBounds.epochs)
+    try Bounds.check("--checkpoint-every", checkpointEvery, SettingBounds.steps)
   }
 
   /// Writes what was given over `configuration`.

@@ -23,9 +23,9 @@ struct TrainDataOptions: ParsableArguments {
   var augment: AugmentationArgument?
 
   func validate() throws {
-    try DataOptions.validate(limit: imageSize, flag: "--image-size")
-    try DataOptions.validate(limit: limitTrain, flag: "--limit-train")
-    try DataOptions.validate(limit: limitTest, flag: "--limit-test")
+    try Bounds.check("--image-size", imageSize, SettingBounds.imageSize)
+    try Bounds.check("--limit-train", limitTrain, SettingBounds.images)
+    try Bounds.check("--limit-test", limitTest, SettingBounds.images)
   }
 }
 
@@ -42,6 +42,14 @@ enum DataOptions {
   static let imageSizeHelp = ArgumentHelp(
     "Height and width that images of folder:DIR get (default: the first one's, if square and at most 256).",
     valueName: "n")
+
+  /// Data that a checkpoint or a run names, which may have been trained from another directory.
+  /// - Throws: `OctNetError.configuration` that names what was tried.
+  static func locate(_ source: String, recordedIn path: String) throws -> String {
+    let found = try DataLocation.resolve(source, recordedIn: path)
+    if found != source { Terminal.printError("data: \(source) is \(found)") }
+    return found
+  }
 
   /// Reads the images that `source` names.
   ///
@@ -60,9 +68,6 @@ enum DataOptions {
     #endif
   }
 
-  static func validate(limit: Int?, flag: String) throws {
-    if let limit, limit < 1 { throw ValidationError("\(flag) is 1 or more, found \(limit)") }
-  }
 }
 
 /// "none", "flip", "crop", "crop:2", "crop,flip".
@@ -82,7 +87,9 @@ struct AugmentationArgument: ExpressibleByArgument {
       case "flip" where words.count == 1: flips = true
       case "crop" where words.count == 1: padding = 4
       case "crop" where words.count == 2:
-        guard let pixels = Int(words[1]), pixels > 0 else { return nil }
+        guard let pixels = Int(words[1]), pixels > 0, SettingBounds.cropPadding.contains(pixels) else {
+          return nil
+        }
         padding = pixels
       default: return nil
       }

@@ -41,10 +41,8 @@ struct EvalCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Images a step; results do not depend on it.", valueName: "n"))
   var batchSize = 100
 
-  @Option(
-    help: ArgumentHelp(
-      "Threads; results do not depend on it (default: the processors).", valueName: "n"))
-  var threads: Int?
+  @OptionGroup
+  var threadOptions: ThreadOptions
 
   @OptionGroup
   var foreign: ForeignCheckpointOptions
@@ -53,11 +51,9 @@ struct EvalCommand: ParsableCommand {
   var normalization: NormalizationOptions
 
   func validate() throws {
-    try DataOptions.validate(limit: limitTest, flag: "--limit-test")
-    try DataOptions.validate(limit: imageSize, flag: "--image-size")
-    for (flag, value) in [("--batch-size", batchSize), ("--threads", threads)] {
-      if let value, value < 1 { throw ValidationError("\(flag) is 1 or more, found \(value)") }
-    }
+    try Bounds.check("--limit-test", limitTest, SettingBounds.images)
+    try Bounds.check("--image-size", imageSize, SettingBounds.imageSize)
+    try Bounds.check("--batch-size", batchSize, SettingBounds.batchSize)
   }
 
   func run() throws {
@@ -72,7 +68,7 @@ struct EvalCommand: ParsableCommand {
       network: try foreign.network(of: checkpoint, model, for: Checkpoint.Use.scoring),
       normalization: normalization.normalization ?? checkpoint.normalization ?? split.normalization,
       batchSize: batchSize,
-      threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+      threads: threadOptions.count)
     let bar = ProgressBar()
     defer { bar.erase() }
     StopSignals.deferFirst()
@@ -87,10 +83,11 @@ struct EvalCommand: ParsableCommand {
   }
 
   private func source(of checkpoint: Checkpoint) throws -> String {
-    guard let source = data ?? checkpoint.dataName else {
+    if let data { return data }
+    guard let source = checkpoint.dataName else {
       throw OctNetError.file(path: self.checkpoint, "does not say which data it was trained on; add --data")
     }
-    return source
+    return try DataOptions.locate(source, recordedIn: self.checkpoint)
   }
 
   private static func table(_ result: EvaluationResult) -> String {

@@ -21,7 +21,7 @@ struct ForeignCheckpointOptions: ParsableArguments {
 
   func validate() throws {
     try ArchitectureOptions.validate(alpha: alpha)
-    if let classes, classes < 1 { throw ValidationError("--classes is 1 or more, found \(classes)") }
+    try Bounds.check("--classes", classes, SettingBounds.classes)
     if model == nil && (alpha != nil || classes != nil || !architecture.isEmpty) {
       throw ValidationError("--alpha, --classes and the architecture's flags belong to --model")
     }

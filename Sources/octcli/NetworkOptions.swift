@@ -25,9 +25,8 @@ struct NetworkOptions: ParsableArguments {
 
   func validate() throws {
     try ArchitectureOptions.validate(alpha: alpha)
-    for (flag, value) in [("--classes", classes), ("--image-size", imageSize)] {
-      if let value, value < 1 { throw ValidationError("\(flag) is 1 or more, found \(value)") }
-    }
+    try Bounds.check("--classes", classes, SettingBounds.classes)
+    try Bounds.check("--image-size", imageSize, SettingBounds.imageSize)
   }
 
   /// - Parameter smallImages: 32×32 and 10 classes by default, whatever the stem.

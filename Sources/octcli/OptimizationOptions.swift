@@ -112,26 +112,55 @@ struct OptimizationOptions: ParsableArguments {
       throw ValidationError(
         "--momentum and --nesterov belong to --optimizer sgd, found \(optimizer.rawValue)")
     }
-    if stepEpochs != nil || stepFactor != nil, schedule != .step {
-      throw ValidationError("--step-epochs and --step-factor belong to --schedule step")
+    if stepEpochs != nil || stepFactor != nil, let schedule, schedule != .step {
+      throw ValidationError(
+        "--step-epochs and --step-factor belong to --schedule step, found \(schedule.rawValue)")
+    }
+    try checkBounds()
+  }
+
+  /// The library's bounds, for each flag on its own.
+  private func checkBounds() throws {
+    var probe = QuickStart.configuration(
+      data: "", normalization: Normalization(mean: [0], std: [1]), threads: 1)
+    probe.optimizer = .sgd
+    probe.schedule.shape = .step(size: 1, gamma: 0.1)
+    do {
+      try apply(to: &probe)
+      // How long a warm-up may be depends on the epochs, which may stand in a file.
+      if epochs == nil {
+        probe.epochs = max(probe.epochs, min(warmupEpochs ?? 0, SettingBounds.epochs.upperBound))
+      }
+      try probe.validate()
+    } catch OctNetError.configuration(let key, let problem) {
+      throw ValidationError("\(Self.flags[key] ?? key): \(problem)")
     }
   }
 
-  /// Writes what was given over `configuration`.
-  func apply(to configuration: inout TrainingConfiguration) {
+  /// By the key that the library names.
+  private static let flags = [
+    "epochs": "--epochs", "batchSize": "--batch-size", "learningRate": "--learning-rate",
+    "momentum": "--momentum", "stepSize": "--step-epochs", "gamma": "--step-factor",
+    "warmupEpochs": "--warmup-epochs", "weightDecay": "--weight-decay",
+    "labelSmoothing": "--label-smoothing", "clipGradientNorm": "--clip-gradients",
+    "accumulationSteps": "--accumulate", "emaDecay": "--ema", "mixupAlpha": "--mixup",
+  ]
+
+  /// Writes what was given over `configuration`, which may have it from a file.
+  /// - Throws: `ValidationError` for a flag of another optimizer or schedule than the run's.
+  func apply(to configuration: inout TrainingConfiguration) throws {
     if let epochs { configuration.epochs = epochs }
     if let batchSize { configuration.batchSize = batchSize }
     if let optimizer { configuration.use(optimizer) }
     if case .sgd(let ownMomentum, let ownNesterov) = configuration.optimizer {
       configuration.optimizer = .sgd(momentum: momentum ?? ownMomentum, nesterov: nesterov || ownNesterov)
+    } else if momentum != nil || nesterov {
+      throw ValidationError(
+        "--momentum and --nesterov belong to the optimizer sgd, the run's is \(configuration.optimizer.name); "
+          + "add --optimizer sgd")
     }
     if let learningRate { configuration.schedule.base = learningRate }
-    switch schedule {
-    case nil: break
-    case .constant: configuration.schedule.shape = .constant
-    case .cosine: configuration.schedule.shape = .cosine
-    case .step: configuration.schedule.shape = .step(size: stepEpochs ?? 30, gamma: stepFactor ?? 0.1)
-    }
+    try applySchedule(to: &configuration.schedule.shape)
     if let warmupEpochs { configuration.schedule.warmupEpochs = warmupEpochs }
     if let weightDecay { configuration.weightDecay = weightDecay }
     if excludeNormsAndBiases { configuration.excludeNormsAndBiases = true }
@@ -140,6 +169,25 @@ struct OptimizationOptions: ParsableArguments {
     if let accumulate { configuration.accumulationSteps = accumulate }
     if let ema { configuration.emaDecay = ema }
     if let mixup { configuration.mixupAlpha = mixup }
+  }
+
+  private func applySchedule(to shape: inout LearningRateSchedule.Shape) throws {
+    switch schedule {
+    case nil: break
+    case .constant: shape = .constant
+    case .cosine: shape = .cosine
+    case .step:
+      // The numbers of a step schedule that is there already stay.
+      if case .step = shape { break }
+      shape = .step(size: 30, gamma: 0.1)
+    }
+    if case .step(let size, let factor) = shape {
+      shape = .step(size: stepEpochs ?? size, gamma: stepFactor ?? factor)
+    } else if stepEpochs != nil || stepFactor != nil {
+      throw ValidationError(
+        "--step-epochs and --step-factor belong to the step schedule, the run's is \(shape == .cosine ? "cosine" : "constant"); "
+          + "add --schedule step")
+    }
   }
 }
 

@@ -45,10 +45,8 @@ struct PredictCommand: ParsableCommand {
       "Height and width of the input, with --model (default: 224, 32 with the cifar stem).", valueName: "n"))
   var imageSize: Int?
 
-  @Option(
-    help: ArgumentHelp(
-      "Threads; results do not depend on it (default: the processors).", valueName: "n"))
-  var threads: Int?
+  @OptionGroup
+  var threadOptions: ThreadOptions
 
   @OptionGroup
   var foreign: ForeignCheckpointOptions
@@ -57,11 +55,9 @@ struct PredictCommand: ParsableCommand {
   var normalization: NormalizationOptions
 
   func validate() throws {
-    for (flag, value) in [
-      ("--top-k", topK), ("--resize", resize), ("--image-size", imageSize), ("--threads", threads),
-    ] {
-      if let value, value < 1 { throw ValidationError("\(flag) is 1 or more, found \(value)") }
-    }
+    try Bounds.check("--top-k", topK, SettingBounds.classes)
+    try Bounds.check("--resize", resize, SettingBounds.imageSize)
+    try Bounds.check("--image-size", imageSize, SettingBounds.imageSize)
     if json && csv { throw ValidationError("--json and --csv exclude each other") }
     if imageSize != nil && foreign.model == nil { throw ValidationError("--image-size belongs to --model") }
   }
@@ -120,7 +116,7 @@ struct PredictCommand: ParsableCommand {
         network: try foreign.network(of: checkpoint, model, for: Checkpoint.Use.prediction),
         classNames: checkpoint.classNames,
         normalization: normalization,
-        threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+        threads: threadOptions.count)
     }
   #endif
 }

@@ -66,9 +66,7 @@ struct StudyCommand: ParsableCommand {
     if let alpha = ablationAlpha, !(alpha > 0 && alpha < 1) {
       throw ValidationError("--ablation-alpha is more than 0 and less than 1, found \(alpha)")
     }
-    if let seeds, !(1...1000).contains(seeds) {
-      throw ValidationError("--seeds is 1 to 1000, found \(seeds)")
-    }
+    try Bounds.check("--seeds", seeds, SettingBounds.studySeeds)
     if training.architecture.noLowToHigh || training.architecture.noHighToLow {
       throw ValidationError("a study leaves out paths itself: use --ablation")
     }
@@ -98,7 +96,8 @@ struct StudyCommand: ParsableCommand {
   }
 
   private func settings() throws -> (StudyConfiguration, DataSplit) {
-    let (base, data) = try training.resolve(alpha: nil)
+    let resolved = try training.resolve(alpha: nil)
+    let (base, data) = (resolved.configuration, resolved.data)
     var configuration = StudyConfiguration(
       base: base, alphas: alphas?.values ?? [0, 0.125, 0.25, 0.5, 0.75],
       ablationAlpha: ablation ? ablationAlpha ?? 0.125 : nil, seeds: seeds ?? 1,
@@ -115,6 +114,9 @@ struct StudyCommand: ParsableCommand {
 
   private func resumed(_ path: String) throws -> (Study, DataSplit) {
     var configuration = try Study.configuration(of: path)
+    if training.data.data == nil {
+      configuration.base.data = try DataOptions.locate(configuration.base.data, recordedIn: path)
+    }
     training.applyResumable(to: &configuration.base)
     let data = try DataOptions.load(
       configuration.base.data, imageSize: configuration.base.model?.inputHeight)
@@ -125,6 +127,13 @@ struct StudyCommand: ParsableCommand {
   private func study(_ configuration: StudyConfiguration, _ data: DataSplit, path: String) throws -> Study {
     try configuration.validate(on: data)
     return try dryRun ? Study(planning: configuration, path: path) : Study(configuration, path: path)
+  }
+
+  /// Their number with what it follows from: a study that goes on keeps those it began with.
+  private func threads(of configuration: TrainingConfiguration) -> String {
+    let options = training.threadOptions
+    let count = configuration.threads
+    return resume == nil ? options.reason(for: count) : options.reason(resumed: count)
   }
 
   private func perform(_ study: Study, _ data: DataSplit) throws {
@@ -138,7 +147,10 @@ struct StudyCommand: ParsableCommand {
       }
       hasTrained = true
       Terminal.printError(title)
-      let summary = try TrainingProgress.run(tensorBoard: !training.noTensorBoard) { onEvent in
+      let summary = try TrainingProgress.run(
+        tensorBoard: !training.noTensorBoard,
+        threads: threads(of: run.configuration)
+      ) { onEvent in
         try study.trainer(for: run, data: data, onEvent: onEvent)
       }
       if summary.isInterrupted || StopSignals.isRequested && index + 1 < study.runs.count {

@@ -69,7 +69,8 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     let run = try resume.map(resumed) ?? new()
     StopSignals.deferFirst()
-    let summary = try TrainingProgress.run(tensorBoard: !training.noTensorBoard) { onEvent in
+    let summary = try TrainingProgress.run(tensorBoard: !training.noTensorBoard, threads: run.threads) {
+      onEvent in
       try Trainer(
         network: run.network, configuration: run.configuration, data: run.data, directory: run.directory,
         resuming: run.state, onEvent: onEvent)
@@ -91,26 +92,33 @@ struct TrainCommand: ParsableCommand {
     let configuration: TrainingConfiguration
     let data: DataSplit
     let directory: RunDirectory
+    let threads: String
     var state: TrainingState?
   }
 
   private func new() throws -> Run {
-    var (configuration, data) = try training.resolve(alpha: alpha)
+    let resolved = try training.resolve(alpha: alpha)
+    var configuration = resolved.configuration
     if let weights { configuration.initialWeights = weights }
     let model = configuration.model ?? QuickStart.network
     let network = try model.makeNetwork(seed: configuration.seed)
     if let path = configuration.initialWeights { try Checkpoint(path: path).load(into: network, for: .start) }
-    try configuration.validate(training: network.graph, on: data)
+    try configuration.validate(training: network.graph, on: resolved.data)
     let directory =
       try out.map { try RunDirectory.create($0) }
       ?? RunDirectory.createNumbered("runs/\(model.name)-a\(model.alpha)")
-    return Run(network: network, configuration: configuration, data: data, directory: directory)
+    return Run(
+      network: network, configuration: configuration, data: resolved.data, directory: directory,
+      threads: resolved.threads)
   }
 
   private func resumed(_ path: String) throws -> Run {
     let directory = try RunDirectory.open(path)
     let state = try TrainingState(path: directory.statePath)
     var configuration = try TrainingConfiguration(path: directory.configurationPath)
+    if training.data.data == nil {
+      configuration.data = try DataOptions.locate(configuration.data, recordedIn: path)
+    }
     training.applyResumable(to: &configuration)
     guard let model = configuration.model else {
       throw OctNetError.file(path: directory.statePath, "the run's network is not one of octcli's models")
@@ -118,6 +126,6 @@ struct TrainCommand: ParsableCommand {
     return Run(
       network: try model.makeNetwork(seed: configuration.seed), configuration: configuration,
       data: try DataOptions.load(configuration.data, imageSize: model.inputHeight), directory: directory,
-      state: state)
+      threads: training.threadOptions.reason(resumed: configuration.threads), state: state)
   }
 }

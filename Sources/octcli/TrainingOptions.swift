@@ -46,17 +46,11 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Everything random follows from it (default: 1).", valueName: "n"))
   var seed: UInt64?
 
-  @Option(
-    help: ArgumentHelp(
-      "Threads; results do not depend on it (default: the processors).", valueName: "n"))
-  var threads: Int?
+  @OptionGroup
+  var threadOptions: ThreadOptions
 
   @Flag(name: .customLong("no-tensorboard"), help: "Write no events file for TensorBoard.")
   var noTensorBoard = false
-
-  func validate() throws {
-    if let threads, threads < 1 { throw ValidationError("--threads is 1 or more, found \(threads)") }
-  }
 
   /// The first flag that a run which goes on would have to ignore.
   var firstFixedFlag: String? {
@@ -77,16 +71,33 @@ struct TrainingOptions: ParsableArguments {
     if let source = data.data { configuration.data = source }
     if let epochs = optimization.epochs { configuration.epochs = epochs }
     course.apply(to: &configuration)
-    if let threads { configuration.threads = threads }
+    if let threads = threadOptions.threads { configuration.threads = threads }
   }
 
-  var threadCount: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+  var threadCount: Int { threadOptions.count }
+
+  /// Flags of another optimizer or schedule than the run's; with a file it is known when the file was read.
+  func validate() throws {
+    guard config == nil, var settings = settingsWithoutFile(recipe?.rawValue, data: "", normalization: nil)
+    else {
+      return
+    }
+    try optimization.apply(to: &settings)
+  }
+
+  /// What a run's settings follow from.
+  struct Resolved {
+    var configuration: TrainingConfiguration
+    let data: DataSplit
+    /// "2 (the processors)".
+    let threads: String
+  }
 
   /// The recipe, or the quick start, with the file's settings written over it and the flags over both.
-  func resolve(alpha: Double?) throws -> (TrainingConfiguration, DataSplit) {
+  func resolve(alpha: Double?) throws -> Resolved {
     let file = try config.map { try ConfigurationFile(path: $0) }
     let source = try data.data ?? file?.string("data") ?? "synthetic"
-    let split = try DataOptions.load(source, imageSize: data.imageSize ?? file?.imageSize)
+    let split = try DataOptions.load(source, imageSize: data.imageSize ?? file?.imageSize())
     var settings = try base(file, source: source, split: split)
     settings = try file?.applied(to: settings) ?? settings
     settings.data = source
@@ -95,32 +106,38 @@ struct TrainingOptions: ParsableArguments {
       changing: settings.model ?? QuickStart.network, model: model, alpha: alpha,
       classes: split.train.classNames.count, height: split.train.height, width: split.train.width,
       channels: split.train.channels)
-    optimization.apply(to: &settings)
+    try optimization.apply(to: &settings)
     course.apply(to: &settings)
     if let given = normalization.normalization { settings.normalization = given }
     if let augment = data.augment { settings.augmentation = augment.augmentation }
     if let seed { settings.seed = seed }
-    if let threads { settings.threads = threads }
+    if let threads = threadOptions.threads { settings.threads = threads }
     if let limit = data.limitTrain { settings.trainLimit = limit }
     if let limit = data.limitTest { settings.testLimit = limit }
     try settings.validate()
-    return (settings, split)
+    let threads = file?.has("threads") == true ? "\(settings.threads) (the settings file)" : nil
+    return Resolved(configuration: settings, data: split, threads: threadOptions.reason(else: threads))
   }
 
   private func base(
     _ file: ConfigurationFile?, source: String, split: DataSplit
   ) throws -> TrainingConfiguration {
     let name = try recipe?.rawValue ?? file?.string("recipe")
-    guard let name else {
-      return QuickStart.configuration(data: source, normalization: split.normalization, threads: threadCount)
-    }
-    guard
-      let recipe = TrainingConfiguration.recipe(named: name, data: source, threads: threadCount)
-    else {
+    guard let settings = settingsWithoutFile(name, data: source, normalization: split.normalization) else {
       throw OctNetError.configuration(
         key: "recipe",
-        "found \"\(name)\", expected one of \(TrainingConfiguration.recipeNames.joined(separator: ", "))")
+        "found \"\(name ?? "")\", expected one of \(TrainingConfiguration.recipeNames.joined(separator: ", "))"
+      )
     }
-    return recipe
+    return settings
+  }
+
+  /// The recipe of that name, nil where there is none, or the quick start.
+  private func settingsWithoutFile(
+    _ recipe: String?, data: String, normalization: Normalization?
+  ) -> TrainingConfiguration? {
+    if let recipe { return TrainingConfiguration.recipe(named: recipe, data: data, threads: threadCount) }
+    return QuickStart.configuration(
+      data: data, normalization: normalization ?? Normalization(mean: [], std: []), threads: threadCount)
   }
 }

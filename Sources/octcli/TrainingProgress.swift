@@ -3,11 +3,14 @@ import OctNetTensorBoard
 
 /// Runs a trainer as the commands do: shown on standard error, told to TensorBoard, stopped by signals.
 enum TrainingProgress {
-  /// - Parameter makeTrainer: gets what the trainer is to tell its events.
+  /// - Parameters:
+  ///   - threads: their number and what it follows from.
+  ///   - makeTrainer: gets what the trainer is to tell its events.
   static func run(
-    tensorBoard isWanted: Bool, _ makeTrainer: (@escaping (TrainingEvent) -> Void) throws -> Trainer
+    tensorBoard isWanted: Bool, threads: String? = nil,
+    _ makeTrainer: (@escaping (TrainingEvent) -> Void) throws -> Trainer
   ) throws -> TrainingSummary {
-    let reporter = TrainingReporter()
+    let reporter = TrainingReporter(threads: threads)
     // It shows predictions of the trainer's network, so the trainer comes first.
     var tensorBoard: TensorBoardWriter?
     let trainer = try makeTrainer { event in

@@ -10,6 +10,11 @@ final class TrainingReporter {
   /// What the training accuracy is one of.
   private var accuracyName = "acc"
 
+  /// "2 (the processors)".
+  private let threads: String?
+
+  init(threads: String? = nil) { self.threads = threads }
+
   func handle(_ event: TrainingEvent) {
     switch event {
     case .runStarted(let report): start(report)
@@ -42,7 +47,7 @@ final class TrainingReporter {
     bar.note(
       "\(settings.data): \(TextTable.grouped(report.trainImages)) training and "
         + "\(counted(report.testImages, "test image")), batches of \(settings.batchSize), "
-        + "epochs: \(settings.epochs), threads: \(settings.threads)")
+        + "epochs: \(settings.epochs), threads: \(threads ?? "\(settings.threads)")")
     if let directory = report.directory { bar.note("run: \(directory)") }
     report.notes.forEach(say)
     report.warnings.forEach(warn)

@@ -83,7 +83,7 @@ struct ConfigurationFileTests {
   @Test(arguments: [
     ("epoch: 3", "unknown key \"epoch\""),
     ("model: {name: resnet20, depth: 3}", "unknown key \"model.depth\""),
-    ("epochs: many", "epochs: expected Int"),
+    ("epochs: many", #"epochs: expected a whole number, found "many""#),
     ("epochs: 0", "epochs: expected 1 or more, found 0"),
     ("optimizer: adagrad", "expected one of sgd, adam, adamw, found \"adagrad\""),
     ("recipe: best", "recipe: found \"best\", expected one of seed"),
@@ -92,7 +92,22 @@ struct ConfigurationFileTests {
     ("epochs: 1\nepochs: 2", "epochs is there twice"),
     ("epochs: [1", "line 2, column 1: "),
     ("model: {classes: 7}", "model.classes: "),
-    ("weightDecay: .nan", "finite numbers"),
+    ("epochs: 1.5", "epochs: expected a whole number, found 1.5"),
+    ("model: resnet21", "found \"resnet21\", expected one of resnet18, "),
+    ("model: [resnet20]", "model: expected keys with values, found an array"),
+    ("model: {stem: large}", "model.stem: expected one of imagenet, cifar, found \"large\""),
+    ("seed: 18446744073709551616", "seed: expected a whole number from 0 to 18446744073709551615"),
+    ("seed: -1", "seed: expected a whole number from 0 to "),
+    ("? [a]\n: 1", "line 1, column 3: expected a word as key, found a list"),
+    ("? {a: 1}\n: 1", "line 1, column 3: expected a word as key, found a mapping"),
+    ("a: &a [x]\nb: *a", "line 1, column 4: found an anchor"),
+    ("? *a\n: 1", "line 1, column 3: found an alias"),
+    ("epochs: !!int \"3\"", "line 1, column 9: found a tag"),
+    ("data: |\n  x", "line 1, column 7: found text in a block"),
+    (String(repeating: "[", count: 5000), "nested too deeply"),
+    ("batchSize: 9223372036854775807", "batchSize: expected at most 1048576, found 9223372036854775807"),
+    ("threads: 4294967296", "threads: expected at most 1024, found 4294967296"),
+    ("weightDecay: .nan", #"weightDecay: expected a number, found ".nan""#),
   ])
   func mistakesAreNamed(text: String, problem: String) throws {
     let runner = try CommandRunner()
@@ -102,6 +117,66 @@ struct ConfigurationFileTests {
     let message = try #require(outcome.errorMessage, "\(outcome)")
     #expect(message.contains(problem), "\(message)")
     #expect(!FileManager.default.fileExists(atPath: runner.path("run")))
+  }
+
+  /// Integers keep all digits, and quoted words and comments may hold any sign.
+  @Test func whatIsWrittenIsWhatCounts() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let file = try write(
+      """
+      seed: 18446744073709551615   # &no *anchor !here
+      model: resnet20
+      optimizer: {"name": 'sgd', nesterov: yes}
+      schedule: {shape: constant}
+      epochs: 0x1
+      trainLimit: 1_6
+      batchSize: 8.0
+      """, "settings.yaml", runner)
+    let flags = ["--limit-test", "8", "--out"]
+    let first = try runner.run(["train", "--config", file] + flags + [runner.path("first")])
+    #expect(first.status == 0, "\(first.errors)")
+    let text = try runner.text("first/config.json")
+    #expect(text.contains("\"seed\" : 18446744073709551615"))
+    #expect(text.contains("\"nesterov\" : true") && text.contains("\"batchSize\" : 8"))
+    let again = try runner.run(
+      "train", "--config", runner.path("first/config.json"), "--out", runner.path("again"))
+    #expect(again.status == 0, "\(again.errors)")
+    #expect(try runner.data("first/config.json") == runner.data("again/config.json"))
+  }
+
+  /// Default, then file, then flags; a flag of another optimizer or schedule than that is wrong usage.
+  @Test func flagsChangeTheFilesOptimizerAndSchedule() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let file = try write(
+      """
+      optimizer: adam
+      schedule: {shape: {name: step, size: 2, gamma: 0.5}}
+      epochs: 1
+      batchSize: 8
+      trainLimit: 8
+      testLimit: 8
+      """, "settings.yaml", runner)
+    let outcome = try runner.run(
+      "train", "--config", file, "--step-factor", "0.25", "--out", runner.path("run"))
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let schedule = try #require(try config(runner, "run")["schedule"] as? [String: Any])
+    let shape = try #require(schedule["shape"] as? [String: Any])
+    #expect(shape["size"] as? Int == 2 && shape["gamma"] as? Double == 0.25)
+
+    for (flags, problem) in [
+      (["--momentum", "0.5"], "belong to the optimizer sgd, the run's is adam"),
+      (["--nesterov"], "belong to the optimizer sgd, the run's is adam"),
+      (["--schedule", "cosine", "--step-factor", "0.5"], "belong to --schedule step, found cosine"),
+    ] {
+      let refused = try runner.run(["train", "--config", file, "--out", runner.path("other")] + flags)
+      #expect(refused.status == 64 && refused.errors.contains(problem), "\(refused)")
+    }
+    let recipe = try runner.run("train", "--recipe", "seed", "--momentum", "0.5")
+    #expect(recipe.status == 64 && recipe.errors.contains("the run's is adam"), "\(recipe)")
+    let cosine = try runner.run("train", "--step-epochs", "3")
+    #expect(cosine.status == 64 && cosine.errors.contains("the run's is cosine"), "\(cosine)")
   }
 
   @Test func theFileMustExistAndBeText() throws {

@@ -160,9 +160,7 @@ struct TrainTests {
 
   /// What argument parsing cannot know is still an error of one line.
   @Test(arguments: [
-    (["--batch-size", "0"], "batchSize"), (["--epochs", "0"], "epochs"),
-    (["--label-smoothing", "1.5"], "labelSmoothing"), (["--learning-rate", "0"], "learningRate"),
-    (["--epochs", "2", "--warmup-epochs", "3"], "warmupEpochs"),
+    (["--warmup-epochs", "30"], "warmupEpochs"),
     (["--mean", "0.5", "--std", "0.5"], "mean"),
     (["--batch-size", "1", "--model", "resnet18", "--stem", "imagenet"], "batchSize"),
   ])

@@ -1,0 +1,138 @@
+import Foundation
+import Testing
+
+/// Numbers that nobody can mean, machines with little memory, and data that is elsewhere.
+struct LimitTests {
+  @Test(arguments: [
+    (["train", "--batch-size", "0"], "--batch-size: expected 1 or more, found 0"),
+    (["train", "--batch-size", "9223372036854775807"], "--batch-size: expected at most 1048576"),
+    (["train", "--epochs", "4611686018427387904"], "--epochs: expected at most 1000000"),
+    (["train", "--accumulate", "9223372036854775807"], "--accumulate: expected at most 1048576"),
+    (["train", "--threads", "2147483648"], "--threads: expected at most 1024"),
+    (["train", "--image-size", "16385"], "--image-size: expected at most 16384"),
+    (["train", "--label-smoothing", "1.5"], "--label-smoothing: expected 0 or more and less than 1"),
+    (["train", "--learning-rate", "inf"], "--learning-rate: expected a number above 0"),
+    (["train", "--momentum", "1"], "--momentum: expected 0 or more and less than 1"),
+    (["train", "--ema", "1"], "--ema: expected more than 0 and less than 1"),
+    (["train", "--step-factor", "2", "--schedule", "step"], "--step-factor: expected a number above 0"),
+    (["train", "--epochs", "2", "--warmup-epochs", "3"], "--warmup-epochs: expected at most 2 epochs"),
+    (["study", "--seeds", "1001"], "--seeds: expected at most 1000"),
+    (["eval", "--checkpoint", "x", "--batch-size", "0"], "--batch-size: expected 1 or more"),
+    (["predict", "--checkpoint", "x", "--top-k", "0", "a.png"], "--top-k: expected 1 or more"),
+    (["predict", "--checkpoint", "x", "--resize", "99999", "a.png"], "--resize: expected at most 16384"),
+    (["summary", "--classes", "9999999"], "--classes: expected at most 1048576"),
+    (["bench", "infer", "--batch-size", "9223372036854775807"], "--batch-size: expected at most 1048576"),
+    (["bench", "kernels", "--repetitions", "9999999"], "--repetitions: expected at most 1000000"),
+  ])
+  func flagsOutOfRangeAreWrongUsage(arguments: [String], problem: String) throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let outcome = try runner.run(arguments)
+    #expect(outcome.status == 64 && outcome.errors.hasPrefix("Error: " + problem), "\(outcome)")
+  }
+
+  /// Numbers that fit each on its own, but not together.
+  @Test func productsOfSettingsAreBounded() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let outcome = try runner.run(
+      "bench", "infer", "--model", "resnet18", "--image-size", "16384", "--batch-size", "1048576")
+    #expect(
+      outcome.errorMessage == "batchSize: expected at most 85 images of 16384×16384×3, found 1048576",
+      "\(outcome)")
+  }
+
+  private func limited(_ runner: CommandRunner, _ arguments: [String]) throws -> CommandRunner.Outcome {
+    try runner.run(script: "ulimit -v 4000000; exec \"$0\" \"$@\"", arguments)
+  }
+
+  #if os(Linux)
+    @Test func memoryThatIsNotThereIsToldWithABatchThatFits() throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      let flags = ["--epochs", "1", "--limit-train", "16", "--limit-test", "8", "--threads", "2", "--out"]
+      let outcome = try limited(
+        runner, ["train", "--batch-size", "100000"] + flags + [runner.path("large")])
+      let message = try #require(outcome.errorMessage, "\(outcome)")
+      let match = try #require(
+        message.firstMatch(
+          of:
+            /batchSize: batches of 100000 need .* GiB of memory, .* \(ulimit -v\) are left; a batch of (\d+) would fit/
+        ), "\(message)")
+      let fits = String(match.1)
+      let again = try limited(runner, ["train", "--batch-size", fits] + flags + [runner.path("fits")])
+      #expect(again.status == 0, "\(again.errors)")
+    }
+
+    @Test(arguments: [
+      (
+        ["bench", "train", "--image-size", "224", "--batch-size", "1000"], "batchSize: batches of 1000 need "
+      ),
+      (["bench", "infer", "--image-size", "16384", "--batch-size", "1"], "not even one image at a time"),
+      (["bench", "infer", "--classes", "1048576"], "model: the parameters of resnet50 with 1048576 classes"),
+      (["bench", "kernels", "--threads", "1000"], "threads: 1,000 threads need "),
+      (["study", "--dry-run", "--batch-size", "100000"], "batchSize: batches of 100000 need "),
+      (["train", "--threads", "1000"], "threads: 1,000 threads need "),
+    ])
+    func everyCommandAsksFirst(arguments: [String], problem: String) throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      let outcome = try limited(runner, arguments)
+      #expect(outcome.errorMessage?.contains(problem) == true, "\(outcome)")
+    }
+  #endif
+
+  @Test func trainSaysWhatTheThreadsFollowFrom() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let file = runner.path("settings.yaml")
+    try Data("threads: 1\n".utf8).write(to: URL(fileURLWithPath: file))
+    func line(_ name: String, _ more: [String], _ value: String) throws -> String {
+      let outcome = try runner.run(
+        ["train", "--epochs", "1", "--limit-train", "8", "--limit-test", "8", "--batch-size", "8", "--out"]
+          + [runner.path(name)] + more, environment: ["OMP_NUM_THREADS": value])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      return outcome.errors
+    }
+    #expect(try line("a", [], "3,1").contains("threads: 3 (OMP_NUM_THREADS)"))
+    #expect(try line("b", ["--threads", "2"], "3").contains("threads: 2 (--threads)"))
+    #expect(try line("c", ["--config", file], "3").contains("threads: 1 (the settings file)"))
+    #expect(try runner.text("a/config.json").contains("\"threads\" : 3"))
+  }
+
+  /// "cifar10:data" in a checkpoint was relative to where the training ran.
+  @Test func dataOfACheckpointIsFoundFromElsewhere() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let images = runner.path("work/data")
+    try FileManager.default.createDirectory(atPath: images, withIntermediateDirectories: true)
+    func record(_ label: UInt8) -> [UInt8] { [label] + (0..<3072).map { UInt8(truncatingIfNeeded: $0) } }
+    for name in (1...5).map({ "data_batch_\($0).bin" }) + ["test_batch.bin"] {
+      try Data((0..<10).flatMap { record($0) }).write(to: URL(fileURLWithPath: images + "/" + name))
+    }
+    try Data("a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n".utf8)
+      .write(to: URL(fileURLWithPath: images + "/batches.meta.txt"))
+    let trained = try runner.run(
+      script: "cd work && exec \"$0\" \"$@\"",
+      [
+        "train", "--data", "cifar10:data", "--epochs", "1", "--batch-size", "10", "--limit-train", "10",
+        "--out", "runs/first",
+      ])
+    try #require(trained.status == 0, "\(trained.errors)")
+    // From the scratch directory.
+    let found = try runner.run("eval", "--checkpoint", "work/runs/first/best.safetensors")
+    #expect(found.status == 0, "\(found.errors)")
+    #expect(found.errors.contains("data: cifar10:data is cifar10:") && found.errors.contains("/work/data\n"))
+    let elsewhere = runner.path("elsewhere")
+    try FileManager.default.moveItem(atPath: images, toPath: elsewhere)
+    let lost = try runner.run("eval", "--checkpoint", "work/runs/first/best.safetensors")
+    let message = try #require(lost.errorMessage, "\(lost)")
+    #expect(message.hasPrefix("data: ") && message.contains("tried ") && message.contains("/work/data,"))
+    let given = try runner.run(
+      "eval", "--checkpoint", "work/runs/first/best.safetensors", "--data", "cifar10:elsewhere")
+    #expect(given.status == 0, "\(given.errors)")
+    try FileManager.default.moveItem(atPath: elsewhere, toPath: images)
+    let resumed = try runner.run("train", "--resume", "work/runs/first", "--epochs", "2")
+    #expect(resumed.status == 0, "\(resumed.errors)")
+  }
+}
