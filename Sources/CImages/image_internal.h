@@ -1,13 +1,42 @@
-// What image.c shares with the two decoders.
+// What the decoders, the resizer and image.c share.
 #ifndef OCT_IMAGE_INTERNAL_H
 #define OCT_IMAGE_INTERNAL_H
 
 #include "CImages.h"
 
-/// Refuses sizes beyond the limit before it allocates anything.
-bool oct_image_allocate(oct_image *image, uint32_t width, uint32_t height, char *message);
-/// On failure `image` may hold pixels that the caller frees.
-bool oct_png_decode(const uint8_t *bytes, size_t count, oct_image *image, char *message);
-bool oct_jpeg_decode(const uint8_t *bytes, size_t count, oct_image *image, char *message);
+/// Where a decoder puts its rows, from the first to the last.
+typedef struct oct_sink {
+  int channels;  // of the rows that `row` wants: 1 or 3
+  /// Called once, before any row. False ends the decoding; then `message` says why.
+  bool (*begin)(struct oct_sink *sink, uint32_t width, uint32_t height, char *message);
+  void (*row)(struct oct_sink *sink, uint32_t y, const uint8_t *pixels);
+  uint32_t width;
+  uint8_t *converted;  // one row, where the decoder's have other channels
+} oct_sink;
+
+/// Refuses sizes beyond the limits, then calls `begin`.
+bool oct_sink_begin(oct_sink *sink, uint32_t width, uint32_t height, char *message);
+/// Hands on a row of 1 or 3 channels in those that the sink wants.
+void oct_sink_row(oct_sink *sink, uint32_t y, const uint8_t *pixels, int channels);
+void oct_sink_end(oct_sink *sink);
+
+bool oct_png_decode(const uint8_t *bytes, size_t count, oct_sink *sink, char *message);
+bool oct_jpeg_decode(const uint8_t *bytes, size_t count, oct_sink *sink, char *message);
+bool oct_is_png(const uint8_t *bytes, size_t count);
+bool oct_is_jpeg(const uint8_t *bytes, size_t count);
+
+/// How an image is turned, in terms of the stored one: its axes mirrored, then changed for each other.
+typedef struct oct_turn {
+  bool mirrors_x, mirrors_y, transposes;
+} oct_turn;
+oct_turn oct_turn_of(int orientation);
+
+/// Takes the rows of an image one after the other and writes a window of the turned and resized image.
+typedef struct oct_resizer oct_resizer;
+/// `width` and `height` are those of the stored image; the window is one of the turned one. NULL where memory is missing.
+oct_resizer *oct_resizer_create(
+    ptrdiff_t width, ptrdiff_t height, int channels, oct_turn turn, const oct_image_window *window, uint8_t *dst);
+void oct_resizer_push(oct_resizer *resizer, ptrdiff_t y, const uint8_t *row);
+void oct_resizer_free(oct_resizer *resizer);
 
 #endif  // OCT_IMAGE_INTERNAL_H

@@ -4,27 +4,36 @@
 #ifdef OCT_IMAGES
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 // jpeglib.h needs the former.
 #include <jpeglib.h>
 #include <jerror.h>
 
 #include "image_internal.h"
 
-/// What a progressive file may keep beside its pixels; libjpeg refuses larger ones.
-enum { MAX_COEFFICIENT_BYTES = 75 * 1000 * 1000 };
-
-typedef struct error_manager {
-  struct jpeg_error_mgr base;
+typedef struct jpeg_decoder {
+  struct jpeg_error_mgr errors;
+  struct jpeg_progress_mgr progress;
+  struct jpeg_decompress_struct jpeg;
   jmp_buf exit;
   char *message;
-} error_manager;
+  /// Blocks of all scans so far, and how many there may be.
+  uint64_t visits, largest_visits;
+  int scan;
+  uint8_t *row;
+} jpeg_decoder;
 
 static void fail(j_common_ptr jpeg) {
-  error_manager *errors = (error_manager *)jpeg->err;
+  jpeg_decoder *self = jpeg->client_data;
   char text[JMSG_LENGTH_MAX];
-  errors->base.format_message(jpeg, text);
-  snprintf(errors->message, OCT_IMAGE_MESSAGE, "JPEG: %s", text);
-  longjmp(errors->exit, 1);
+  self->errors.format_message(jpeg, text);
+  snprintf(self->message, OCT_IMAGE_MESSAGE, "JPEG: %s", text);
+  longjmp(self->exit, 1);
+}
+
+static void refuse(jpeg_decoder *self, const char *problem) {
+  snprintf(self->message, OCT_IMAGE_MESSAGE, "JPEG: %s", problem);
+  longjmp(self->exit, 1);
 }
 
 /// libjpeg fills what is missing with gray and only warns. Damage is an error here; oddities are not.
@@ -41,34 +50,89 @@ static void take_warning(j_common_ptr jpeg, int level) {
   }
 }
 
-bool oct_jpeg_decode(const uint8_t *bytes, size_t count, oct_image *image, char *message) {
-  struct jpeg_decompress_struct jpeg;
-  error_manager errors;
-  jpeg.err = jpeg_std_error(&errors.base);
-  errors.base.error_exit = fail;
-  errors.base.emit_message = take_warning;
-  errors.message = message;
-  jpeg_create_decompress(&jpeg);
-  if (setjmp(errors.exit)) {
-    jpeg_destroy_decompress(&jpeg);
-    return false;
+/// Called before every row of blocks while all scans are read into memory. A scan of a few bytes may pass over the whole
+/// image ("nothing changes here"), so their number is bounded by what they visit.
+static void count_visits(j_common_ptr common) {
+  jpeg_decoder *self = common->client_data;
+  const struct jpeg_decompress_struct *jpeg = &self->jpeg;
+  if (jpeg->input_scan_number == self->scan) return;
+  self->scan = jpeg->input_scan_number;
+  self->visits += (uint64_t)jpeg->MCUs_per_row * jpeg->MCU_rows_in_scan * (uint64_t)jpeg->blocks_in_MCU;
+  if (self->visits > self->largest_visits) refuse(self, "more scans than an image of its size can need");
+}
+
+static uint64_t blocks_of(const struct jpeg_decompress_struct *jpeg) {
+  uint64_t blocks = 0;
+  for (int i = 0; i < jpeg->num_components; i++)
+    blocks += (uint64_t)jpeg->comp_info[i].width_in_blocks * jpeg->comp_info[i].height_in_blocks;
+  return blocks;
+}
+
+/// Huffman's codes have at least one bit a block; arithmetic coding can do with less.
+static void check_size(jpeg_decoder *self, size_t count) {
+  const uint64_t blocks = blocks_of(&self->jpeg);
+  const uint64_t free_blocks = self->jpeg.arith_code ? OCT_IMAGE_FREE_BLOCKS : 64;
+  if (blocks > 8 * (uint64_t)count + free_blocks) refuse(self, "truncated: fewer bytes than its pixels need");
+  self->largest_visits = OCT_IMAGE_BLOCK_VISITS * blocks + OCT_IMAGE_BYTE_VISITS * (uint64_t)count;
+  // Coefficients of 2 bytes, some more for blocks beyond the edges; libjpeg refuses what takes more.
+  self->jpeg.mem->max_memory_to_use = (long)(160 * blocks + (64 << 20));
+}
+
+/// Multiplied as Pillow does: a · b / 255, rounded.
+static int product(int a, int b) {
+  const int scaled = a * b + 128;
+  return ((scaled >> 8) + scaled) >> 8;
+}
+
+/// Adobe's CMYK, in which 255 is no ink, to RGB in place.
+static void convert_cmyk(uint8_t *row, uint32_t width) {
+  for (uint32_t x = 0; x < width; x++) {
+    const int rest = row[4 * x + 3];
+    for (uint32_t c = 0; c < 3; c++) row[3 * x + c] = (uint8_t)(rest - product(255 - row[4 * x + c], rest));
   }
-  jpeg.mem->max_memory_to_use = MAX_COEFFICIENT_BYTES;
-  jpeg_mem_src(&jpeg, bytes, count);
-  jpeg_read_header(&jpeg, TRUE);
-  if (jpeg.jpeg_color_space == JCS_CMYK || jpeg.jpeg_color_space == JCS_YCCK) {
-    snprintf(message, OCT_IMAGE_MESSAGE, "JPEG: found CMYK colours, expected gray or RGB");
-    longjmp(errors.exit, 1);
+}
+
+static void read_pixels(jpeg_decoder *self, size_t count, oct_sink *sink) {
+  struct jpeg_decompress_struct *jpeg = &self->jpeg;
+  jpeg_read_header(jpeg, TRUE);
+  switch (jpeg->num_components) {
+    case 1: jpeg->out_color_space = JCS_GRAYSCALE; break;
+    case 3: jpeg->out_color_space = JCS_RGB; break;
+    case 4: jpeg->out_color_space = JCS_CMYK; break;
+    default: refuse(self, "found neither gray nor RGB nor CMYK colours");
   }
-  if (!oct_image_allocate(image, jpeg.image_width, jpeg.image_height, message)) longjmp(errors.exit, 1);
-  jpeg.out_color_space = JCS_RGB;
-  jpeg_start_decompress(&jpeg);
-  while (jpeg.output_scanline < jpeg.output_height) {
-    JSAMPROW row = image->pixels + (size_t)jpeg.output_scanline * (size_t)image->width * 3;
-    jpeg_read_scanlines(&jpeg, &row, 1);
+  check_size(self, count);
+  if (!oct_sink_begin(sink, jpeg->image_width, jpeg->image_height, self->message)) longjmp(self->exit, 1);
+  jpeg->progress = &self->progress;
+  jpeg_start_decompress(jpeg);
+  self->row = malloc((size_t)jpeg->output_width * (size_t)jpeg->output_components);
+  if (self->row == NULL) refuse(self, "no memory");
+  while (jpeg->output_scanline < jpeg->output_height) {
+    const uint32_t y = jpeg->output_scanline;
+    jpeg_read_scanlines(jpeg, &self->row, 1);
+    if (jpeg->num_components == 4) convert_cmyk(self->row, jpeg->output_width);
+    oct_sink_row(sink, y, self->row, jpeg->num_components == 1 ? 1 : 3);
   }
-  jpeg_finish_decompress(&jpeg);
-  jpeg_destroy_decompress(&jpeg);
-  return true;
+  jpeg_finish_decompress(jpeg);
+}
+
+bool oct_jpeg_decode(const uint8_t *bytes, size_t count, oct_sink *sink, char *message) {
+  jpeg_decoder self = {.message = message};
+  jpeg_decoder *volatile decoder = &self;
+  volatile bool is_decoded = false;
+  self.jpeg.err = jpeg_std_error(&self.errors);
+  self.errors.error_exit = fail;
+  self.errors.emit_message = take_warning;
+  self.progress.progress_monitor = count_visits;
+  self.jpeg.client_data = &self;
+  if (setjmp(self.exit) == 0) {
+    jpeg_create_decompress(&self.jpeg);
+    jpeg_mem_src(&self.jpeg, bytes, count);
+    read_pixels(&self, count, sink);
+    is_decoded = true;
+  }
+  jpeg_destroy_decompress(&decoder->jpeg);
+  free(decoder->row);
+  return is_decoded;
 }
 #endif

@@ -1,103 +1,190 @@
 #if Images
-  import Foundation
   import OctNet
 
-  /// Images in class folders: DIR/train/CLASS/*, and DIR/test or DIR/val alike (torchvision's `ImageFolder`).
+  /// Images in folders of classes, DIR/train/CLASS/… and DIR/test/CLASS/… (torchvision's `ImageFolder`), with the labels
+  /// and in the order that torchvision gives them. See `FolderLayout` for other names of the halves, `ClassListing` for
+  /// what counts as an image.
   ///
-  /// The class folders sorted by name give the labels. Files that do not end in .png, .jpg or .jpeg are ignored.
-  public enum ImageFolder {
-    /// Bytes of all decoded images together.
-    static let memoryLimit = 4 << 30
-    private static let extensions: Set = ["png", "jpg", "jpeg"]
+  /// The training images' folders are the classes; of the others any may be missing.
+  public struct ImageFolder: Sendable {
+    public struct Options: Sendable {
+      /// Height and width afterwards; nil takes those of the first image where it is square and at most 256.
+      public var size: Int?
+      /// 3 for RGB, 1 for gray.
+      public var channels = 3
+      /// Turns photographs as their EXIF orientation says.
+      public var appliesOrientation = false
+      /// Goes on without files that cannot be decoded.
+      public var skipsDamaged = false
+      /// So many images only, of every class the same share.
+      public var trainLimit: Int?
+      public var testLimit: Int?
 
-    /// Reads and prepares all images; see `RGBImage.prepared(size:shorterSide:)`.
+      public init() {}
+    }
+
+    /// What was read, and a line for everything that was left out of it.
+    public struct Loaded<Value: Sendable>: Sendable {
+      public let value: Value
+      public let notes: [String]
+    }
+
+    /// Bytes of all decoded images together.
+    private static let memoryLimit = 4 << 30
+    /// How many damaged files an error or a note names.
+    private static let namedFiles = 100
+
+    public let directory: String
+    public var options: Options
+
+    public init(directory: String, options: Options = Options()) {
+      self.directory = directory
+      self.options = options
+    }
+
+    /// Reads and prepares all images; see `Preparation`.
     ///
-    /// - Parameter size: of the images afterwards; nil takes that of the first one where it is square and at most 256.
-    /// - Throws: `OctNetError.file` that names the folder or file: missing, without images, damaged; `.configuration`
-    ///   for a size that must be given.
-    public static func load(directory: String, size: Int?) throws(OctNetError) -> DataSplit {
-      let testName = exists(directory + "/test") ? "test" : "val"
-      let train = try Listing(directory + "/train"), test = try Listing(directory + "/" + testName)
-      guard train.classNames == test.classNames else {
-        let differing = Set(train.classNames).symmetricDifference(test.classNames).sorted()
+    /// - Throws: `OctNetError.file` that names the folder or file: missing, without images, and all damaged files at once;
+    ///   `.configuration` for a size that must be given.
+    public func split() throws(OctNetError) -> Loaded<DataSplit> {
+      let layout = try FolderLayout(FilePath(directory), needsTrain: true)
+      var train = try listing(of: layout.train ?? layout.test)
+      let known = train.classes
+      if let limit = options.trainLimit { train.keep(limit) }
+      var others: [ClassListing] = []
+      for half in [layout.test] + (layout.validation.map { [$0] } ?? []) {
+        var other = try listing(of: half, known: known)
+        if let limit = options.testLimit { other.keep(limit) }
+        others.append(other)
+      }
+      let (sets, notes) = try load([train] + others)
+      let split = DataSplit(train: sets[0], test: sets[1], normalization: Normalization(measuring: sets[0]))
+      return Loaded(value: split, notes: notes)
+    }
+
+    /// The test images alone: nothing needs to be there to train on. Without training images their own folders are the
+    /// classes.
+    /// - Throws: as `split`.
+    public func test() throws(OctNetError) -> Loaded<ImageSet> {
+      let layout = try FolderLayout(FilePath(directory), needsTrain: false)
+      var known: [FilePath]?
+      if let train = layout.train { known = try listing(of: train).classes }
+      var test = try listing(of: layout.test, known: known)
+      if let limit = options.testLimit { test.keep(limit) }
+      let (sets, notes) = try load([test])
+      return Loaded(value: sets[0], notes: notes)
+    }
+
+    /// Measured on the training images.
+    /// - Throws: as `split`.
+    public func normalization() throws(OctNetError) -> Normalization {
+      let layout = try FolderLayout(FilePath(directory), needsTrain: true)
+      var train = try listing(of: layout.train ?? layout.test)
+      if let limit = options.trainLimit { train.keep(limit) }
+      return Normalization(measuring: try load([train]).sets[0])
+    }
+
+    private func listing(of half: FilePath, known: [FilePath]? = nil) throws(OctNetError) -> ClassListing {
+      for (key, limit) in [("trainLimit", options.trainLimit), ("testLimit", options.testLimit)] {
+        guard let limit, limit < 1 else { continue }
+        throw OctNetError.configuration(key: key, "expected 1 or more, found \(limit)")
+      }
+      return try ClassListing(half, known: known)
+    }
+
+    // MARK: Decoding
+
+    private typealias Damage = (file: FilePath, problem: OctNetError)
+
+    private func load(_ halves: [ClassListing]) throws(OctNetError) -> (sets: [ImageSet], notes: [String]) {
+      var size = options.size ?? 0
+      if options.size == nil { size = try firstSize(halves[0]) }
+      let preparation = Preparation(
+        size: size, channels: options.channels, appliesOrientation: options.appliesOrientation)
+      try checkMemory(halves, preparation)
+      var sets: [ImageSet] = [], damages: [Damage] = [], notes: [String] = []
+      for half in halves {
+        notes += half.leftOut.notes(directory: half.directory)
+        let set = try decode(half, preparation, &damages)
+        if set.count == 0 && options.skipsDamaged {
+          throw Self.error(damages, of: half.files.count, half.directory)
+        }
+        sets.append(set)
+        let empty = half.emptyClasses
+        if !empty.isEmpty { notes.append("\(half.directory): no images of \(ClassListing.list(empty))") }
+      }
+      guard !damages.isEmpty else { return (sets, notes) }
+      let count = halves.reduce(0) { $0 + $1.files.count }
+      guard options.skipsDamaged else { throw Self.error(damages, of: count, FilePath(directory)) }
+      return (sets, notes + ["\(directory): went on without \(Self.describe(damages, of: count))"])
+    }
+
+    private func decode(
+      _ half: ClassListing, _ preparation: Preparation, _ damages: inout [Damage]
+    ) throws(OctNetError) -> ImageSet {
+      let size = preparation.size, classNames = try half.classNames()
+      var pixels: [UInt8] = [], labels: [Int] = []
+      pixels.reserveCapacity(half.files.count * size * size * preparation.channels)
+      labels.reserveCapacity(half.files.count)
+      for file in half.files {
+        do throws(OctNetError) {
+          pixels += try ImageFile(file.path).prepared(preparation).pixels
+          labels.append(file.label)
+        } catch { damages.append((file.path, error)) }
+      }
+      return ImageSet(
+        name: "\(half.directory)", height: size, width: size, channels: preparation.channels,
+        classNames: classNames, pixels: pixels, labels: labels)
+    }
+
+    private func checkMemory(_ halves: [ClassListing], _ preparation: Preparation) throws(OctNetError) {
+      let count = halves.reduce(0) { $0 + $1.files.count }
+      var bytes = count, overflows = false
+      for factor in [preparation.size, preparation.size, preparation.channels] {
+        let (product, isTooLarge) = bytes.multipliedReportingOverflow(by: factor)
+        (bytes, overflows) = (product, overflows || isTooLarge)
+      }
+      guard !overflows, bytes <= Self.memoryLimit else {
         throw OctNetError.file(
           path: directory,
-          "train and \(testName) have different classes: \(differing.joined(separator: ", "))")
+          "\(count) images of \(preparation.size)×\(preparation.size) take "
+            + "\(overflows ? "more bytes than there are" : "\(bytes) bytes"), expected at most \(Self.memoryLimit)"
+        )
       }
-      var edge = size ?? 0
-      if size == nil { edge = try Self.size(of: train.files[0].path) }
-      let images = try train.images(size: edge)
-      return DataSplit(
-        train: images, test: try test.images(size: edge), normalization: Normalization(measuring: images))
     }
 
-    private static func size(of path: String) throws(OctNetError) -> Int {
-      let first = try RGBImage(path: path)
-      guard first.width == first.height, first.width <= 256 else {
-        throw OctNetError.configuration(
-          key: "image size",
-          "the first image, \(path), is \(first.width)×\(first.height); say --image-size, such as 224")
+    /// That of the first image whose header can be read.
+    private func firstSize(_ half: ClassListing) throws(OctNetError) -> Int {
+      var damages: [Damage] = []
+      for file in half.files {
+        let found: (width: Int, height: Int)
+        do throws(OctNetError) {
+          found = try ImageFile(file.path).size()
+        } catch {
+          damages.append((file.path, error))
+          continue
+        }
+        guard found.width == found.height, found.width <= 256 else {
+          throw OctNetError.configuration(
+            key: "image size",
+            "the first image, \(file.path), is \(found.width)×\(found.height); say --image-size, such as 224")
+        }
+        return found.width
       }
-      return first.width
+      throw Self.error(damages, of: half.files.count, half.directory)
     }
 
-    private static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+    private static func error(_ damages: [Damage], of count: Int, _ directory: FilePath) -> OctNetError {
+      if damages.count == 1 { return damages[0].problem }
+      return .file(
+        path: "\(directory)", "\(describe(damages, of: count)); --skip-damaged goes on without them")
+    }
 
-    /// The files of one half and their labels, sorted.
-    private struct Listing {
-      let directory: String
-      let classNames: [String]
-      let files: [(path: String, label: Int)]
-
-      init(_ directory: String) throws(OctNetError) {
-        self.directory = directory
-        classNames = try Self.names(in: directory).filter { Self.isDirectory(directory + "/" + $0) }
-        guard !classNames.isEmpty else {
-          throw OctNetError.file(path: directory, "expected a folder for each class, found none")
-        }
-        var files: [(path: String, label: Int)] = []
-        for (label, name) in classNames.enumerated() {
-          let folder = directory + "/" + name
-          let images = try Self.names(in: folder).filter {
-            extensions.contains(($0 as NSString).pathExtension.lowercased())
-          }
-          guard !images.isEmpty else {
-            throw OctNetError.file(
-              path: folder, "expected .png, .jpg or .jpeg files of the class, found none")
-          }
-          files += images.map { (folder + "/" + $0, label) }
-        }
-        self.files = files
-      }
-
-      private static func isDirectory(_ path: String) -> Bool {
-        var isDirectory: ObjCBool = false
-        return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
-          && isDirectory.boolValue
-      }
-
-      /// Without hidden ones.
-      private static func names(in directory: String) throws(OctNetError) -> [String] {
-        do {
-          return try FileManager.default.contentsOfDirectory(atPath: directory)
-            .filter { !$0.hasPrefix(".") }.sorted()
-        } catch { throw OctNetError.file(path: directory, "cannot list the folder") }
-      }
-
-      func images(size: Int) throws(OctNetError) -> ImageSet {
-        let bytes = files.count * size * size * 3
-        guard bytes <= memoryLimit else {
-          throw OctNetError.file(
-            path: directory,
-            "\(files.count) images of \(size)×\(size) take \(bytes) bytes, expected at most \(memoryLimit)")
-        }
-        var pixels: [UInt8] = []
-        pixels.reserveCapacity(bytes)
-        for file in files { pixels += try RGBImage(path: file.path).prepared(size: size).pixels }
-        return ImageSet(
-          name: directory, height: size, width: size, channels: 3, classNames: classNames, pixels: pixels,
-          labels: files.map(\.label))
-      }
+    /// "2 of 500 images that cannot be read: a.png: the file is empty; b.jpg: …".
+    private static func describe(_ damages: [Damage], of count: Int) -> String {
+      var parts = damages.prefix(namedFiles).map { "\($0.problem)" }
+      if damages.count > namedFiles { parts.append("and \(damages.count - namedFiles) more") }
+      return "\(damages.count) of \(count) images that cannot be read: \(parts.joined(separator: "; "))"
     }
   }
 #endif

@@ -7,33 +7,42 @@
     public let classNames: [String]
     /// Height and width of the images.
     public let size: Int
+    /// 3 for RGB, 1 for gray.
+    public let channels: Int
     private let session: InferenceSession
     private let normalization: Normalization
 
     /// - Parameters:
     ///   - network: its parameters are the predictor's from now on.
     ///   - classNames: where it is empty, classes are called by their number.
-    /// - Throws: `OctNetError` for a network without logits, names or normalization that do not fit it.
+    /// - Throws: `OctNetError` for a network without logits or with other inputs than square RGB or gray images, names or
+    ///   normalization that do not fit it.
     public init(network: Network, classNames: [String], normalization: Normalization, threads: Int) throws {
       let classes = network.outputShape.channels
       guard classNames.isEmpty || classNames.count == classes else {
         throw OctNetError.configuration(
           key: "class names", "found \(classNames.count), the network has \(classes) classes")
       }
+      let input = network.inputShape
+      guard input.height == input.width, input.channels == 1 || input.channels == 3 else {
+        throw OctNetError.configuration(
+          key: "network", "takes \(input), expected square images of 3 channels (RGB) or 1 (gray)")
+      }
       try normalization.validate(channels: network.inputShape.channels)
       self.classNames = classNames.isEmpty ? (0..<classes).map { "class \($0)" } : classNames
       self.normalization = normalization
       size = network.inputShape.height
+      channels = network.inputShape.channels
       session = try InferenceSession(network: network, batchSize: 1, threads: threads, takesParameters: true)
     }
 
     /// Softmax of the logits, by class.
-    /// - Precondition: the image is of the network's size.
-    public func probabilities(of image: RGBImage) -> [Double] {
-      precondition(image.width == size && image.height == size)
+    /// - Precondition: the image has the network's size and channels.
+    public func probabilities(of image: RasterImage) -> [Double] {
+      precondition(image.width == size && image.height == size && image.channels == channels)
       let set = ImageSet(
-        name: "image", height: size, width: size, channels: 3, classNames: ["image"], pixels: image.pixels,
-        labels: [0])
+        name: "image", height: size, width: size, channels: channels, classNames: ["image"],
+        pixels: image.pixels, labels: [0])
       var logits: [Double] = []
       // The loader normalises as in training and evaluation.
       BatchLoader(dataset: set, batchSize: 1, normalization: normalization).forEachBatch(epoch: 0) { batch in

@@ -52,6 +52,24 @@ struct ConfigurationFile {
   /// Whether the file says it.
   func has(_ key: String) -> Bool { settings[key] != nil }
 
+  /// - Throws: as `string`.
+  func number(_ key: String) throws -> Int? {
+    guard let value = settings[key], value != .null else { return nil }
+    guard let number = value.number.flatMap({ Int(exactly: $0) }) else {
+      throw OctNetError.file(path: path, "\(key): expected a whole number, found \(value.kind)")
+    }
+    return number
+  }
+
+  /// - Throws: as `string`.
+  func flag(_ key: String) throws -> Bool? {
+    guard let value = settings[key], value != .null else { return nil }
+    guard case .bool(let flag) = value else {
+      throw OctNetError.file(path: path, "\(key): expected true or false, found \(value.kind)")
+    }
+    return flag
+  }
+
   /// The input's height in the file's model.
   /// - Throws: `OctNetError.file` for a number out of bounds.
   func imageSize() throws -> Int? {

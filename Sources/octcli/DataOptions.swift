@@ -10,11 +10,20 @@ struct TrainDataOptions: ParsableArguments {
   @Option(help: DataOptions.imageSizeHelp)
   var imageSize: Int?
 
-  @Option(help: ArgumentHelp("Train on the first N images only (default: all).", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Train on N images only, the first ones; of folder:DIR, those of each class (default: all).",
+      valueName: "n"))
   var limitTrain: Int?
 
-  @Option(help: ArgumentHelp("Test on the first N images only (default: all).", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Test on N images only, the first ones; of folder:DIR, those of each class (default: all).",
+      valueName: "n"))
   var limitTest: Int?
+
+  @OptionGroup
+  var files: ImageFileOptions
 
   @Option(
     help: ArgumentHelp(
@@ -26,6 +35,41 @@ struct TrainDataOptions: ParsableArguments {
     try Bounds.check("--image-size", imageSize, SettingBounds.imageSize)
     try Bounds.check("--limit-train", limitTrain, SettingBounds.images)
     try Bounds.check("--limit-test", limitTest, SettingBounds.images)
+  }
+}
+
+/// How files of images are read.
+struct ImageFileOptions: ParsableArguments {
+  @Flag(help: "Of folder:DIR: go on without images that cannot be read; a line names them.")
+  var skipDamaged = false
+
+  @Flag(help: ExifOrientationFlag.help)
+  var exifOrientation = false
+}
+
+enum ExifOrientationFlag {
+  static let help = ArgumentHelp(
+    "Turn photographs as their EXIF orientation says (default: as they are stored, as torchvision does).")
+}
+
+/// Everything that says which images of a data set are read, and how.
+struct ImageReading {
+  /// Height and width, for folders of images of any size.
+  var size: Int?
+  var channels = 3
+  var trainLimit, testLimit: Int?
+  var skipsDamaged = false
+  var appliesOrientation = false
+
+  init() {}
+
+  /// What a run that goes on, or one with these settings, reads.
+  init(_ configuration: TrainingConfiguration) {
+    size = configuration.model?.inputHeight
+    channels = configuration.model?.inputChannels ?? 3
+    (trainLimit, testLimit) = (configuration.trainLimit, configuration.testLimit)
+    skipsDamaged = configuration.skipDamaged ?? false
+    appliesOrientation = configuration.exifOrientation ?? false
   }
 }
 
@@ -51,23 +95,69 @@ enum DataOptions {
     return found
   }
 
-  /// Reads the images that `source` names.
+  /// Reads the images that `source` names, and says on standard error which ones of a folder were left out.
   ///
-  /// - Parameter imageSize: for folders of images of any size.
   /// - Throws: as `DataSource` and `ImageFolder`; `OctNetError.configuration` for a folder without the trait Images.
-  static func load(_ source: String, imageSize: Int?) throws -> DataSplit {
-    guard source.hasPrefix("folder:") else { return try DataSource.parse(source).load() }
+  static func load(_ source: String, _ reading: ImageReading) throws -> DataSplit {
+    guard let directory = try folder(source, reading) else { return try DataSource.parse(source).load() }
+    #if Images
+      let loaded = try imageFolder(directory, reading).split()
+      for note in loaded.notes { Terminal.printError(note) }
+      return loaded.value
+    #else
+      throw ImagesTrait.missing("--data folder:\(directory)")
+    #endif
+  }
+
+  /// The test images alone; of a folder, nothing else needs to be there. `normalization` is measured on the training
+  /// images where it is asked for.
+  /// - Throws: as `load`.
+  static func loadTest(
+    _ source: String, _ reading: ImageReading
+  ) throws -> (images: any Dataset, normalization: () throws -> Normalization) {
+    guard let directory = try folder(source, reading) else {
+      let split = try DataSource.parse(source).load()
+      return (split.test, { split.normalization })
+    }
+    #if Images
+      let folder = imageFolder(directory, reading)
+      let loaded = try folder.test()
+      for note in loaded.notes { Terminal.printError(note) }
+      return (loaded.value, { try folder.normalization() })
+    #else
+      throw ImagesTrait.missing("--data folder:\(directory)")
+    #endif
+  }
+
+  /// DIR of folder:DIR, nil for other data sets.
+  private static func folder(_ source: String, _ reading: ImageReading) throws -> String? {
+    guard source.hasPrefix("folder:") else {
+      let flags = [
+        ("--skip-damaged", reading.skipsDamaged), ("--exif-orientation", reading.appliesOrientation),
+      ]
+      if let given = flags.first(where: { $0.1 })?.0 {
+        throw OctNetError.configuration(key: given, "belongs to folder:DIR, the data is \(source)")
+      }
+      return nil
+    }
     let directory = String(source.dropFirst("folder:".count))
     guard !directory.isEmpty else {
       throw OctNetError.configuration(key: "data", "'\(source)' names no directory, expected folder:DIR")
     }
-    #if Images
-      return try ImageFolder.load(directory: directory, size: imageSize)
-    #else
-      throw ImagesTrait.missing("--data folder:DIR")
-    #endif
+    return HomeDirectory.expand(directory)
   }
 
+  #if Images
+    private static func imageFolder(_ directory: String, _ reading: ImageReading) -> ImageFolder {
+      var options = ImageFolder.Options()
+      options.size = reading.size
+      options.channels = reading.channels
+      options.appliesOrientation = reading.appliesOrientation
+      options.skipsDamaged = reading.skipsDamaged
+      (options.trainLimit, options.testLimit) = (reading.trainLimit, reading.testLimit)
+      return ImageFolder(directory: directory, options: options)
+    }
+  #endif
 }
 
 /// "none", "flip", "crop", "crop:2", "crop,flip".

@@ -29,8 +29,14 @@ struct EvalCommand: ParsableCommand {
   @Option(help: DataOptions.imageSizeHelp)
   var imageSize: Int?
 
-  @Option(help: ArgumentHelp("Use the first N test images only (default: all).", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Use N test images only, the first ones; of folder:DIR, those of each class (default: all).",
+      valueName: "n"))
   var limitTest: Int?
+
+  @OptionGroup
+  var files: ImageFileOptions
 
   @Option(help: ArgumentHelp("Write every image's logits to this CSV file.", valueName: "file"))
   var predictions: String?
@@ -58,15 +64,14 @@ struct EvalCommand: ParsableCommand {
 
   func run() throws {
     let checkpoint = try Checkpoint(path: checkpoint)
-    let split = try DataOptions.load(
-      try source(of: checkpoint), imageSize: imageSize ?? checkpoint.model?.inputHeight)
-    let images = split.test
+    let (images, ownNormalization) = try DataOptions.loadTest(
+      try source(of: checkpoint), reading(for: checkpoint))
     let model = try foreign.model(
       of: checkpoint, path: self.checkpoint, classes: images.classNames.count, height: images.height,
       width: images.width, channels: images.channels)
     let evaluator = Evaluator(
       network: try foreign.network(of: checkpoint, model, for: Checkpoint.Use.scoring),
-      normalization: normalization.normalization ?? checkpoint.normalization ?? split.normalization,
+      normalization: try normalization.normalization ?? checkpoint.normalization ?? ownNormalization(),
       batchSize: batchSize,
       threads: threadOptions.count)
     let bar = ProgressBar()
@@ -80,6 +85,15 @@ struct EvalCommand: ParsableCommand {
     }
     bar.erase()
     try Terminal.print(json ? try JSONOutput.text(result) : Self.table(result))
+  }
+
+  private func reading(for checkpoint: Checkpoint) -> ImageReading {
+    var reading = ImageReading()
+    reading.size = imageSize ?? checkpoint.model?.inputHeight
+    if foreign.model == nil { reading.channels = checkpoint.model?.inputChannels ?? 3 }
+    reading.testLimit = limitTest
+    (reading.skipsDamaged, reading.appliesOrientation) = (files.skipDamaged, files.exifOrientation)
+    return reading
   }
 
   private func source(of checkpoint: Checkpoint) throws -> String {

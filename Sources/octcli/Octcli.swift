@@ -28,8 +28,8 @@ struct Octcli: ParsableCommand {
     let arguments = NumberList.joiningWords(CommandLine.arguments.dropFirst())
     var status = ExitCode.success
     do {
-      try RawArguments.expectUnicode()
       var command = try parseAsRoot(arguments)
+      try RawArguments.expectUnicode(besides: (command as? PredictCommand)?.inputs ?? [])
       try command.run()
       try Terminal.finish()
     } catch { status = tell(error, arguments: arguments) }

@@ -10,7 +10,7 @@ struct PredictCommand: ParsableCommand {
     discussion: """
       Needs an octcli built with the package trait Images. An image of the network's input size is taken as it is; any \
       other is resized as at evaluation, its shorter side to 256/224 of the input (to the input itself below 64 pixels), \
-      and cut in the middle. A file that cannot be read gets a line on standard error, the others are predicted, and the \
+      and cut in the middle. A network of one channel gets gray images. A file that cannot be read gets a line on standard error, the others are predicted, and the \
       exit code is 1.
 
       Examples:
@@ -40,6 +40,9 @@ struct PredictCommand: ParsableCommand {
   )
   var resize: Int?
 
+  @Flag(help: ExifOrientationFlag.help)
+  var exifOrientation = false
+
   @Option(
     help: ArgumentHelp(
       "Height and width of the input, with --model (default: 224, 32 with the cifar stem).", valueName: "n"))
@@ -65,14 +68,18 @@ struct PredictCommand: ParsableCommand {
   func run() throws {
     #if Images
       let predictor = try predictor()
+      let preparation = Preparation(
+        size: predictor.size, shorterSide: resize, channels: predictor.channels,
+        appliesOrientation: exifOrientation)
       var results: [Prediction] = []
       var hasFailures = false
-      for path in inputs {
+      for path in RawArguments.paths(inputs) {
         do {
-          let image = try RGBImage(path: path)
-          let classes = predictor.probabilities(of: image.prepared(size: predictor.size, shorterSide: resize))
+          let image = try ImageFile(path).prepared(preparation)
+          let classes = predictor.probabilities(of: image)
           results.append(
-            Prediction(image: path, probabilities: classes, names: predictor.classNames, count: topK))
+            Prediction(
+              image: path.description, probabilities: classes, names: predictor.classNames, count: topK))
         } catch {
           Terminal.printError("octcli: error: \(error)")
           hasFailures = true
@@ -98,11 +105,11 @@ struct PredictCommand: ParsableCommand {
       let size = imageSize ?? (isSmall ? 32 : 224)
       let model = try foreign.model(
         of: checkpoint, path: self.checkpoint, classes: 1000, height: size, width: size, channels: 3)
-      guard model.inputHeight == model.inputWidth, model.inputChannels == 3 else {
+      guard model.inputHeight == model.inputWidth, [1, 3].contains(model.inputChannels) else {
         throw OctNetError.file(
           path: self.checkpoint,
-          "its network takes \(model.inputHeight)×\(model.inputWidth)×\(model.inputChannels), expected square RGB images"
-        )
+          "its network takes \(model.inputHeight)×\(model.inputWidth)×\(model.inputChannels), expected square images, "
+            + "RGB or gray")
       }
       if let resize, resize < model.inputHeight {
         throw OctNetError.configuration(

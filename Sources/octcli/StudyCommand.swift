@@ -118,8 +118,7 @@ struct StudyCommand: ParsableCommand {
       configuration.base.data = try DataOptions.locate(configuration.base.data, recordedIn: path)
     }
     training.applyResumable(to: &configuration.base)
-    let data = try DataOptions.load(
-      configuration.base.data, imageSize: configuration.base.model?.inputHeight)
+    let data = try DataOptions.load(configuration.base.data, ImageReading(configuration.base))
     return (try study(configuration, data, path: path), data)
   }
 

@@ -125,7 +125,7 @@ struct TrainCommand: ParsableCommand {
     }
     return Run(
       network: try model.makeNetwork(seed: configuration.seed), configuration: configuration,
-      data: try DataOptions.load(configuration.data, imageSize: model.inputHeight), directory: directory,
+      data: try DataOptions.load(configuration.data, ImageReading(configuration)), directory: directory,
       threads: training.threadOptions.reason(resumed: configuration.threads), state: state)
   }
 }

@@ -60,6 +60,7 @@ struct TrainingOptions: ParsableArguments {
       ("--image-size", data.imageSize != nil), ("--mean and --std", normalization.normalization != nil),
       ("--augment", data.augment != nil),
       ("--limit-train and --limit-test", data.limitTrain != nil || data.limitTest != nil),
+      ("--skip-damaged and --exif-orientation", data.files.skipDamaged || data.files.exifOrientation),
       ("optimization flags", optimization.changesMoreThanEpochs),
       ("--eval-every and --best-metric", course.changesResults),
     ]
@@ -97,7 +98,7 @@ struct TrainingOptions: ParsableArguments {
   func resolve(alpha: Double?) throws -> Resolved {
     let file = try config.map { try ConfigurationFile(path: $0) }
     let source = try data.data ?? file?.string("data") ?? "synthetic"
-    let split = try DataOptions.load(source, imageSize: data.imageSize ?? file?.imageSize())
+    let split = try DataOptions.load(source, try reading(file))
     var settings = try base(file, source: source, split: split)
     settings = try file?.applied(to: settings) ?? settings
     settings.data = source
@@ -114,9 +115,21 @@ struct TrainingOptions: ParsableArguments {
     if let threads = threadOptions.threads { settings.threads = threads }
     if let limit = data.limitTrain { settings.trainLimit = limit }
     if let limit = data.limitTest { settings.testLimit = limit }
+    if data.files.skipDamaged { settings.skipDamaged = true }
+    if data.files.exifOrientation { settings.exifOrientation = true }
     try settings.validate()
     let threads = file?.has("threads") == true ? "\(settings.threads) (the settings file)" : nil
     return Resolved(configuration: settings, data: split, threads: threadOptions.reason(else: threads))
+  }
+
+  private func reading(_ file: ConfigurationFile?) throws -> ImageReading {
+    var reading = ImageReading()
+    reading.size = try data.imageSize ?? file?.imageSize()
+    reading.trainLimit = try data.limitTrain ?? file?.number("trainLimit")
+    reading.testLimit = try data.limitTest ?? file?.number("testLimit")
+    reading.skipsDamaged = try data.files.skipDamaged || file?.flag("skipDamaged") ?? false
+    reading.appliesOrientation = try data.files.exifOrientation || file?.flag("exifOrientation") ?? false
+    return reading
   }
 
   private func base(

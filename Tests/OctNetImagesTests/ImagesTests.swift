@@ -6,12 +6,8 @@
   import Testing
 
   @Suite struct ImagesTests {
-    /// A file of these bytes, decoded; it is removed afterwards.
-    private func decode(_ bytes: [UInt8]) throws -> RGBImage {
-      let url = FileManager.default.temporaryDirectory.appendingPathComponent("octnet-" + UUID().uuidString)
-      try Data(bytes).write(to: url)
-      defer { try? FileManager.default.removeItem(at: url) }
-      return try RGBImage(path: url.path)
+    private func decode(_ bytes: [UInt8]) throws -> RasterImage {
+      try withFile(bytes) { try RasterImage(path: $0) }
     }
 
     /// A 2×2 PNG that Pillow wrote: red, green / blue, white.
@@ -38,21 +34,21 @@
 
     /// Constant images stay constant, and a reduction by two averages with the triangle's weights, 1 3 3 1 inside.
     @Test func resizesAsPillow() {
-      let flat = RGBImage(width: 5, height: 7, pixels: Array(repeating: 93, count: 105))
+      let flat = RasterImage(width: 5, height: 7, pixels: Array(repeating: 93, count: 105))
       #expect(flat.resized(width: 3, height: 11).pixels.allSatisfy { $0 == 93 })
-      let line = RGBImage(
+      let line = RasterImage(
         width: 6, height: 1, pixels: [0, 80, 160, 240, 80, 0].flatMap { [$0, $0, $0] })
       let middle = line.resized(width: 3, height: 1).pixels[3]
       // (80 + 3·160 + 3·240 + 80) / 8
       #expect(middle == 170)
-      let cropped = RGBImage(width: 5, height: 3, pixels: (0..<45).map { UInt8($0) }).prepared(
+      let cropped = RasterImage(width: 5, height: 3, pixels: (0..<45).map { UInt8($0) }).prepared(
         size: 3, shorterSide: 3)
       #expect(cropped.pixels == [3..<12, 18..<27, 33..<42].flatMap { $0 })
     }
 
     /// Resized as a whole, the image would have a thousand million pixels.
     @Test func onlyTheMiddleOfALongImageIsComputed() {
-      let long = RGBImage(width: 5_000_000, height: 1, pixels: Array(repeating: 7, count: 15_000_000))
+      let long = RasterImage(width: 5_000_000, height: 1, pixels: Array(repeating: 7, count: 15_000_000))
       let prepared = long.prepared(size: 224)
       #expect(prepared.width == 224 && prepared.height == 224 && prepared.pixels.allSatisfy { $0 == 7 })
     }

@@ -106,13 +106,110 @@
       }
       let manager = FileManager.default
       try manager.moveItem(atPath: runner.path("folder/test/red"), toPath: runner.path("folder/test/rot"))
-      #expect(try message().contains("train and test have different classes: red, rot"))
+      #expect(
+        try message().contains("not among those of the training images: rot, expected some of blue, red"))
       try manager.moveItem(atPath: runner.path("folder/test/rot"), toPath: runner.path("folder/test/red"))
-      for index in 0..<6 { try manager.removeItem(atPath: runner.path("folder/test/red/\(index).png")) }
-      #expect(try message().contains("folder/test/red"))
-      try Data("no image".utf8).write(to: URL(fileURLWithPath: runner.path("folder/test/red/a.jpeg")))
-      #expect(try message().contains("folder/test/red/a.jpeg"))
+      for name in ["a.jpeg", "b.png"] {
+        try Data("no image".utf8).write(to: URL(fileURLWithPath: runner.path("folder/test/red/\(name)")))
+      }
+      let found = try message()
+      #expect(found.contains("folder/test/red/a.jpeg") && found.contains("folder/test/red/b.png"))
+      try manager.moveItem(atPath: runner.path("folder/train"), toPath: runner.path("folder/training"))
+      #expect(
+        try message().hasSuffix(
+          "expected train/CLASS/*.jpg and test/CLASS/*.jpg (or val/CLASS) in it, found test/, training/"))
       #expect(!manager.fileExists(atPath: runner.path("run")))
+    }
+
+    /// What was left out once is left out when the run goes on, and said both times.
+    @Test func damagedImagesAreSkipped() throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      try makeFolder(runner)
+      try Data("no image".utf8).write(to: URL(fileURLWithPath: runner.path("folder/train/red/0.jpeg")))
+      let arguments = [
+        "train", "--data", "folder:" + runner.path("folder"), "--model", "resnet20", "--batch-size", "8",
+        "--epochs",
+        "1", "--limit-train", "17", "--out", runner.path("run"), "--no-tensorboard",
+      ]
+      let refused = try runner.run(arguments)
+      #expect(try #require(refused.errorMessage).contains("0.jpeg"))
+      let trained = try runner.run(arguments + ["--skip-damaged"])
+      try #require(trained.status == 0, "\(trained.errors)")
+      let note = "went on without 1 of 29 images that cannot be read: "
+      #expect(trained.errors.contains(note))
+      let resumed = try runner.run("train", "--resume", runner.path("run"), "--epochs", "2")
+      #expect(resumed.status == 0 && resumed.errors.contains(note), "\(resumed.errors)")
+      let other = try runner.run("train", "--skip-damaged", "--out", runner.path("other"))
+      #expect(other.errorMessage == "--skip-damaged: belongs to folder:DIR, the data is synthetic")
+
+      // To score, nothing needs to be there to train on.
+      try FileManager.default.removeItem(atPath: runner.path("folder/train"))
+      let evaluated = try runner.run("eval", "--checkpoint", runner.path("run/last.safetensors"), "--json")
+      #expect(evaluated.status == 0, "\(evaluated.errors)")
+    }
+
+    /// A network of one channel sees Pillow's gray: (10, 200, 30) is 124.
+    @Test func grayNetworksPredict() throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      let side = 16, count = 12
+      func idx(_ sizes: [Int], _ values: [UInt8]) -> Data {
+        Data([0, 0, 8, UInt8(sizes.count)] + sizes.flatMap { [0, 0, 0, UInt8($0)] } + values)
+      }
+      try FileManager.default.createDirectory(atPath: runner.path("idx"), withIntermediateDirectories: true)
+      let labels = (0..<count).map { UInt8($0 % 2) }
+      var pixels = labels.flatMap { label in (0..<side * side).map { UInt8(60 + 90 * Int(label) + $0 % 7) } }
+      for half in ["train", "t10k"] {
+        // The first test image is of one gray.
+        if half == "t10k" {
+          pixels.replaceSubrange(0..<side * side, with: repeatElement(124, count: side * side))
+        }
+        try idx([count, side, side], pixels).write(
+          to: URL(fileURLWithPath: runner.path("idx/\(half)-images-idx3-ubyte")))
+        try idx([count], labels).write(to: URL(fileURLWithPath: runner.path("idx/\(half)-labels-idx1-ubyte")))
+      }
+      let trained = try runner.run(
+        "train", "--data", "idx:" + runner.path("idx"), "--model", "resnet20", "--batch-size", "6",
+        "--epochs", "2",
+        "--out", runner.path("run"), "--no-tensorboard")
+      try #require(trained.status == 0, "\(trained.errors)")
+      let checkpoint = runner.path("run/last.safetensors")
+      let evaluated = try runner.run(
+        "eval", "--checkpoint", checkpoint, "--predictions", runner.path("predictions.csv"))
+      try #require(evaluated.status == 0, "\(evaluated.errors)")
+      let logits = try #require(try runner.text("predictions.csv").split(separator: "\n").dropFirst().first)
+        .split(separator: ",").dropFirst(2).compactMap { Double($0) }
+      let colour = OctNetTensorBoard.RGBImage(width: side, height: side, fill: (10, 200, 30))
+      try Data(PNGEncoder.encode(colour)).write(to: URL(fileURLWithPath: runner.path("colour.png")))
+      let predicted = try runner.run(
+        "predict", "--checkpoint", checkpoint, "--json", runner.path("colour.png"))
+      try #require(predicted.status == 0, "\(predicted.errors)")
+      let classes = try #require(
+        try JSONDecoder().decode([Prediction].self, from: Data(predicted.output.utf8)).first
+      ).classes
+      let exponentials = logits.map { exp($0) }
+      for entry in classes {
+        let index = try #require(Int(entry.name))
+        #expect(abs(entry.probability - exponentials[index] / exponentials.reduce(0, +)) < 1e-6)
+      }
+      #expect(classes.count == 2)
+    }
+
+    /// Names that are no text: two that look alike when they are shown as text are two files.
+    @Test func namesNeedNotBeText() throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      try makeFolder(runner)
+      try runner.train("run")
+      let script = """
+        a=$(printf 'caf\\351.png') b=$(printf 'caf\\350.png')
+        cp folder/test/red/0.png "$a" && exec "$0" predict --checkpoint run/last.safetensors --csv --top-k 1 "$a" "$b"
+        """
+      let outcome = try runner.run(script: script, [])
+      #expect(outcome.status == 1)
+      #expect(outcome.output.contains("\ncaf\\xe9.png,1,"), "\(outcome)")
+      #expect(outcome.errors == "octcli: error: caf\\xe8.png: cannot open: No such file or directory\n")
     }
   }
 #endif

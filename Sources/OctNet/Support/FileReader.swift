@@ -15,10 +15,22 @@ public final class FileReader {
 
   /// - Parameter limit: bytes that the format may have at most.
   /// - Throws: `OctNetError.file` for a missing or unreadable file, anything but a regular file, and one beyond the limit.
-  public init(path: String, limit: Int = .max) throws(OctNetError) {
+  public convenience init(path: String, limit: Int = .max) throws(OctNetError) {
+    try self.init(FilePath(path), limit: limit)
+  }
+
+  /// The same where the name may not be UTF-8.
+  package init(_ file: FilePath, limit: Int = .max) throws(OctNetError) {
+    let path = file.description
     // Without O_NONBLOCK, opening a pipe waits until somebody writes into it.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-    guard descriptor >= 0 else { throw OctNetError.system(path, "cannot open", errno) }
+    let descriptor = file.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) }
+    guard descriptor >= 0 else {
+      let code = errno
+      if code == ENOENT, let target = file.linkTarget {
+        throw OctNetError.file(path: path, "cannot open: a link to \(target), which does not exist")
+      }
+      throw OctNetError.system(path, "cannot open", code)
+    }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {
       let code = errno

@@ -30,6 +30,9 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   /// Use only the first so many images.
   public var trainLimit: Int?
   public var testLimit: Int?
+  /// Of images in folders: go on without damaged ones, and turn them as EXIF says; `nil` is no.
+  public var skipDamaged: Bool?
+  public var exifOrientation: Bool?
   /// Epochs from one evaluation on the test images to the next; the last epoch is always evaluated.
   public var evaluateEvery: Int
   /// Which weights are the best.
@@ -48,7 +51,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     accumulationSteps: Int = 1, emaDecay: Double? = nil, augmentation: Augmentation = .none,
     mixupAlpha: Double? = nil, normalization: Normalization, seed: UInt64 = 1, threads: Int,
     trainLimit: Int? = nil, testLimit: Int? = nil, evaluateEvery: Int = 1, bestMetric: BestMetric = .top1,
-    earlyStoppingEpochs: Int? = nil, checkpointEverySteps: Int? = nil, initialWeights: String? = nil
+    earlyStoppingEpochs: Int? = nil, checkpointEverySteps: Int? = nil, initialWeights: String? = nil,
+    skipDamaged: Bool? = nil, exifOrientation: Bool? = nil
   ) {
     self.model = model
     self.initialWeights = initialWeights
@@ -70,6 +74,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.threads = threads
     self.trainLimit = trainLimit
     self.testLimit = testLimit
+    self.skipDamaged = skipDamaged
+    self.exifOrientation = exifOrientation
     self.evaluateEvery = evaluateEvery
     self.bestMetric = bestMetric
     self.earlyStoppingEpochs = earlyStoppingEpochs

@@ -1,0 +1,177 @@
+#if Images
+  import OctNet
+
+  /// The images of one half of a data set, DIRECTORY/CLASS/…, in torchvision's order: classes by name, in each of them
+  /// folders by path, however deep, in each of those files by name; all by code points.
+  ///
+  /// Links are followed, but for those that lead back to a folder they are in. Names that end in .png, .jpg or .jpeg are
+  /// images, whatever is before them; others are counted.
+  struct ClassListing {
+    struct File: Equatable {
+      let path: FilePath
+      let label: Int
+    }
+
+    static let extensions = [".png", ".jpg", ".jpeg"]
+    /// Links may make many paths of few files.
+    private static let largestCount = 20_000_000
+
+    let directory: FilePath
+    /// By label.
+    let classes: [FilePath]
+    private(set) var files: [File] = []
+    private(set) var leftOut = LeftOutFiles()
+
+    /// - Parameter known: the classes of the training half, which give the labels; of these any may be empty here. nil:
+    ///   every folder is a class, but for hidden ones without an image.
+    /// - Throws: `OctNetError.file` for a folder that cannot be read, holds no images or an unknown class.
+    init(_ directory: FilePath, known: [FilePath]? = nil) throws(OctNetError) {
+      self.directory = directory
+      let listing = try DirectoryListing(directory)
+      let beside = listing.entries.filter { !$0.isDirectory }.map { directory.appending($0.name) }
+      leftOut.danglingLinks = beside.filter(\.isDanglingLink)
+      leftOut.besideClasses = beside.count - leftOut.danglingLinks.count
+      var found: [(name: FilePath, images: [FilePath])] = []
+      for entry in listing.entries where entry.isDirectory {
+        var images: [FilePath] = []
+        let before = leftOut
+        try Self.walk(directory.appending(entry.name), images: &images, leftOut: &leftOut)
+        let isKnown = known?.contains(entry.name) ?? (entry.name.bytes.first != UInt8(ascii: "."))
+        if images.isEmpty && !isKnown {
+          leftOut = before
+          leftOut.emptyFolders.append(entry.name)
+        } else {
+          found.append((entry.name, images))
+        }
+      }
+      classes = known ?? found.map(\.name)
+      try check(found: found, known: known)
+      let labels = Dictionary(uniqueKeysWithValues: zip(classes, 0...))
+      for (name, images) in found {
+        guard let label = labels[name] else { continue }
+        files += images.map { File(path: $0, label: label) }
+      }
+      guard !files.isEmpty else {
+        throw OctNetError.file(
+          path: "\(directory)", "expected .png, .jpg or .jpeg files in folders of classes, found \(leftOut)")
+      }
+    }
+
+    private func check(found: [(name: FilePath, images: [FilePath])], known: [FilePath]?) throws(OctNetError)
+    {
+      guard let known else {
+        let empty = found.filter(\.images.isEmpty).map(\.name)
+        guard empty.isEmpty else {
+          throw OctNetError.file(
+            path: "\(directory)",
+            "expected .png, .jpg or .jpeg files of every class, found none of \(Self.list(empty))"
+              + (leftOut.isEmpty ? "" : ", but \(leftOut)"))
+        }
+        return
+      }
+      let strangers = found.map(\.name).filter { !known.contains($0) }
+      guard strangers.isEmpty else {
+        throw OctNetError.file(
+          path: "\(directory)",
+          "found classes that are not among those of the training images: \(Self.list(strangers)), "
+            + "expected some of \(Self.list(known))")
+      }
+    }
+
+    /// Names of the classes: distinct texts, also where a name is not UTF-8.
+    func classNames() throws(OctNetError) -> [String] {
+      let names = classes.map(\.description)
+      guard Set(names.map { Array($0.utf8) }).count == names.count else {
+        throw OctNetError.file(
+          path: "\(directory)",
+          "two classes have the same name once bytes that are not UTF-8 are written as text")
+      }
+      return names
+    }
+
+    /// The classes without an image.
+    var emptyClasses: [FilePath] {
+      let labels = Set(files.map(\.label))
+      return zip(0..., classes).filter { !labels.contains($0.0) }.map(\.1)
+    }
+
+    static func list(_ names: [FilePath]) -> String {
+      let shown = names.prefix(10).map(\.description).joined(separator: ", ")
+      return names.count > 10 ? "\(shown) and \(names.count - 10) more" : shown
+    }
+
+    // MARK: Which of them
+
+    /// Keeps `limit` files: of every class the same share, from its first file on, and at least one where there are as
+    /// many as classes.
+    mutating func keep(_ limit: Int) {
+      guard limit < files.count else { return }
+      let counts = files.reduce(into: [Int: Int]()) { $0[$1.label, default: 0] += 1 }
+      var positions: [Int: Int] = [:]
+      let order = files.map { file in
+        let position = positions[file.label, default: 0]
+        positions[file.label] = position + 1
+        return (share: (position, counts[file.label] ?? 1), label: file.label)
+      }
+      let ranked = files.indices.sorted { a, b in
+        let (x, y) = (order[a], order[b])
+        let (left, right) = (x.share.0 * y.share.1, y.share.0 * x.share.1)
+        return (left, x.label) < (right, y.label)
+      }
+      let chosen = Set(ranked.prefix(limit))
+      files = files.indices.filter(chosen.contains).map { files[$0] }
+    }
+
+    // MARK: Walking
+
+    private static func walk(
+      _ folder: FilePath, images: inout [FilePath], leftOut: inout LeftOutFiles
+    ) throws(OctNetError) {
+      var folders: [(path: FilePath, files: [FilePath])] = []
+      var count = images.count
+      try collect(folder, above: [], into: &folders, count: &count, leftOut: &leftOut)
+      for (path, names) in folders.sorted(by: { $0.path < $1.path }) {
+        images += names.map(path.appending)
+      }
+    }
+
+    private static func collect(
+      _ folder: FilePath, above: [DirectoryListing.Identity],
+      into folders: inout [(path: FilePath, files: [FilePath])], count: inout Int, leftOut: inout LeftOutFiles
+    ) throws(OctNetError) {
+      let listing = try DirectoryListing(folder)
+      guard !above.contains(listing.identity) else {
+        leftOut.loops.append(folder)
+        return
+      }
+      var files: [FilePath] = []
+      for entry in listing.entries {
+        if entry.isDirectory {
+          try collect(
+            folder.appending(entry.name), above: above + [listing.identity], into: &folders, count: &count,
+            leftOut: &leftOut)
+        } else if isImage(entry.name) {
+          files.append(entry.name)
+        } else {
+          leftOut.add(entry.name)
+        }
+      }
+      count += files.count + 1
+      guard count <= largestCount else {
+        throw OctNetError.file(
+          path: "\(folder)",
+          "more than \(largestCount) files and folders of one class; do links lead in circles?")
+      }
+      folders.append((folder, files))
+    }
+
+    private static func isImage(_ name: FilePath) -> Bool {
+      extensions.contains { ending in
+        let tail = name.bytes.suffix(ending.utf8.count)
+        return tail.elementsEqual(ending.utf8) { byte, wanted in
+          byte == wanted || (byte | 0x20 == wanted && byte >= 0x41 && byte <= 0x5a)
+        }
+      }
+    }
+  }
+#endif

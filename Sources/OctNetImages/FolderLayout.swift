@@ -1,0 +1,48 @@
+#if Images
+  import OctNet
+
+  /// The halves of a data set in a folder: DIR/train, DIR/test, and DIR/val, DIR/valid or DIR/validation.
+  ///
+  /// With only one of the last two it is the test set. With both, training chooses its best epoch on the validation set.
+  struct FolderLayout {
+    let train: FilePath?
+    let validation: FilePath?
+    let test: FilePath
+
+    /// - Throws: `OctNetError.file` that shows the expected layout and what was found.
+    init(_ directory: FilePath, needsTrain: Bool) throws(OctNetError) {
+      let entries = try DirectoryListing(directory).entries
+      func folder(_ name: String) -> FilePath? {
+        let name = FilePath(name)
+        return entries.contains { $0.name == name && $0.isDirectory } ? directory.appending(name) : nil
+      }
+      train = folder("train")
+      let validations = ["val", "valid", "validation"].compactMap(folder)
+      let test = folder("test")
+      guard validations.count < 2 else {
+        throw OctNetError.file(
+          path: "\(directory)", "expected one validation set, found \(ClassListing.list(validations))")
+      }
+      guard let last = test ?? validations.first, train != nil || !needsTrain else {
+        let expected =
+          needsTrain
+          ? "train/CLASS/*.jpg and test/CLASS/*.jpg (or val/CLASS)" : "test/CLASS/*.jpg (or val/CLASS)"
+        throw OctNetError.file(
+          path: "\(directory)", "expected \(expected) in it, found \(Self.describe(entries, of: directory))")
+      }
+      self.test = last
+      validation = test == nil ? nil : validations.first
+    }
+
+    /// "cat/, dog/, labels.csv and 2 more".
+    private static func describe(_ entries: [DirectoryListing.Entry], of directory: FilePath) -> String {
+      guard !entries.isEmpty else { return "nothing" }
+      let names = entries.map { entry in
+        let isDangling = !entry.isDirectory && directory.appending(entry.name).isDanglingLink
+        let mark = entry.isDirectory ? "/" : isDangling ? " (a link to what does not exist)" : ""
+        return FilePath(bytes: entry.name.bytes + mark.utf8)
+      }
+      return ClassListing.list(names)
+    }
+  }
+#endif

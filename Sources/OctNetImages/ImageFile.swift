@@ -1,0 +1,92 @@
+#if Images
+  import CImages
+  import OctNet
+
+  /// The bytes of a PNG or JPEG file, told by its first bytes and not its name.
+  ///
+  /// Pixels are those of Pillow: palettes are looked up, alpha is dropped, CMYK is read as Adobe writes it, and 16 bits
+  /// keep their upper 8. At most 178,956,970 pixels; see `CImages.h` for what a file can cost.
+  public struct ImageFile: Sendable {
+    /// Files beyond this are refused unread: four times an uncompressed photograph of 24 million pixels.
+    static let largestFile = 256 << 20
+
+    private let path: FilePath
+    private let bytes: [UInt8]
+
+    /// - Throws: `OctNetError.file` for a file that cannot be read or has more than 256 MiB.
+    public init(path: String) throws(OctNetError) { try self.init(FilePath(path)) }
+
+    package init(_ path: FilePath) throws(OctNetError) {
+      let file = try FileReader(path)
+      guard file.size <= Self.largestFile else {
+        throw OctNetError.file(
+          path: "\(path)", "found \(file.size) bytes, expected at most \(Self.largestFile)")
+      }
+      self.path = path
+      bytes = try file.bytes(at: 0, count: file.size)
+    }
+
+    /// Width and height that the header tells.
+    /// - Throws: `OctNetError.file` for a file without a sensible header.
+    public func size(appliesOrientation: Bool = false) throws(OctNetError) -> (width: Int, height: Int) {
+      var image = oct_image()
+      var message = [CChar](repeating: 0, count: OCT_IMAGE_MESSAGE)
+      guard oct_image_probe(bytes, bytes.count, &image, &message) else { throw failure(message) }
+      // From 5 on the axes change places.
+      return appliesOrientation && orientation >= 5
+        ? (image.height, image.width) : (image.width, image.height)
+    }
+
+    /// EXIF's orientation, 1 to 8.
+    public var orientation: Int { Int(oct_image_orientation(bytes, bytes.count)) }
+
+    /// The whole image.
+    /// - Throws: `OctNetError.file` for a file that is damaged, truncated or too large.
+    /// - Precondition: 1 or 3 channels.
+    public func decoded(channels: Int = 3, appliesOrientation: Bool = false) throws(OctNetError)
+      -> RasterImage
+    {
+      precondition(channels == 1 || channels == 3, "\(channels) channels")
+      var image = oct_image()
+      var message = [CChar](repeating: 0, count: OCT_IMAGE_MESSAGE)
+      let turn = Int32(appliesOrientation ? orientation : 1)
+      guard oct_image_decode(bytes, bytes.count, Int32(channels), turn, &image, &message) else {
+        throw failure(message)
+      }
+      defer { oct_image_free(&image) }
+      return RasterImage(
+        width: image.width, height: image.height, channels: channels,
+        pixels: Array(UnsafeBufferPointer(start: image.pixels, count: image.width * image.height * channels)))
+    }
+
+    /// What a network gets, resized while it is decoded: of the image itself only a few rows are ever in memory, unless
+    /// it is an interlaced PNG or a progressive JPEG.
+    /// - Throws: as `decoded`.
+    public func prepared(_ preparation: Preparation) throws(OctNetError) -> RasterImage {
+      let (width, height) = try size(appliesOrientation: preparation.appliesOrientation)
+      guard let window = preparation.window(width: width, height: height) else {
+        return try decoded(
+          channels: preparation.channels, appliesOrientation: preparation.appliesOrientation)
+      }
+      let count = window.width * window.height * preparation.channels
+      var message = [CChar](repeating: 0, count: OCT_IMAGE_MESSAGE)
+      var isDecoded = false
+      let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+        isDecoded = withUnsafePointer(to: window) {
+          oct_image_decode_window(
+            bytes, bytes.count, Int32(preparation.channels),
+            Int32(preparation.appliesOrientation ? orientation : 1), $0, buffer.baseAddress, &message)
+        }
+        initialized = isDecoded ? count : 0
+      }
+      guard isDecoded else { throw failure(message) }
+      return RasterImage(
+        width: window.width, height: window.height, channels: preparation.channels, pixels: pixels)
+    }
+
+    private func failure(_ message: [CChar]) -> OctNetError {
+      let text = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+      return .file(path: "\(path)", String(decoding: text, as: UTF8.self))
+    }
+  }
+#endif

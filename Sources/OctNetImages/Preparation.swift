@@ -1,0 +1,48 @@
+#if Images
+  import CImages
+
+  /// What a network of square inputs gets at evaluation: the shorter side resized to `shorterSide`, then the middle, as
+  /// torchvision's `Resize` and `CenterCrop`. An image of that very size stays as it is, unless `shorterSide` is given.
+  ///
+  /// Gray is made first, as Pillow's `convert("L")` in front of them, and the image turned before that.
+  public struct Preparation: Equatable, Sendable {
+    /// Height and width afterwards.
+    public var size: Int
+    /// nil: size · 256 / 224 from 64 pixels on, as networks for ImageNet are evaluated, and the size itself below.
+    public var shorterSide: Int?
+    /// 3 for RGB, 1 for gray.
+    public var channels: Int
+    /// Turns a photograph as its EXIF orientation says; torchvision's loader does not.
+    public var appliesOrientation: Bool
+
+    /// - Precondition: sizes are positive, `shorterSide` is at least `size`, and there are 1 or 3 channels.
+    public init(size: Int, shorterSide: Int? = nil, channels: Int = 3, appliesOrientation: Bool = false) {
+      precondition(size > 0 && shorterSide ?? size >= size, "\(size) of \(shorterSide ?? size) pixels")
+      precondition(channels == 1 || channels == 3, "\(channels) channels")
+      self.size = size
+      self.shorterSide = shorterSide
+      self.channels = channels
+      self.appliesOrientation = appliesOrientation
+    }
+
+    /// What of which resized image is shown; nil for an image that stays as it is.
+    ///
+    /// No more than the middle is ever computed: a file may be a million times as wide as high.
+    func window(width: Int, height: Int) -> oct_image_window? {
+      if width == size && height == size && shorterSide == nil { return nil }
+      let target = shorterSide ?? (size < 64 ? size : Int((Double(size) * 256 / 224).rounded()))
+      let shorter = min(width, height)
+      // The longer side is cut down to a whole number, as torchvision does.
+      let newWidth = width == shorter ? target : target * width / shorter
+      let newHeight = height == shorter ? target : target * height / shorter
+      return oct_image_window(
+        new_width: newWidth, new_height: newHeight, left: middle(of: newWidth), top: middle(of: newHeight),
+        width: size, height: size)
+    }
+
+    /// Where a window begins that lies in the middle of `whole`: half a pixel goes to the even side, as Python rounds.
+    private func middle(of whole: Int) -> Int {
+      Int((Double(whole - size) / 2).rounded(.toNearestOrEven))
+    }
+  }
+#endif
