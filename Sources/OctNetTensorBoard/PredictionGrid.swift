@@ -57,9 +57,7 @@ struct PredictionGrid {
     }
     let barTop = y + imageHeight + 2 * Self.frame
     canvas.fill(x: x, y: barTop, width: tileWidth, height: Self.bar, Self.grey)
-    // Logits that are not numbers have no probability.
-    let share = prediction.probability.isNaN ? 0 : prediction.probability
-    let length = Int((share * Double(tileWidth)).rounded())
+    let length = Int((prediction.probability * Double(tileWidth)).rounded())
     canvas.fill(x: x, y: barTop, width: length, height: Self.bar, color)
   }
 

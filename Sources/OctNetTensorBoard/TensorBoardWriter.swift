@@ -13,7 +13,8 @@ import OctNet
 /// | `run/configuration` | at the beginning |
 /// | `train/loss`, `train/learning_rate`, `train/images_per_second` | every step |
 /// | `epoch/train_loss`, `epoch/train_accuracy` | every epoch |
-/// | `test/loss`, `test/top1`, `test/top5` | every evaluation |
+/// | `test/loss`, `test/top1`, `test/top5` | every evaluation; with validation images once, at the end |
+/// | `validation/loss`, `validation/top1`, `validation/top5` | every evaluation, with validation images |
 /// | `predictions/images`, `predictions/table` | every evaluation, with `TestPredictions` |
 ///
 /// The horizontal axis is always the number of steps done, so that a resumed run can take back everything that came
@@ -58,7 +59,11 @@ public final class TensorBoardWriter {
       case .runStarted(let report): try start(report)
       case .step(let report): try write(report)
       case .epochFinished(let report): try write(report)
-      case .finished: try file?.flush()
+      case .finished(let summary):
+        if summary.results.chosenOn == .validation, let test = summary.results.test, let file {
+          try file.append(Self.scalars(test.evaluation, of: .test, step: summary.steps))
+        }
+        try file?.flush()
       default: try file?.flushIfDue()
       }
     }
@@ -79,8 +84,10 @@ public final class TensorBoardWriter {
   // MARK: Events
 
   private func start(_ report: RunReport) throws {
-    // A resumed run that has all its epochs adds nothing.
-    guard report.position.epoch < report.configuration.epochs else { return }
+    // A resumed run that has all its epochs adds nothing, but for a test that is due.
+    guard report.position.epoch < report.configuration.epochs || report.validationImages != nil else {
+      return
+    }
     stepsPerEpoch = report.stepsPerEpoch
     let file = try EventFile(directory: directory, opening: opening)
     let next = report.position.step + 1
@@ -105,13 +112,28 @@ public final class TensorBoardWriter {
     try file.append(
       .scalars(
         ["epoch/train_loss": report.trainLoss, "epoch/train_accuracy": report.trainAccuracy], step: step))
-    if let test = report.test { try write(test, to: file, step: step) }
+    if let test = report.test { try write(test, of: report.evaluatedOn, to: file, step: step) }
     try file.flush()
   }
 
-  private func write(_ test: EvaluationResult, to file: EventFile, step: Int) throws {
-    try file.append(
-      .scalars(["test/loss": test.loss, "test/top1": test.top1, "test/top5": test.top5], step: step))
+  private static func scalars(
+    _ result: EvaluationResult, of images: EvaluationImages, step: Int
+  ) -> Tensorboard_Event {
+    switch images {
+    case .test:
+      .scalars(["test/loss": result.loss, "test/top1": result.top1, "test/top5": result.top5], step: step)
+    case .validation:
+      .scalars(
+        [
+          "validation/loss": result.loss, "validation/top1": result.top1, "validation/top5": result.top5,
+        ], step: step)
+    }
+  }
+
+  private func write(
+    _ result: EvaluationResult, of images: EvaluationImages, to file: EventFile, step: Int
+  ) throws {
+    try file.append(Self.scalars(result, of: images, step: step))
     if let predictions { try write(predictions, to: file, step: step) }
   }
 
@@ -146,7 +168,8 @@ public final class TensorBoardWriter {
     let names = classNames.map { $0.replacingOccurrences(of: "|", with: "\\|") }
     let rows = predictions.enumerated().map { index, prediction in
       let (row, column) = index.quotientAndRemainder(dividingBy: PredictionGrid.columns)
-      return "| \(row + 1), \(column + 1) | \(names[prediction.label]) | \(names[prediction.predicted]) | "
+      let predicted = prediction.predicted.map { names[$0] } ?? "none: logits are not numbers"
+      return "| \(row + 1), \(column + 1) | \(names[prediction.label]) | \(predicted) | "
         + String(format: "%.1f %%", 100 * prediction.probability) + " |"
     }
     return """

@@ -4,8 +4,9 @@ import OctNet
 /// What the network says to one image.
 struct Prediction: Equatable {
   var label: Int
-  var predicted: Int
-  /// Softmax of the logits at `predicted`; not a number where a logit is none.
+  /// `nil` where the logits have no softmax: one is not a number, or the largest is infinite.
+  var predicted: Int?
+  /// Softmax of the logits at `predicted`, 0 without one.
   var probability: Double
 }
 
@@ -54,8 +55,11 @@ public final class TestPredictions {
 
   /// Equal logits rank by index, as in an evaluation.
   static func prediction(label: Int, logits: [Float]) -> Prediction {
+    guard let largest = logits.max(), largest.isFinite, !logits.contains(where: \.isNaN) else {
+      return Prediction(label: label, predicted: nil, probability: 0)
+    }
     let predicted = logits.indices.reduce(0) { logits[$1] > logits[$0] ? $1 : $0 }
-    let sum = logits.reduce(0.0) { $0 + exp(Double($1) - Double(logits[predicted])) }
+    let sum = logits.reduce(0.0) { $0 + exp(Double($1) - Double(largest)) }
     return Prediction(label: label, predicted: predicted, probability: 1 / sum)
   }
 

@@ -3,8 +3,8 @@ import OctNet
 extension Checkpoint {
   /// What the weights are for.
   enum Use {
-    /// Fine-tuning the network that the flags of `train` describe.
-    case start
+    /// Fine-tuning the network that the flags of `train` describe, for these classes.
+    case start(ClassLabels, byNumber: Bool)
     /// Scoring on a data set, or prediction; the network is the file's own, or it was named on the command line.
     case scoring(isNamed: Bool), prediction(isNamed: Bool)
   }
@@ -15,7 +15,8 @@ extension Checkpoint {
     let report: LoadReport
     do throws(OctNetError) {
       switch use {
-      case .start: report = try loadPretrained(into: network)
+      case .start(let labels, let byNumber):
+        report = try loadPretrained(into: network, for: labels, classesByNumber: byNumber)
       case .scoring, .prediction: report = try load(into: network)
       }
     } catch {

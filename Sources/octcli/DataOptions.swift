@@ -114,16 +114,16 @@ enum DataOptions {
   /// - Throws: as `load`.
   static func loadTest(
     _ source: String, _ reading: ImageReading
-  ) throws -> (images: any Dataset, normalization: () throws -> Normalization) {
+  ) throws -> (images: any Dataset, training: (any Dataset)?, normalization: () throws -> Normalization) {
     guard let directory = try folder(source, reading) else {
       let split = try DataSource.parse(source).load()
-      return (split.test, { split.normalization })
+      return (split.test, split.train, { split.normalization })
     }
     #if Images
       let folder = imageFolder(directory, reading)
       let loaded = try folder.test()
       for note in loaded.notes { Terminal.printError(note) }
-      return (loaded.value, { try folder.normalization() })
+      return (loaded.value, nil, { try folder.normalization() })
     #else
       throw ImagesTrait.missing("--data folder:\(directory)")
     #endif

@@ -38,6 +38,15 @@ struct EvalCommand: ParsableCommand {
   @OptionGroup
   var files: ImageFileOptions
 
+  @Flag(
+    help: ArgumentHelp(
+      "Take the data's classes for the checkpoint's by number, whatever their names.",
+      discussion: """
+        Without it they are found by name: in any order, some of them too; a class that the checkpoint does not have is \
+        an error.
+        """))
+  var classesByNumber = false
+
   @Option(help: ArgumentHelp("Write every image's logits to this CSV file.", valueName: "file"))
   var predictions: String?
 
@@ -64,8 +73,9 @@ struct EvalCommand: ParsableCommand {
 
   func run() throws {
     let checkpoint = try Checkpoint(path: checkpoint)
-    let (images, ownNormalization) = try DataOptions.loadTest(
+    let (testImages, training, ownNormalization) = try DataOptions.loadTest(
       try source(of: checkpoint), reading(for: checkpoint))
+    let (images, classNote) = try checkpoint.mapped(testImages, training: training, byNumber: classesByNumber)
     let model = try foreign.model(
       of: checkpoint, path: self.checkpoint, classes: images.classNames.count, height: images.height,
       width: images.width, channels: images.channels)
@@ -74,6 +84,7 @@ struct EvalCommand: ParsableCommand {
       normalization: try normalization.normalization ?? checkpoint.normalization ?? ownNormalization(),
       batchSize: batchSize,
       threads: threadOptions.count)
+    if let classNote { Terminal.printError(classNote) }
     let bar = ProgressBar()
     defer { bar.erase() }
     StopSignals.deferFirst()
@@ -84,6 +95,7 @@ struct EvalCommand: ParsableCommand {
       throw StopSignals.exitCode
     }
     bar.erase()
+    if let warning = result.warning { Terminal.printError("octcli: warning: \(warning)") }
     try Terminal.print(json ? try JSONOutput.text(result) : Self.table(result))
   }
 
@@ -108,7 +120,7 @@ struct EvalCommand: ParsableCommand {
     var classes = TextTable(header: ["class", "images", "accuracy"])
     for (index, name) in result.classNames.enumerated() {
       let accuracy = result.perClassAccuracy[index].map { String(format: "%.2f%%", 100 * $0) } ?? "–"
-      classes.add([name, "\(result.confusion[index].reduce(0, +))", accuracy])
+      classes.add([name, "\(result.imageCount(of: index))", accuracy])
     }
     let totals = String(
       format: "top-1 %.2f%%, top-5 %.2f%%, loss %.4f", 100 * result.top1, 100 * result.top5, result.loss)

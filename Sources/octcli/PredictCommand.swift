@@ -77,6 +77,10 @@ struct PredictCommand: ParsableCommand {
         do {
           let image = try ImageFile(path).prepared(preparation)
           let classes = predictor.probabilities(of: image)
+          guard classes.allSatisfy(\.isFinite) else {
+            throw OctNetError.file(
+              path: path, "the network gives logits that are not finite numbers, and so no prediction")
+          }
           results.append(
             Prediction(
               image: path.description, probabilities: classes, names: predictor.classNames, count: topK))

@@ -150,7 +150,10 @@ struct StudyCommand: ParsableCommand {
         tensorBoard: !training.noTensorBoard,
         threads: threads(of: run.configuration)
       ) { onEvent in
-        try study.trainer(for: run, data: data, onEvent: onEvent)
+        try ClassNames.advising(byNumber: training.classesByNumber) {
+          try study.trainer(
+            for: run, data: data, classesByNumber: training.classesByNumber, onEvent: onEvent)
+        }
       }
       if summary.isInterrupted || StopSignals.isRequested && index + 1 < study.runs.count {
         Terminal.printError("stopped; go on with: octcli study --resume \(study.path.shellWord)")

@@ -37,7 +37,8 @@ enum StudyPlan {
         score.map { String(format: "%.2f%%", 100 * $0.evaluation.top1) } ?? "–"
       }
       table.add([
-        run.name, percent(results.best), results.best.map { "\($0.epoch)" } ?? "–", percent(results.last),
+        run.name, percent(results.bestOnTest), results.best.map { "\($0.epoch)" } ?? "–",
+        percent(results.chosenOn == .validation ? nil : results.last),
       ])
     }
     return table.description + "\n"

@@ -37,7 +37,8 @@ struct TrainCommand: ParsableCommand {
         OctNet's own or another program's, for fine-tuning; torchvision's need --alpha 0. Its keys and shapes are those of \
         the network, but for a prefix of all keys (module., _orig_mod.), which is left out, counters of batches, which \
         may be missing, and the input channels of RGB weights, which are summed for images of one channel. A classifier \
-        (fc) that is missing or for another number of classes is left random. A line says so each time.
+        (fc) that is missing, or for classes of another number or other names, is left random; one for the same names in another \
+        order is put in order. A line says so each time.
         """, valueName: "file"))
   var weights: String?
 
@@ -71,9 +72,11 @@ struct TrainCommand: ParsableCommand {
     StopSignals.deferFirst()
     let summary = try TrainingProgress.run(tensorBoard: !training.noTensorBoard, threads: run.threads) {
       onEvent in
-      try Trainer(
-        network: run.network, configuration: run.configuration, data: run.data, directory: run.directory,
-        resuming: run.state, onEvent: onEvent)
+      try ClassNames.advising(byNumber: training.classesByNumber) {
+        try Trainer(
+          network: run.network, configuration: run.configuration, data: run.data, directory: run.directory,
+          resuming: run.state, classesByNumber: training.classesByNumber, onEvent: onEvent)
+      }
     }
     if summary.isInterrupted {
       Terminal.printError("stopped; go on with: octcli train --resume \(run.directory.path.shellWord)")
@@ -102,7 +105,10 @@ struct TrainCommand: ParsableCommand {
     if let weights { configuration.initialWeights = weights }
     let model = configuration.model ?? QuickStart.network
     let network = try model.makeNetwork(seed: configuration.seed)
-    if let path = configuration.initialWeights { try Checkpoint(path: path).load(into: network, for: .start) }
+    if let path = configuration.initialWeights {
+      try Checkpoint(path: path).load(
+        into: network, for: .start(ClassLabels(resolved.data.train), byNumber: training.classesByNumber))
+    }
     try configuration.validate(training: network.graph, on: resolved.data)
     let directory =
       try out.map { try RunDirectory.create($0) }

@@ -49,6 +49,14 @@ struct TrainingOptions: ParsableArguments {
   @OptionGroup
   var threadOptions: ThreadOptions
 
+  @Flag(
+    help: ArgumentHelp(
+      "Take classes by number, whatever their names.",
+      discussion:
+        "Those of --weights, of which a classifier for other names is left random, and of --data with --resume."
+    ))
+  var classesByNumber = false
+
   @Flag(name: .customLong("no-tensorboard"), help: "Write no events file for TensorBoard.")
   var noTensorBoard = false
 
@@ -62,7 +70,7 @@ struct TrainingOptions: ParsableArguments {
       ("--limit-train and --limit-test", data.limitTrain != nil || data.limitTest != nil),
       ("--skip-damaged and --exif-orientation", data.files.skipDamaged || data.files.exifOrientation),
       ("optimization flags", optimization.changesMoreThanEpochs),
-      ("--eval-every and --best-metric", course.changesResults),
+      ("--eval-every, --best-metric and --validation", course.changesResults),
     ]
     return given.first { $0.1 }?.0
   }

@@ -31,8 +31,10 @@ enum TrainingProgress {
   private static func writer(for trainer: Trainer, _ reporter: TrainingReporter) -> TensorBoardWriter? {
     guard let directory = trainer.directory else { return nil }
     let settings = trainer.configuration
+    let chosen = trainer.data.validation
     let predictions = TestPredictions(
-      network: trainer.evaluatedNetwork, dataset: trainer.data.test, limit: settings.testLimit,
+      network: trainer.evaluatedNetwork, dataset: chosen ?? trainer.data.test,
+      limit: chosen == nil ? settings.testLimit : nil,
       normalization: settings.normalization, threads: settings.threads)
     return TensorBoardWriter(directory: directory.path, predictions: predictions) {
       reporter.warn("\($0); no more events for TensorBoard, the run goes on")

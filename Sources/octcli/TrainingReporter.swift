@@ -23,8 +23,11 @@ final class TrainingReporter {
       bar.update(label: "evaluating", done: done, total: total, fields: ["\(done)/\(total)"])
     case .epochFinished(let report):
       bar.note(Self.line(report, accuracyName: accuracyName, width: bar.isInteractive ? Terminal.width : nil))
+      if let problem = report.test?.warning { warn(problem) }
     case .checkpointWritten: break
-    case .finished: bar.erase()
+    case .finished(let summary):
+      bar.erase()
+      if let problem = summary.results.test?.evaluation.warning { warn("test: \(problem)") }
     }
   }
 
@@ -45,7 +48,8 @@ final class TrainingReporter {
           + counted(report.parameters, "parameter"))
     }
     bar.note(
-      "\(settings.data): \(TextTable.grouped(report.trainImages)) training and "
+      "\(settings.data): \(TextTable.grouped(report.trainImages)) training"
+        + (report.validationImages.map { ", \(TextTable.grouped($0)) validation" } ?? "") + " and "
         + "\(counted(report.testImages, "test image")), batches of \(settings.batchSize), "
         + "epochs: \(settings.epochs), threads: \(threads ?? "\(settings.threads)")")
     if let directory = report.directory { bar.note("run: \(directory)") }
@@ -55,8 +59,10 @@ final class TrainingReporter {
       let epoch = report.position.epoch + 1
       let steps = report.position.step - report.position.epoch * report.stepsPerEpoch
       bar.note(
-        steps == report.stepsPerEpoch
-          ? "resumed after the training of epoch \(epoch)" : "resumed at epoch \(epoch), step \(steps + 1)")
+        report.position.epoch >= settings.epochs
+          ? "resumed at the test"
+          : steps == report.stepsPerEpoch
+            ? "resumed after the training of epoch \(epoch)" : "resumed at epoch \(epoch), step \(steps + 1)")
     }
   }
 
@@ -93,7 +99,12 @@ final class TrainingReporter {
     // Each with its rank.
     let fields: [(text: String?, rank: Int)] = [
       ("epoch \(report.epoch)/\(report.epochs)", 0), (train, 3),
-      (report.test.map { String(format: "test loss %.4f acc %.1f%%", $0.loss, 100 * $0.top1) }, 1),
+      (
+        report.test.map {
+          (report.evaluatedOn == .validation ? "val" : "test")
+            + String(format: " loss %.4f acc %.1f%%", $0.loss, 100 * $0.top1)
+        }, 1
+      ),
       (String(format: "lr %.2g", report.learningRate), 6),
       (String(format: "%.0f img/s", report.imagesPerSecond), 5),
       (ProgressBar.duration(report.seconds), 4), (report.isBest ? "best" : nil, 2),
@@ -117,9 +128,12 @@ final class TrainingReporter {
         100 * score.evaluation.top5, score.evaluation.loss)
     }
     let end = results.outcome == .stoppedEarly ? ", stopped early: no better evaluation since" : ""
+    let isApart = results.chosenOn == .validation
+    let images = isApart ? " on the validation images" : ""
+    let test = results.test.map { "\ntest  epoch \($0.epoch): \(accuracy($0)) on the test images" } ?? ""
     return """
-      best  epoch \(best.epoch): \(accuracy(best))
-      last  epoch \(last.epoch): \(accuracy(last))
+      best  epoch \(best.epoch): \(accuracy(best))\(images)
+      last  epoch \(last.epoch): \(accuracy(last))\(images)\(test)
       \(counted(results.epochs, "epoch")), \(counted(summary.steps, "step")), \
       \(ProgressBar.duration(summary.seconds)) of training\(end)
       \(directory.bestPath)

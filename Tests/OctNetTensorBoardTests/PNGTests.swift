@@ -99,7 +99,7 @@ struct PNGTests {
     let images = ImageSet(
       name: "grey", height: 28, width: 28, channels: 1, classNames: ["a"],
       pixels: Array(repeating: 77, count: 28 * 28), labels: [0])
-    let picture = PredictionGrid(images: images).draw([Prediction(label: 0, predicted: 0, probability: .nan)])
+    let picture = PredictionGrid(images: images).draw([Prediction(label: 0, predicted: nil, probability: 0)])
     #expect(picture.width == 2 * 8 + 2 * 4 + 3 * 28)
     #expect(pixel(picture, 12, 12) == [77, 77, 77])
     #expect(pixel(picture, 8, picture.height - 9) == [200, 200, 200])

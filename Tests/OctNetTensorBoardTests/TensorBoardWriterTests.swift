@@ -94,7 +94,7 @@ struct TensorBoardWriterTests {
     var confusion = [[0, 0], [0, 0]]
     var loss = 0.0
     for prediction in try predictions() {
-      confusion[prediction.label][prediction.predicted] += 1
+      confusion[prediction.label][try #require(prediction.predicted)] += 1
       let own = prediction.predicted == prediction.label ? prediction.probability : 1 - prediction.probability
       loss -= log(own) / 8
     }

@@ -31,7 +31,58 @@ import Testing
     #expect(sums([(equal, 0)]).top1 == 1 && sums([(equal, 1)]).top1 == 0)
     #expect(sums([(equal, 4)]).top5 == 1 && sums([(equal, 5)]).top5 == 0)
     #expect(sums([([.nan, 0], 0)]).top5 == 0)
-    #expect(sums([([0, .nan], 0)]).top1 == 1)
+  }
+
+  /// What has no softmax is no prediction, neither of class 0 nor of another.
+  @Test(
+    arguments: [
+      [.nan, .nan, .nan], [.nan, 1, 2], [2, 1, .nan], [.infinity, 1, 2], [1, .infinity, 2],
+      [.infinity, .infinity, 0], [-.infinity, -.infinity, -.infinity],
+    ] as [[Float]])
+  func logitsThatAreNotNumbersAreNoPrediction(logits: [Float]) {
+    for label in 0..<3 {
+      let result = sums([(logits, label), ([0, 1, 2], 2)])
+      #expect(result.images == 2 && result.top1 == 0.5 && result.top5 == 0.5)
+      #expect(result.confusion == [[0, 0, 0], [0, 0, 0], [0, 0, 1]])
+      var unscored = [0, 0, 0]
+      unscored[label] = 1
+      #expect(result.unscored == unscored && result.unscoredImages == 1)
+      #expect(result.perClassAccuracy == [label == 0 ? 0 : nil, label == 1 ? 0 : nil, label == 2 ? 0.5 : 1])
+      #expect((0..<3).map(result.imageCount) == [label == 0 ? 1 : 0, label == 1 ? 1 : 0, label == 2 ? 2 : 1])
+      #expect(result.warning?.hasPrefix("1 of 2 images got logits that are not finite numbers") == true)
+    }
+  }
+
+  @Test func aClassThatIsOutOfTheQuestionIsAPrediction() {
+    let result = sums([([-.infinity, 1, 0], 1)])
+    #expect(result.top1 == 1 && result.unscored == nil && result.warning == nil)
+  }
+
+  /// Weights that are not numbers, as a whole evaluation.
+  @Test func weightsThatAreNotNumbers() throws {
+    let network = try TinyRun.network()
+    let state = network.stateDictionary().map { name, value in
+      guard name == "classes.bias", case .tensor(var tensor) = value else {
+        return (name: name, value: value)
+      }
+      tensor.values[3] = .nan
+      return (name: name, value: .tensor(tensor))
+    }
+    try network.load(state)
+    let evaluator = Evaluator(network: network, normalization: TinyRun.normalization, threads: 1)
+    let result = try evaluator.evaluate(TinyImages(count: 8))
+    #expect(result.top1 == 0 && result.top5 == 0 && result.unscoredImages == 8)
+    #expect(result.perClassAccuracy == [0, 0, 0, 0] && result.confusion.joined().allSatisfy { $0 == 0 })
+    #expect(throws: Never.self) { try result.validate("evaluation") }
+    // As an earlier version's, without the key.
+    let whole = try StrictJSON.encode(
+      try Evaluator(
+        network: try TinyRun.network(), normalization: TinyRun.normalization, threads: 1
+      ).evaluate(TinyImages(count: 8)))
+    #expect(!whole.contains("unscored"))
+    let text = try StrictJSON.encode(result)
+    let again = try StrictJSON.decode(EvaluationResult.self, from: Array(text.utf8))
+    #expect(again.unscored == [2, 2, 2, 2] && again.loss.isNaN)
   }
 
   /// The file's logits give the result's accuracy and loss, whatever the batch size, and are those of the network.

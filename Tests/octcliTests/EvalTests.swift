@@ -14,7 +14,8 @@ struct EvalTests {
   private func scores(_ runner: CommandRunner, _ arguments: String...) throws -> Scores {
     let outcome = try runner.run(["eval", "--json"] + arguments)
     try #require(outcome.status == 0, "\(outcome.errors)")
-    #expect(outcome.errors == "")
+    // Of somebody else's file nothing tells which class is which.
+    #expect(outcome.errors == "" || outcome.errors.hasSuffix(": its classes are taken by number\n"))
     return try JSONDecoder().decode(Scores.self, from: Data(outcome.output.utf8))
   }
 

@@ -10,6 +10,7 @@ public struct Checkpoint: Sendable {
     static let model = "octnet.model"
     static let data = "octnet.data"
     static let classNames = "octnet.class_names"
+    static let labelFingerprint = "octnet.training_labels"
     static let normalization = "octnet.normalization"
   }
   /// Raised when a file of today could no longer be understood.
@@ -20,6 +21,8 @@ public struct Checkpoint: Sendable {
   /// The data the network was trained on, as `DataSource` reads it: `synthetic`, `cifar10:DIR`, …
   public var dataName: String?
   public var classNames: [String]
+  /// Of the labels that the network learnt from (`ClassLabels`); `nil` in files of earlier versions and other programs.
+  public var labelFingerprint: String?
   public var normalization: Normalization?
   public var state: StateDictionary
   /// The file it was read from, which errors name.
@@ -27,11 +30,12 @@ public struct Checkpoint: Sendable {
 
   public init(
     model: ModelConfiguration?, dataName: String? = nil, classNames: [String] = [],
-    normalization: Normalization? = nil, state: StateDictionary
+    labelFingerprint: String? = nil, normalization: Normalization? = nil, state: StateDictionary
   ) {
     self.model = model
     self.dataName = dataName
     self.classNames = classNames
+    self.labelFingerprint = labelFingerprint
     self.normalization = normalization
     self.state = state
   }
@@ -50,6 +54,7 @@ public struct Checkpoint: Sendable {
     model = try file.decode(ModelConfiguration.self, Key.model, path: path)
     dataName = file.metadata[Key.data]
     classNames = try file.decode([String].self, Key.classNames, path: path) ?? []
+    labelFingerprint = file.metadata[Key.labelFingerprint]
     normalization = try file.decode(Normalization.self, Key.normalization, path: path)
     do {
       state = try StateDictionary(entries: file.entries)
@@ -64,10 +69,14 @@ public struct Checkpoint: Sendable {
     if let model { try file.encode(model, Key.model, path: path) }
     if let dataName { file.metadata[Key.data] = dataName }
     if !classNames.isEmpty { try file.encode(classNames, Key.classNames, path: path) }
+    if let labelFingerprint { file.metadata[Key.labelFingerprint] = labelFingerprint }
     if let normalization { try file.encode(normalization, Key.normalization, path: path) }
     file.entries = state.entries()
     try file.write(to: path)
   }
+
+  /// What the file says of its classes.
+  public var classLabels: ClassLabels { ClassLabels(names: classNames, fingerprint: labelFingerprint) }
 
   /// Builds the network `model` describes and loads the weights.
   /// - Throws: as `makeUntrainedNetwork` and `load(into:)`.
@@ -101,11 +110,19 @@ public struct Checkpoint: Sendable {
   }
 
   /// Loads the weights for fine-tuning, as `Network.loadPretrained` does.
+  ///
+  /// - Parameters:
+  ///   - labels: of the data that the network will learn from. A classifier for as many classes of other names is left as
+  ///     the network has it, one for the same names in another order is brought into the data's. `nil`: any will do.
+  ///   - classesByNumber: takes the classes by number, whatever their names.
   /// - Returns: what had to be done before they fitted.
   /// - Throws: `OctNetError.stateDictionary`, naming the file, where they do not fit the network.
   @discardableResult
-  public func loadPretrained(into network: Network) throws(OctNetError) -> LoadReport {
-    do { return try network.loadPretrained(state) } catch { throw error.naming(path) }
+  public func loadPretrained(
+    into network: Network, for labels: ClassLabels? = nil, classesByNumber: Bool = false
+  ) throws(OctNetError) -> LoadReport {
+    let match = labels.map { HeadMatch(of: $0, to: classLabels, byNumber: classesByNumber) }
+    do { return try network.loadPretrained(state, head: match) } catch { throw error.naming(path) }
   }
 
   /// Names the files in a directory that may have been meant.

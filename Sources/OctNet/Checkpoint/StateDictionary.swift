@@ -55,11 +55,17 @@ extension Network {
   /// - Throws: `OctNetError.stateDictionary` as `load`.
   @discardableResult
   public func loadPretrained(_ state: StateDictionary) throws(OctNetError) -> LoadReport {
+    try loadPretrained(state, head: nil)
+  }
+
+  /// - Parameter match: what becomes of a classifier for as many classes; `nil` keeps it.
+  func loadPretrained(_ state: StateDictionary, head match: HeadMatch?) throws(OctNetError) -> LoadReport {
     var fitting = fitting(state)
     fitting.stripPrefix()
     fitting.countMissingCounters()
     fitting.sumStem(stemWeight)
     fitting.leaveOtherHead()
+    if let match { fitting.apply(match) }
     return try install(fitting)
   }
 

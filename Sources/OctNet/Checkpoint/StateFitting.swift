@@ -7,6 +7,10 @@ public struct LoadReport: Equatable, Sendable {
     case otherClasses(Int)
     /// The file has none; the network's own values stay.
     case absent
+    /// The file's is for the same classes in another order; its rows were brought into the network's.
+    case reordered
+    /// The file's is for as many classes of other names, the first of which is told; the network's own values stay.
+    case otherNames(String)
   }
 
   /// What every key began with, such as `module.` of PyTorch's data parallelism or `_orig_mod.` of its compiler.
@@ -14,6 +18,8 @@ public struct LoadReport: Equatable, Sendable {
   /// `num_batches_tracked` that are not there, or not a finite number: counted from 0.
   public var missingCounters = 0
   public var head = Head.loaded
+  /// Why a classifier was kept, where that was a question.
+  public var headReason: String?
   /// Keys that kept the network's own values.
   public var keptKeys: [String] = []
   /// Keys of another classifier that were left out.
@@ -34,7 +40,11 @@ public struct LoadReport: Equatable, Sendable {
     }
     if let summedStem { lines.append("for RGB images: summed the three input channels of \(summedStem)") }
     switch head {
-    case .loaded: break
+    case .loaded:
+      if let headReason { lines.append("classifier kept: \(headReason)") }
+    case .reordered: lines.append("classifier kept: same classes in another order, mapped by name")
+    case .otherNames(let difference):
+      lines.append("for other classes (\(difference)); left random: \(keptKeys.joined(separator: ", "))")
     case .otherClasses(let count):
       lines.append("for \(count) classes; left random: \(keptKeys.joined(separator: ", "))")
     case .absent: lines.append("has no classifier; left random: \(keptKeys.joined(separator: ", "))")
@@ -54,8 +64,8 @@ struct StateFitting {
   }
 
   let slots: [Slot]
-  private(set) var state: StateDictionary
-  private(set) var report = LoadReport()
+  var state: StateDictionary
+  var report = LoadReport()
   private let expected: Set<String>
   /// Then the number of classes is no reason for not fitting.
   private var mayLeaveHead = false

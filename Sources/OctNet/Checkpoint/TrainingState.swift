@@ -21,6 +21,10 @@ public struct TrainingState: Sendable {
   /// Up to the last finished epoch.
   public var log: TrainingLog
   public var results: RunResults
+  /// Of the classes' numbers, empty in states of earlier versions.
+  public var classNames: [String]
+  /// As `Checkpoint.labelFingerprint`.
+  public var labelFingerprint: String?
   public var network: StateDictionary
   /// The moving average of the weights, empty where the run keeps none.
   public var average: StateDictionary
@@ -40,6 +44,8 @@ public struct TrainingState: Sendable {
     position = try require(try file.decode(TrainingPosition.self, Key.position, path: path), Key.position)
     log = try require(try file.decode(TrainingLog.self, Key.log, path: path), Key.log)
     results = try require(try file.decode(RunResults.self, Key.results, path: path), Key.results)
+    classNames = try file.decode([String].self, Checkpoint.Key.classNames, path: path) ?? []
+    labelFingerprint = file.metadata[Checkpoint.Key.labelFingerprint]
     func entries(_ prefix: String) throws(OctNetError) -> StateDictionary {
       do {
         return try StateDictionary(
@@ -59,12 +65,14 @@ public struct TrainingState: Sendable {
 
   init(
     configuration: TrainingConfiguration, position: TrainingPosition, log: TrainingLog, results: RunResults,
-    network: Network, optimizer: Optimizer, average: Network?
+    labels: ClassLabels, network: Network, optimizer: Optimizer, average: Network?
   ) {
     self.configuration = configuration
     self.position = position
     self.log = log
     self.results = results
+    classNames = labels.names
+    labelFingerprint = labels.fingerprint
     self.network = network.stateDictionary()
     self.average = average?.stateDictionary() ?? []
     self.optimizer = optimizer.stateDictionary(of: network)
@@ -76,6 +84,8 @@ public struct TrainingState: Sendable {
     try file.encode(position, Key.position, path: path)
     try file.encode(log, Key.log, path: path)
     try file.encode(results, Key.results, path: path)
+    try file.encode(classNames, Checkpoint.Key.classNames, path: path)
+    if let labelFingerprint { file.metadata[Checkpoint.Key.labelFingerprint] = labelFingerprint }
     file.entries =
       network.entries(prefix: Key.modelPrefix) + optimizer.entries(prefix: Key.optimizerPrefix)
       + average.entries(prefix: Key.averagePrefix)

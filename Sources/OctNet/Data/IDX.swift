@@ -16,9 +16,9 @@ enum IDX {
         "found images of \(test.height)×\(test.width), "
           + "expected \(train.height)×\(train.width) as in training")
     }
-    // The format does not say how many classes there are; the training labels do.
-    let classCount = Int(train.labels.max() ?? 0) + 1
-    let names = try files.classNames(count: classCount) ?? (0..<classCount).map(String.init)
+    // The format does not say how many classes there are; the training labels do, or their names.
+    let names = try files.classNames(trainingLabels: train.labels)
+    let classCount = names.count
     if let wrong = test.labels.firstIndex(where: { $0 >= classCount }) {
       throw OctNetError.file(
         path: test.labelPath,

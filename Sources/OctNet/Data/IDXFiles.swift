@@ -14,6 +14,8 @@ struct IDXFiles {
   }
 
   let train, test: Pair
+  /// Where the files lie.
+  private let folder: String
   /// EMNIST's names of classes, where they are there.
   private let mapping: String?
 
@@ -37,6 +39,7 @@ struct IDXFiles {
     }
     train = Pair(images: set.trainImages, labels: try set.file("train", "labels"))
     test = Pair(images: try set.file("test", "images"), labels: try set.file("test", "labels"))
+    folder = set.folder
     let mapping = set.split.map { "\(set.folder)/emnist-\($0)-mapping.txt" }
     self.mapping = mapping.flatMap { Self.exists($0) ? $0 : nil }
   }
@@ -46,10 +49,19 @@ struct IDXFiles {
     (path as NSString).lastPathComponent.contains("idx2-int")
   }
 
+  /// Those of a file beside the data, EMNIST's or another set's published ones, else numbers.
+  /// - Throws: `OctNetError.file` for a file of names that is none.
+  func classNames(trainingLabels labels: [UInt8]) throws(OctNetError) -> [String] {
+    let count = Int(labels.max() ?? 0) + 1
+    if let names = try IDXClassNames.names(count: count, in: folder) { return names }
+    if let names = try mappedNames(count: count) { return names }
+    return IDXClassNames.published(labels) ?? (0..<count).map(String.init)
+  }
+
   /// The first character of each class in EMNIST's mapping, rows of a label and of codes; `nil` without one. Labels that no
   /// row has (0 in `letters`) are called `N/A`, as by torchvision.
   /// - Throws: `OctNetError.file` for a mapping that is none.
-  func classNames(count: Int) throws(OctNetError) -> [String]? {
+  private func mappedNames(count: Int) throws(OctNetError) -> [String]? {
     guard let mapping else { return nil }
     var names = [String](repeating: "N/A", count: count)
     let text = String(decoding: try FileReader.bytes(of: mapping, limit: FileLimit.names), as: UTF8.self)

@@ -30,7 +30,7 @@ extension Comparison {
   }
 
   private static func evaluations(of group: RunGroup, _ names: [String]) -> [EvaluationResult] {
-    group.counted.compactMap { $0.results?.best?.evaluation }.filter { $0.classNames == names }
+    group.counted.compactMap(\.bestEvaluation).filter { $0.classNames == names }
   }
 
   /// The classes that the best run knows worst and best, for tables that would be too long.
@@ -81,7 +81,7 @@ extension Comparison {
         Column("images", csv: ["images"]), Column("of the class (%)", csv: ["share"]),
       ])
     for (label, prediction, images) in mistakes.prefix(names.count > Self.mostClassesShown ? 20 : 10) {
-      let share = Double(images) / Double(confusion[label].reduce(0, +))
+      let share = Double(images) / Double(best.evaluation.imageCount(of: label))
       table.add([
         .text(names[label]), .text(names[prediction]), .count(images),
         .number(share) { ReportNumber.percent($0, 1) },

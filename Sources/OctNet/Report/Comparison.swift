@@ -30,7 +30,7 @@ struct Comparison: Sendable {
     var best: (group: RunGroup, run: RunRecord, evaluation: EvaluationResult)?
     for group in groups {
       for run in group.counted {
-        guard let evaluation = run.results?.best?.evaluation, evaluation.images > 0 else { continue }
+        guard let evaluation = run.bestEvaluation, evaluation.images > 0 else { continue }
         if best.map({ evaluation.top1 > $0.evaluation.top1 }) ?? true { best = (group, run, evaluation) }
       }
     }

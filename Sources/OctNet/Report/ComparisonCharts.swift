@@ -4,18 +4,20 @@ extension Comparison {
   /// with a line for each group, a single one has both in one chart.
   var lineCharts: [LineChart] {
     guard runs.contains(where: { !$0.log.rows.isEmpty }) else { return [] }
+    let evaluated = evaluatedImages
     if groups.count == 1 {
       return [
         LineChart(
           name: "loss", title: "Loss", unit: .loss,
           series: [
-            series("training", 0, groups[0]) { $0.trainLoss }, series("test", 1, groups[0]) { $0.testLoss },
+            series("training", 0, groups[0]) { $0.trainLoss },
+            series(evaluated, 1, groups[0]) { $0.testLoss },
           ]),
         LineChart(
           name: "accuracy-curves", title: "Accuracy", unit: .fraction,
           series: [
             series("training", 0, groups[0]) { $0.trainAccuracy },
-            series("test", 1, groups[0]) { $0.testTop1 },
+            series(evaluated, 1, groups[0]) { $0.testTop1 },
           ]),
       ].map(Self.withoutEmptySeries).filter { !$0.series.isEmpty }
     }
@@ -28,10 +30,16 @@ extension Comparison {
     }
     return [
       chart("train-loss", "Training loss", .loss) { $0.trainLoss },
-      chart("test-loss", "Test loss", .loss) { $0.testLoss },
+      chart("test-loss", "\(evaluated.capitalizingFirst) loss", .loss) { $0.testLoss },
       chart("train-accuracy", "Training accuracy", .fraction) { $0.trainAccuracy },
-      chart("test-accuracy", "Test accuracy, top-1", .fraction) { $0.testTop1 },
+      chart("test-accuracy", "\(evaluated.capitalizingFirst) accuracy, top-1", .fraction) { $0.testTop1 },
     ].map(Self.withoutEmptySeries).filter { !$0.series.isEmpty }
+  }
+
+  /// What the epochs are evaluated on.
+  private var evaluatedImages: String {
+    let kinds = Set(runs.map(\.chosenOn))
+    return kinds == [.validation] ? "validation" : kinds == [.test] ? "test" : "test or validation"
   }
 
   private static func withoutEmptySeries(_ chart: LineChart) -> LineChart {
@@ -164,4 +172,8 @@ extension Comparison {
       classNames: best.evaluation.classNames,
       counts: best.evaluation.confusion)
   }
+}
+
+extension String {
+  fileprivate var capitalizingFirst: String { prefix(1).uppercased() + dropFirst() }
 }

@@ -91,8 +91,8 @@ enum SettingNames {
     "accumulationSteps": "batches per update", "emaDecay": "decay of averaged weights",
     "mixupAlpha": "mixup α", "evaluateEvery": "epochs per evaluation", "bestMetric": "best by",
     "earlyStoppingEpochs": "patience in epochs", "trainLimit": "training images at most",
-    "testLimit": "test images at most", "skipDamaged": "damaged images left out",
-    "exifOrientation": "turned as EXIF says", "data": "data",
+    "validation": "validation images", "testLimit": "test images at most",
+    "skipDamaged": "damaged images left out", "exifOrientation": "turned as EXIF says", "data": "data",
   ]
 
   /// Settings without a name of their own keep that of `config.json`.

@@ -18,6 +18,12 @@ struct Headline: Sendable {
     } else {
       sentence = "No evaluation on the test images has been done yet."
     }
+    if comparison.best == nil, let chosen = runs.compactMap(\.chosen).max(by: { $0.top1 < $1.top1 }) {
+      numbers.append(
+        Number(
+          name: "Best validation accuracy so far, top-1", value: ReportNumber.percent(chosen.top1) + " %",
+          remark: "epoch \(chosen.epoch)"))
+    }
     let unfinished = runs.count { !$0.isComplete }
     numbers.append(
       Number(
@@ -32,9 +38,11 @@ struct Headline: Sendable {
 
   private static func sentence(_ comparison: Comparison, best: RunGroup, accuracy: Spread) -> String {
     let n = accuracy.count
+    let isChosenApart = best.counted.allSatisfy { $0.chosenOn == .validation }
     let percent = ReportNumber.percent(accuracy) + " %"
     let scope =
-      n > 1 ? "in the mean of \(n) runs" : best.counted.first?.best.map { "after epoch \($0.epoch)" } ?? ""
+      (n > 1 ? "in the mean of \(n) runs" : best.counted.first?.best.map { "after epoch \($0.epoch)" } ?? "")
+      + (isChosenApart ? ", chosen on validation images" : "")
     let progress = best.isProvisional ? " so far" : ""
     guard comparison.groups.count > 1 else {
       return "\(best.label) recognises \(percent) of the test images\(progress), \(scope)."
@@ -102,6 +110,18 @@ struct Headline: Sendable {
     add(runs.filter { !$0.isComplete }, "is unfinished", "are unfinished")
     if comparison.groups.contains(where: { !$0.isProvisional && $0.runs.contains { !$0.isComplete } }) {
       notes.append("Means are over the complete runs of a setting.")
+    }
+    add(
+      runs.filter { $0.chosenOn == .test && $0.best != nil },
+      "has chosen its best epoch on the test images, whose accuracy then flatters; --validation holds back training "
+        + "images for that",
+      "have chosen their best epoch on the test images, whose accuracy then flatters; --validation holds back training "
+        + "images for that")
+    let unscored = runs.compactMap { $0.bestEvaluation }.reduce(0) { $0 + $1.unscoredImages }
+    if unscored > 0 {
+      notes.append(
+        "\(counted(unscored, "test image")) got logits that are not finite numbers and count as wrong; confusions leave "
+          + "them out.")
     }
     add(
       runs.filter { $0.results == nil },

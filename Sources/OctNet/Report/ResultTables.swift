@@ -9,6 +9,7 @@ extension Comparison {
   var accuracyTable: ReportTable? {
     guard groups.contains(where: { $0.bestTop1 != nil }) else { return nil }
     // With five classes or fewer every image is among the first five.
+    let hasValidation = runs.contains { $0.chosenOn == .validation }
     let hasTop5 = runs.contains { ($0.best?.top5 ?? 1) < 1 }
     var columns = [
       Self.label, Column("n", csv: ["n"]),
@@ -16,6 +17,10 @@ extension Comparison {
       Column("last top-1 (%)", csv: ["last_top1_mean", "last_top1_deviation"]),
     ]
     if hasTop5 { columns.append(Column("last top-5 (%)", csv: ["last_top5_mean", "last_top5_deviation"])) }
+    if hasValidation {
+      columns.append(
+        Column("validation top-1 (%)", csv: ["validation_top1_mean", "validation_top1_deviation"]))
+    }
     columns.append(Column("last test loss", csv: ["last_test_loss_mean", "last_test_loss_deviation"]))
     var table = ReportTable(
       "accuracy",
@@ -30,6 +35,10 @@ extension Comparison {
         .spread(group.lastTop1) { ReportNumber.percent($0) },
       ]
       if hasTop5 { row.append(.spread(group.spread { $0.last?.top5 }) { ReportNumber.percent($0) }) }
+      if hasValidation {
+        let chosen = group.spread { $0.chosenOn == .validation ? $0.chosen?.top1 : nil }
+        row.append(.spread(chosen) { ReportNumber.percent($0) })
+      }
       row.append(.spread(group.spread { $0.last?.loss }) { ReportNumber.fixed($0, 3) })
       row[0].values = [group.label]
       table.add(row)
@@ -39,7 +48,7 @@ extension Comparison {
 
   private var accuracyNote: String {
     var sentences: [String] = []
-    let images = Set(runs.compactMap { $0.results?.last?.evaluation.images })
+    let images = Set(runs.compactMap { $0.bestEvaluation?.images })
     if let count = images.first, images.count == 1 {
       sentences.append(counted(count, "image") + ".")
     }
@@ -48,7 +57,18 @@ extension Comparison {
     } else if groups.count > 1 {
       sentences.append("One run each.")
     }
-    sentences.append("Best: the evaluation that best.safetensors is from.")
+    let kinds = Set(runs.map(\.chosenOn))
+    if kinds.contains(.test) {
+      sentences.append(
+        "Best: the evaluation that best.safetensors is from"
+          + (kinds.count > 1 ? ", where the test images chose it." : ".")
+      )
+    }
+    if kinds.contains(.validation) {
+      sentences.append(
+        "Best, where validation images chose it: best.safetensors on the test images, once, at the run's end; the epochs "
+          + "before are evaluated on the validation images only.")
+    }
     if groups.contains(where: \.isUnfinished) { sentences.append("* No run of this setting is complete.") }
     return sentences.joined(separator: " ")
   }

@@ -41,14 +41,30 @@ struct RunRecord: Sendable {
   /// Finished ones.
   var epochs: Int { results?.epochs ?? log.rows.last?.epoch ?? 0 }
 
-  /// What `best.safetensors` reaches.
+  /// Which images chose the best epoch.
+  var chosenOn: EvaluationImages {
+    results.map { $0.chosenOn ?? .test } ?? (configuration.validation == nil ? .test : .validation)
+  }
+
+  /// What `best.safetensors` reaches on the test images; with validation images it is known at the end only.
   var best: Score? {
+    guard chosenOn == .test else { return results?.test.map(Self.score) }
     if let score = results?.best { return Self.score(score) }
     return evaluated.max { $0.top1 < $1.top1 }
   }
 
-  /// The latest evaluation.
+  /// The evaluation on the test images that `best` is from, with its confusion.
+  var bestEvaluation: EvaluationResult? { results?.bestOnTest?.evaluation }
+
+  /// What `best.safetensors` reaches on the images that chose it.
+  var chosen: Score? {
+    if chosenOn == .test { return best }
+    return results?.best.map(Self.score) ?? evaluated.max { $0.top1 < $1.top1 }
+  }
+
+  /// The latest evaluation on the test images; `nil` where epochs are evaluated on others.
   var last: Score? {
+    guard chosenOn == .test else { return nil }
     if let score = results?.last { return Self.score(score) }
     return evaluated.last
   }

@@ -76,7 +76,7 @@ public struct Study: Sendable {
     let earlier = try TrainingConfiguration(path: directory.configurationPath)
     do throws(OctNetError) {
       let resumption = try Resumption(results, batch: 0, earlier: earlier, now: run.configuration)
-      return resumption.isDone ? .finished : .begun(epochs: results.epochs)
+      return resumption.isDone && !results.isTestDue ? .finished : .begun(epochs: results.epochs)
     } catch { throw OctNetError.file(path: directory.path, error.description) }
   }
 
@@ -84,7 +84,7 @@ public struct Study: Sendable {
   ///
   /// - Throws: what `Trainer` and `TrainingState` throw.
   public func trainer(
-    for run: StudyConfiguration.PlannedRun, data: DataSplit,
+    for run: StudyConfiguration.PlannedRun, data: DataSplit, classesByNumber: Bool = false,
     onEvent: @escaping (TrainingEvent) -> Void = { _ in }
   ) throws -> Trainer {
     guard let model = run.configuration.model else {
@@ -98,6 +98,6 @@ public struct Study: Sendable {
       network: try model.makeNetwork(seed: run.configuration.seed), configuration: run.configuration,
       data: data, directory: directory,
       resuming: hasState ? try TrainingState(path: directory.statePath) : nil,
-      onEvent: onEvent)
+      classesByNumber: classesByNumber, onEvent: onEvent)
   }
 }

@@ -11,7 +11,7 @@ public struct RunResults: Codable, Equatable, Sendable {
     case stoppedEarly
   }
 
-  /// An evaluation on the test images.
+  /// An evaluation.
   public struct Score: Codable, Equatable, Sendable {
     /// After how many epochs.
     public var epoch: Int
@@ -26,10 +26,14 @@ public struct RunResults: Codable, Equatable, Sendable {
   public var outcome: Outcome
   /// Finished epochs.
   public var epochs: Int
-  /// What `best.safetensors` reaches, `nil` before the first evaluation.
+  /// What `best.safetensors` reaches on the images that chose it, `nil` before the first evaluation.
   public var best: Score?
-  /// The latest evaluation.
+  /// The latest evaluation on those images.
   public var last: Score?
+  /// Which images those are; `nil` means the test images.
+  public var chosenOn: EvaluationImages?
+  /// What `best.safetensors` reaches on the test images, where it was chosen on others; `nil` before the run's end.
+  public var test: Score?
   /// The epoch from which early stopping counts anew: where a run that it had ended went on with more epochs.
   public var patienceFrom: Int?
 

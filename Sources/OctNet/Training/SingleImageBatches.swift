@@ -22,7 +22,8 @@ extension TrainingConfiguration {
   /// - Throws: `OctNetError.configuration` for the first that does not fit.
   public func validate(training graph: Graph, on data: DataSplit) throws(OctNetError) {
     try validate()
-    try validateBatches(of: graph, images: min(data.train.count, trainLimit ?? data.train.count))
+    let train = try RunImages(data, self).data.train
+    try validateBatches(of: graph, images: min(train.count, trainLimit ?? train.count))
   }
 }
 

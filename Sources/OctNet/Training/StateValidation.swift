@@ -65,6 +65,18 @@ extension EvaluationResult {
       }
       total = sum
     }
+    if let unscored {
+      guard unscored.count == classes, unscored.allSatisfy({ (0...images).contains($0) }) else {
+        throw .init("\(key).unscored", "expected counts of images for \(classes) classes, found others")
+      }
+      for count in unscored {
+        let (sum, overflow) = total.addingReportingOverflow(count)
+        guard !overflow else {
+          throw .init("\(key).unscored", "expected counts of \(images) images, found \(count)")
+        }
+        total = sum
+      }
+    }
     guard total == images else {
       throw .init("\(key).confusion", "expected counts of \(images) images in all, found \(total)")
     }
@@ -84,12 +96,15 @@ extension RunResults {
   /// - Throws: for epochs that do not fit each other, and evaluations that are none.
   func validate() throws(StateValidation.Failure) {
     try StateValidation.number(epochs, in: 0...StateValidation.mostEpochs, "epochs")
-    for (key, score) in [("best", best), ("last", last)] {
+    for (key, score) in [("best", best), ("last", last), ("test", test)] {
       guard let score else { continue }
       guard (1...max(1, epochs)).contains(score.epoch), epochs > 0 else {
         throw .init("\(key).epoch", "expected one of the \(epochs) epochs, found \(score.epoch)")
       }
       try score.evaluation.validate("\(key).evaluation")
+    }
+    guard test == nil || (chosenOn == .validation && test?.epoch == best?.epoch) else {
+      throw .init("test.epoch", "expected that of the best evaluation on validation images, found another")
     }
     if let patienceFrom { try StateValidation.number(patienceFrom, in: 0...epochs, "patienceFrom") }
     if let best, let last, best.epoch > last.epoch {

@@ -7,6 +7,7 @@ public final class Trainer {
   public let network: Network
   public private(set) var position: TrainingPosition
 
+  /// Under the run's class names and numbers; with `validation` the images held back for it.
   public let data: DataSplit
   public let directory: RunDirectory?
   /// Why the run that was resumed is done already, `nil` where there is something to train.
@@ -16,6 +17,7 @@ public final class Trainer {
   private let updater: WeightUpdater
   private let loader: BatchLoader
   private let plan: EpochPlan
+  private let images: RunImages
   /// Of the directory, from here to the end of `run`.
   private let lock: RunLock?
   private var notes: [String] = []
@@ -27,21 +29,28 @@ public final class Trainer {
   private var learningRate = 0.0
   /// What the state's file holds.
   private var savedPosition: TrainingPosition?
+  /// Without a directory, the weights that will be scored on the test images.
+  private var bestNetwork: Network?
 
   /// - Parameters:
   ///   - network: usually `configuration.model`'s `makeNetwork(seed:)`; trained in place.
   ///   - directory: where to write; `nil` writes nothing. It is locked until `run` returns or the trainer is gone.
   ///   - state: goes on where this state was written; its weights replace the network's.
+  ///   - classesByNumber: where a resumed run gets data with other class names, takes its classes by number.
   ///   - onEvent: called on the caller's thread.
   /// - Throws: `OctNetError` for settings, data and state that do not fit each other, before anything is written; for a
   ///   directory in which another process is at work, and for a `config.json` that cannot be written.
   public init(
     network: Network, configuration: TrainingConfiguration, data: DataSplit, directory: RunDirectory? = nil,
-    resuming state: TrainingState? = nil, onEvent: @escaping (TrainingEvent) -> Void = { _ in }
+    resuming state: TrainingState? = nil, classesByNumber: Bool = false,
+    onEvent: @escaping (TrainingEvent) -> Void = { _ in }
   ) throws {
     try configuration.validate()
-    try network.check(fits: data.train, normalization: configuration.normalization)
-    try network.check(fits: data.test, normalization: configuration.normalization)
+    images = try RunImages(data, configuration, continuing: state, classesByNumber: classesByNumber)
+    let data = images.data
+    for part in [data.train, data.validation, data.test].compactMap({ $0 }) {
+      try network.check(fits: part, normalization: configuration.normalization)
+    }
     self.configuration = configuration
     self.network = network
     self.data = data
@@ -70,9 +79,11 @@ public final class Trainer {
     position = state?.position ?? TrainingPosition()
     log = state?.log ?? TrainingLog()
     results = state?.results ?? RunResults()
+    if images.chosenOn == .validation { results.chosenOn = .validation }
+    notes += images.notes
 
-    let images = loader.sampleCount
-    guard images > 0 else { throw OctNetError.configuration(key: "data", "the training set is empty") }
+    let imageCount = loader.sampleCount
+    guard imageCount > 0 else { throw OctNetError.configuration(key: "data", "the training set is empty") }
     guard plan.updates(epochs: configuration.epochs, batches: 0) != nil else {
       throw OctNetError.configuration(
         key: "epochs",
@@ -81,10 +92,12 @@ public final class Trainer {
     var resumption: Resumption?
     if let state {
       try configuration.validate(continuing: state.configuration)
-      guard state.position.epochImages == images else {
+      guard state.position.epochImages == imageCount else {
         throw OctNetError.configuration(
-          key: "data", "the run began with \(state.position.epochImages) training images, found \(images)")
+          key: "data",
+          "the run began with \(state.position.epochImages) training images, found \(imageCount)")
       }
+      try images.check(continuing: state)
       resumption = try Resumption(
         results, batch: position.batch, earlier: state.configuration, now: configuration)
       try state.validate(plan, isDone: resumption?.isDone == true, path: directory?.statePath ?? "state")
@@ -95,19 +108,19 @@ public final class Trainer {
       } catch { throw error.naming(directory?.statePath) }
     }
     switch resumption {
-    case .nothingToDo(let reason): nothingToDo = reason
+    case .nothingToDo(let reason): nothingToDo = results.isTestDue ? nil : reason
     case .goesOn(let patienceFrom):
       nothingToDo = nil
-      (results.outcome, results.patienceFrom) = (.unfinished, patienceFrom)
+      (results.outcome, results.patienceFrom, results.test) = (.unfinished, patienceFrom, nil)
     case nil: nothingToDo = nil
     }
-    position.epochImages = images
+    position.epochImages = imageCount
     updatedPosition = position
     if nothingToDo == nil {
-      try configuration.validateBatches(of: network.graph, images: images)
+      try configuration.validateBatches(of: network.graph, images: imageCount)
       if plan.leftOut > 0 {
         notes.append(
-          "1 of \(images) training images, another one each epoch, is left out: a batch of one has no statistics "
+          "1 of \(imageCount) training images, another one each epoch, is left out: a batch of one has no statistics "
             + "where maps are one pixel")
       }
     }
@@ -142,6 +155,7 @@ public final class Trainer {
         try finishEpoch(shouldStop: shouldStop)
         if !isDone { try stopIfAsked(shouldStop) }
       }
+      try scoreOnTest(shouldStop: shouldStop)
     } catch is StopRequest {
       isInterrupted = true
       if savedPosition != position { try writeState() }
@@ -158,7 +172,8 @@ public final class Trainer {
       configuration: configuration, parameters: network.graph.parameters.reduce(0) { $0 + $1.count },
       trainImages: position.epochImages,
       testImages: min(data.test.count, configuration.testLimit ?? data.test.count),
-      stepsPerEpoch: stepsPerEpoch, position: position, directory: directory?.path, notes: notes,
+      validationImages: data.validation?.count, stepsPerEpoch: stepsPerEpoch, position: position,
+      directory: directory?.path, notes: notes,
       warnings: [lock?.warning].compactMap { $0 })
   }
 
@@ -262,12 +277,13 @@ public final class Trainer {
     let epoch = position.epoch + 1
     let isDue = epoch % configuration.evaluateEvery == 0 || epoch == configuration.epochs
     let test =
-      isDue ? try evaluate(data.test, limit: configuration.testLimit, shouldStop: shouldStop) : nil
+      isDue ? try evaluate(evaluatedNetwork, on: images.chosenOn, shouldStop: shouldStop) : nil
     let isBest = keepScore(test, epoch: epoch)
     let report = EpochReport(
       epoch: epoch, epochs: configuration.epochs, trainLoss: position.lossSum / Double(position.images),
       trainAccuracy: Double(position.correct) / Double(position.images), test: test,
-      learningRate: learningRate, seconds: position.seconds, imagesPerSecond: imagesPerSecond, isBest: isBest)
+      evaluatedOn: images.chosenOn, learningRate: learningRate, seconds: position.seconds,
+      imagesPerSecond: imagesPerSecond, isBest: isBest)
 
     var next = position
     next.epoch += 1
@@ -282,10 +298,12 @@ public final class Trainer {
   }
 
   private func evaluate(
-    _ dataset: any Dataset, limit: Int?, shouldStop: () throws -> Bool
+    _ network: Network, on part: EvaluationImages, shouldStop: () throws -> Bool
   ) throws -> EvaluationResult {
+    let dataset = part == .validation ? data.validation ?? data.test : data.test
+    let limit = part == .test ? configuration.testLimit : nil
     var evaluator = Evaluator(
-      network: evaluatedNetwork, normalization: configuration.normalization,
+      network: network, normalization: configuration.normalization,
       batchSize: configuration.batchSize, threads: configuration.threads)
     evaluator.leavesHeadroom = false
     return try evaluator.evaluate(dataset, limit: limit) { done, total in
@@ -310,7 +328,24 @@ public final class Trainer {
       return false
     }
     results.best = score
+    if directory == nil && images.chosenOn == .validation { bestNetwork = Network(copying: evaluatedNetwork) }
     return true
+  }
+
+  /// The last of a run with validation images: the weights that those chose, on the test images. Where it is cut short,
+  /// it begins again when the run goes on.
+  private func scoreOnTest(shouldStop: () throws -> Bool) throws {
+    guard results.isTestDue, let best = results.best else { return }
+    var chosen = evaluatedNetwork
+    if best.epoch != position.epoch {
+      chosen = bestNetwork ?? Network(copying: chosen)
+      if let directory { try Checkpoint(path: directory.bestPath).load(into: chosen) }
+    }
+    results.test = RunResults.Score(
+      epoch: best.epoch, evaluation: try evaluate(chosen, on: .test, shouldStop: shouldStop))
+    guard let directory else { return }
+    try writeState()
+    try results.write(to: directory.resultsPath)
   }
 
   // MARK: Files
@@ -333,7 +368,8 @@ public final class Trainer {
     try log.write(to: directory)
     let checkpoint = Checkpoint(
       model: configuration.model, dataName: configuration.data, classNames: data.train.classNames,
-      normalization: configuration.normalization, state: evaluatedNetwork.stateDictionary())
+      labelFingerprint: images.labels.fingerprint, normalization: configuration.normalization,
+      state: evaluatedNetwork.stateDictionary())
     for path in isBest ? [directory.lastPath, directory.bestPath] : [directory.lastPath] {
       try checkpoint.write(to: path)
       onEvent(.checkpointWritten(path: path))
@@ -345,8 +381,9 @@ public final class Trainer {
   private func writeState() throws {
     guard let directory else { return }
     let state = TrainingState(
-      configuration: configuration, position: position, log: log, results: results, network: network,
-      optimizer: updater.optimizer, average: updater.average?.network)
+      configuration: configuration, position: position, log: log, results: results,
+      labels: images.labels, network: network, optimizer: updater.optimizer, average: updater.average?.network
+    )
     try state.write(to: directory.statePath)
     savedPosition = position
     onEvent(.checkpointWritten(path: directory.statePath))

@@ -33,6 +33,10 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   /// Of images in folders: go on without damaged ones, and turn them as EXIF says; `nil` is no.
   public var skipDamaged: Bool?
   public var exifOrientation: Bool?
+  /// Training images held back to choose the best epoch and to stop early, so that the test images are seen once, at the
+  /// end: how many, or below 1 which share. `nil` holds back none; then the data's own validation images choose, or the
+  /// test images where it has none.
+  public var validation: Double?
   /// Epochs from one evaluation on the test images to the next; the last epoch is always evaluated.
   public var evaluateEvery: Int
   /// Which weights are the best.
@@ -52,7 +56,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     mixupAlpha: Double? = nil, normalization: Normalization, seed: UInt64 = 1, threads: Int,
     trainLimit: Int? = nil, testLimit: Int? = nil, evaluateEvery: Int = 1, bestMetric: BestMetric = .top1,
     earlyStoppingEpochs: Int? = nil, checkpointEverySteps: Int? = nil, initialWeights: String? = nil,
-    skipDamaged: Bool? = nil, exifOrientation: Bool? = nil
+    skipDamaged: Bool? = nil, exifOrientation: Bool? = nil, validation: Double? = nil
   ) {
     self.model = model
     self.initialWeights = initialWeights
@@ -76,6 +80,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.testLimit = testLimit
     self.skipDamaged = skipDamaged
     self.exifOrientation = exifOrientation
+    self.validation = validation
     self.evaluateEvery = evaluateEvery
     self.bestMetric = bestMetric
     self.earlyStoppingEpochs = earlyStoppingEpochs
@@ -112,6 +117,13 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
       ("augmentation.cropPadding", augmentation.cropPadding, SettingBounds.cropPadding),
     ] as [(String, Int?, ClosedRange<Int>)] {
       try SettingBounds.check(value, in: bounds, key)
+    }
+    if let amount = validation {
+      guard amount > 0, amount < 1 || (amount == amount.rounded() && amount <= 1e9) else {
+        throw OctNetError.configuration(
+          key: "validation",
+          "expected a share above 0 and below 1, or a number of images, found \(format(amount, digits: 8))")
+      }
     }
     guard weightDecay >= 0, weightDecay.isFinite else {
       throw OctNetError.configuration(key: "weightDecay", "expected 0 or more, found \(weightDecay)")

@@ -3,7 +3,7 @@ public enum TrainingEvent: Sendable {
   case runStarted(RunReport)
   /// After every step.
   case step(StepReport)
-  /// Images of the test set done so far.
+  /// Images of the set that is evaluated done so far.
   case evaluating(done: Int, total: Int)
   case epochFinished(EpochReport)
   case checkpointWritten(path: String)
@@ -18,6 +18,8 @@ public struct RunReport: Sendable {
   public var parameters: Int
   public var trainImages: Int
   public var testImages: Int
+  /// That choose the best epoch; `nil` where the test images do.
+  public var validationImages: Int?
   public var stepsPerEpoch: Int
   /// Not at zero where the run is resumed.
   public var position: TrainingPosition
@@ -53,8 +55,9 @@ public struct EpochReport: Sendable {
   /// Mean over the images, each with the weights of its step.
   public var trainLoss: Double
   public var trainAccuracy: Double
-  /// `nil` after an epoch without an evaluation.
+  /// On `evaluatedOn`; `nil` after an epoch without an evaluation.
   public var test: EvaluationResult?
+  public var evaluatedOn = EvaluationImages.test
   /// Of the epoch's last step.
   public var learningRate: Double
   /// Training only, without the evaluation.
