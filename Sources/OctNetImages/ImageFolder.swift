@@ -51,14 +51,14 @@
       var train = try listing(of: layout.train ?? layout.test)
       let known = train.classes
       if let limit = options.trainLimit { train.keep(limit) }
-      var others: [ClassListing] = []
-      for half in [layout.test] + (layout.validation.map { [$0] } ?? []) {
-        var other = try listing(of: half, known: known)
-        if let limit = options.testLimit { other.keep(limit) }
-        others.append(other)
-      }
-      let (sets, notes) = try load([train] + others)
-      let split = DataSplit(train: sets[0], test: sets[1], normalization: Normalization(measuring: sets[0]))
+      var test = try listing(of: layout.test, known: known)
+      if let limit = options.testLimit { test.keep(limit) }
+      var listings = [train, test]
+      if let validation = layout.validation { listings.append(try listing(of: validation, known: known)) }
+      let (sets, notes) = try load(listings)
+      let split = DataSplit(
+        train: sets[0], test: sets[1], validation: sets.count > 2 ? sets[2] : nil,
+        normalization: Normalization(measuring: sets[0]))
       return Loaded(value: split, notes: notes)
     }
 

@@ -79,7 +79,8 @@ struct PredictCommand: ParsableCommand {
           let classes = predictor.probabilities(of: image)
           guard classes.allSatisfy(\.isFinite) else {
             throw OctNetError.file(
-              path: path, "the network gives logits that are not finite numbers, and so no prediction")
+              path: path.description,
+              "the network gives logits that are not finite numbers, and so no prediction")
           }
           results.append(
             Prediction(

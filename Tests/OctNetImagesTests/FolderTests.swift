@@ -215,10 +215,12 @@
       try tree.image("val/a/1.png", 1)
       #expect(try values(folder(tree).test().value) == [1])
       try tree.image("train/a/1.png", 0)
-      #expect(try values(folder(tree).split().value.test) == [1])
+      let two = try folder(tree).split().value
+      #expect(values(two.test) == [1] && two.validation == nil)
       try tree.image("test/a/1.png", 2)
       let split = try folder(tree).split().value
-      #expect(values(split.test) == [2])
+      let validation = try #require(split.validation)
+      #expect(values(split.test) == [2] && values(validation) == [1])
       #expect(try values(folder(tree).test().value) == [2])
       try tree.image("valid/a/1.png", 1)
       #expect(
