@@ -12,6 +12,8 @@ let package = Package(
   name: "OctNet",
   products: [
     .library(name: "OctNet", targets: ["OctNet"]),
+    .library(name: "OctNetInference", targets: ["OctNetInference"]),
+    .library(name: "OctNetImages", targets: ["OctNetImages"]),
     .library(name: "OctNetTensorBoard", targets: ["OctNetTensorBoard"]),
     .executable(name: "octcli", targets: ["octcli"]),
   ],
@@ -33,7 +35,25 @@ let package = Package(
       name: "CKernels",
       cSettings: [kernelFlags],
       linkerSettings: [.linkedLibrary("omp5", .when(platforms: [.linux]))]),
-    .target(name: "OctNet", dependencies: ["CKernels"]),
+    .target(name: "OctNetSupport"),
+    .target(name: "OctNetCore", dependencies: ["OctNetSupport", "CKernels"]),
+    .target(name: "OctNetModels", dependencies: ["OctNetCore"]),
+    .target(name: "OctNetCheckpoint", dependencies: ["OctNetModels"]),
+    // What a server links: neither training nor data, studies or reports.
+    .target(
+      name: "OctNetInference",
+      dependencies: ["OctNetSupport", "OctNetCore", "OctNetModels", "OctNetCheckpoint"]),
+    .target(name: "OctNetData", dependencies: ["OctNetCore"]),
+    .target(name: "OctNetTraining", dependencies: ["OctNetCheckpoint", "OctNetData"]),
+    .target(name: "OctNetBenchmark", dependencies: ["OctNetTraining"]),
+    .target(name: "OctNetStudy", dependencies: ["OctNetBenchmark"]),
+    .target(name: "OctNetReport", dependencies: ["OctNetTraining"]),
+    // All of them, by one import.
+    .target(
+      name: "OctNet",
+      dependencies: [
+        "OctNetInference", "OctNetData", "OctNetTraining", "OctNetBenchmark", "OctNetStudy", "OctNetReport",
+      ]),
     // Apart, so that who links OctNet alone builds no swift-protobuf.
     .target(
       name: "OctNetTensorBoard",

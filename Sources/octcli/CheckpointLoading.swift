@@ -34,38 +34,26 @@ extension Checkpoint.Use {
   func advice(_ mismatch: StateMismatch) -> String? {
     switch mismatch.cause {
     case .noClassifier: return "give it one with: octcli train --weights"
-    case .architecture(let file, let network):
-      var flags = Self.flags(for: file, insteadOf: network)
+    case .architecture(_, _, let settings):
       switch self {
       case .scoring(isNamed: false), .prediction(isNamed: false): return nil
-      case .start, .scoring: break
-      case .prediction:
-        if let classes = file.classes, classes != network.classes { flags += ["--classes", "\(classes)"] }
+      // Their classes are those of the data.
+      case .start, .scoring: return Self.advice(settings.filter { $0.key != "classes" })
+      case .prediction: return Self.advice(settings)
       }
-      return flags.isEmpty ? nil : "try \(flags.joined(separator: " "))"
     default: return nil
     }
   }
 
-  /// Empty where no flags make a network of these traits.
-  private static func flags(for file: ResNetTraits, insteadOf network: ResNetTraits) -> [String] {
-    guard let depth = file.depth, file.additions.isEmpty, file.width == depth.stemChannels,
-      file.groups == 1, let stem = file.stem
-    else { return [] }
-    var flags: [String] = []
-    if depth != network.depth { flags += ["--model", depth.rawValue] }
-    if let alpha = file.alpha, alpha != network.alpha { flags += ["--alpha", alpha == 0 ? "0" : "\(alpha)"] }
-    // The stem follows the model's name.
-    let usual: Stem = depth.isCIFAR ? .cifar : .imagenet
-    if stem != network.stem || (depth != network.depth && stem != usual) {
-      flags += ["--stem", stem.rawValue]
+  private static func advice(_ settings: [StateMismatch.Setting]) -> String? {
+    let flags = settings.flatMap { setting in
+      switch setting.key {
+      case "name": return ["--model", setting.value]
+      case "lowToHigh": return ["--no-low-to-high"]
+      case "highToLow": return ["--no-high-to-low"]
+      default: return ["--" + setting.key, setting.value]
+      }
     }
-    guard file.alpha != 0 else { return flags }
-    if let variant = file.variant, variant != network.variant ?? .paper {
-      flags += ["--variant", variant.rawValue]
-    }
-    if file.lowToHigh == false, network.lowToHigh != false { flags.append("--no-low-to-high") }
-    if file.highToLow == false, network.highToLow != false { flags.append("--no-high-to-low") }
-    return flags
+    return flags.isEmpty ? nil : "try \(flags.joined(separator: " "))"
   }
 }

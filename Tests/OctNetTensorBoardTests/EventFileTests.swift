@@ -2,7 +2,7 @@ import Foundation
 import SwiftProtobuf
 import Testing
 
-@testable import OctNet
+import OctNet
 @testable import OctNetTensorBoard
 
 struct EventFileTests {

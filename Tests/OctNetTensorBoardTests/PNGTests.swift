@@ -1,6 +1,6 @@
 import Testing
 
-@testable import OctNet
+import OctNet
 @testable import OctNetTensorBoard
 
 struct PNGTests {

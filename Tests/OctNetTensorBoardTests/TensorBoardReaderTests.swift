@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
 @testable import OctNetTensorBoard
 
 /// A Python that has TensorBoard.

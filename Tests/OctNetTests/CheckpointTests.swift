@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
 
 @Suite struct CheckpointTests {
   let directory: TemporaryDirectory

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetData
 
 struct ClassMappingTests {
   private func mapping(

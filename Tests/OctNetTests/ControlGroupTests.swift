@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetSupport
 
 /// Threads and memory from trees of files as Linux shows them.
 struct ControlGroupTests {

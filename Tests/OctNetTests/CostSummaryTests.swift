@@ -1,6 +1,7 @@
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetCore
 
 /// The published costs of Oct-ResNet-50 at 224×224 with 1000 classes, to the unit.
 @Suite struct CostSummaryTests {

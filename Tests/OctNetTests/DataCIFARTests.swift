@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetData
 
 /// Small data sets in CIFAR's layout whose every byte is known.
 struct CIFARTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import OctNet
+import OctNet
 
 struct IDXTests {
   static func file(type: UInt8 = 8, sizes: [UInt32], values: [UInt8]) -> [UInt8] {

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetData
 
 struct DataLoaderTests {
   /// 23 images of 5 × 4 × 2 with a class each; pixel values tell image, row, column and channel apart.

@@ -1,7 +1,11 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
+@testable import OctNetReport
+@testable import OctNetData
+@testable import OctNetCheckpoint
 
 struct SyntheticImagesTests {
   static let images = SyntheticImages(seed: 1).images("test", count: 200)

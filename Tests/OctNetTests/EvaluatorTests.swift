@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
 
 @Suite struct EvaluatorTests {
   let directory: TemporaryDirectory

@@ -1,7 +1,9 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetReport
+@testable import OctNetData
 
 /// Files that are no files, and files that would take all memory.
 @Suite struct FileLimitTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import OctNet
+import OctNet
 
 @Suite struct FilePathTests {
   private let invalid = FilePath(bytes: [0x63, 0xe9, 0x2f, 0xff])

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
 
 /// Files that are given for a safetensors file and are something else.
 @Suite struct ForeignFormatTests {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
 
 /// MNIST and its descendants as people really have them.
 @Suite struct IDXFilesTests {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
 
 /// Keys and shapes of state dictionaries: those of the public PyTorch networks, in their order.
 @Suite struct KeyTests {

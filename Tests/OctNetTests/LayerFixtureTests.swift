@@ -1,6 +1,6 @@
 import Testing
 
-@testable import OctNet
+import OctNet
 
 /// Layers beyond those of ResNets against PyTorch's, forward and backward, with and without fusion.
 @Suite struct LayerFixtureTests {

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetCore
 
 @Suite struct MemoryPlannerTests {
   typealias Request = MemoryPlanner.Request

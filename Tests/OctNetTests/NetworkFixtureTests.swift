@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
 
 /// Whole networks against PyTorch in float64: logits, loss, the gradient of every parameter and the running
 /// statistics, from weights that both sides draw from the keys' hashes.

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import OctNet
+import OctNet
 
 /// `OctConv2d` against PyTorch in all its forms: strides, variants, downsampling, path switches, groups, odd
 /// sizes; outputs and the gradients of inputs and weights, with and without fusion.

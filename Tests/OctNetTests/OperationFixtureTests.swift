@@ -1,7 +1,7 @@
 import CKernels
 import Testing
 
-@testable import OctNet
+import OctNet
 
 /// Every kernel against PyTorch, forward and backward.
 ///

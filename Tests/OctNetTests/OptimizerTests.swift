@@ -1,7 +1,10 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
+@testable import OctNetSupport
+@testable import OctNetCheckpoint
 
 /// Update rules against their formulas in double precision, on the parameters of a whole network.
 @Suite struct OptimizerTests {

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetCore
 
 /// Maps that are made again for backward are the same maps, and memory shrinks.
 @Suite struct RecomputationTests {

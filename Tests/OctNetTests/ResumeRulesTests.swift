@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
 
 /// What resuming a run that has ended, or with other settings, does and says.
 @Suite struct ResumeRulesTests {

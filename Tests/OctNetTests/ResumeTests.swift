@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
 
 /// A run that was stopped and goes on ends with the bits of one that was not.
 @Suite struct ResumeTests {

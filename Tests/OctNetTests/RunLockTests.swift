@@ -1,7 +1,9 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
+@testable import OctNetReport
 
 /// One process, or one trainer, works in a directory at a time.
 @Suite struct RunLockTests {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
 
 @Suite struct SafetensorsTests {
   let directory: TemporaryDirectory

@@ -1,6 +1,9 @@
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
+@testable import OctNetCheckpoint
+@testable import OctNetCore
 
 /// Training and inference sessions on whole networks: fusion, threads and batches change nothing.
 @Suite struct SessionTests {

@@ -1,6 +1,8 @@
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
+@testable import OctNetData
 
 /// Norms over maps of one pixel, and the batches of one image that they cannot learn from.
 @Suite struct SingleImageBatchTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import OctNet
+import OctNet
 
 /// State dictionaries that are not exactly the network's own, and what is done to them.
 @Suite struct StateFittingTests {

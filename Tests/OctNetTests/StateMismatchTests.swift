@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetCheckpoint
 
 /// Why a file does not fit, in one short line.
 @Suite struct StateMismatchTests {

@@ -1,7 +1,11 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
+@testable import OctNetReport
+@testable import OctNetCore
+@testable import OctNetCheckpoint
 
 /// States and results that no training leaves behind.
 @Suite struct StateValidationTests {

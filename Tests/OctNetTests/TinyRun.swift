@@ -1,6 +1,6 @@
 import Testing
 
-@testable import OctNet
+import OctNet
 
 /// Noisy 6×6 images whose class shows in the colour.
 struct TinyImages: Dataset {

@@ -1,7 +1,9 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
+@testable import OctNetData
 
 /// Accumulation, averages, mixing, and when a run evaluates and ends.
 @Suite struct TrainingCourseTests {

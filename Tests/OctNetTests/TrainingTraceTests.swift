@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
 
 /// The losses of ten training steps against PyTorch in float64, each step on a fresh batch: forward,
 /// backward, optimizer and weight decay together.

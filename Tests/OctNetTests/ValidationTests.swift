@@ -1,6 +1,7 @@
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
 
 /// Images that choose the best epoch, apart from those that measure it.
 struct ValidationTests {

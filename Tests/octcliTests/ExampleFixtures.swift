@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
 @testable import OctNetTensorBoard
 
 /// Makes the files that an example speaks of: tiny ones of the right kind.

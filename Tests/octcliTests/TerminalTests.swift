@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
 @testable import octcli
 
 /// What a terminal gets to see.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
 
 /// `--weights` and `--checkpoint` with the files that people have.
 struct WeightsTests {

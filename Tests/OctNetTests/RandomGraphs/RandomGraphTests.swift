@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
 
 /// Fusion changes nothing but rounding, whatever the graph: training with its gradients, and inference.
 ///

@@ -1,4 +1,4 @@
-@testable import OctNet
+import OctNet
 
 /// A network that follows from a seed: convolutions of any kernel, stride, group and ratio, norms, activations, pools,
 /// sums and maps that several layers read, in an order that nobody would think of.

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetReport
 
 /// Scales, label placement and colours of the charts.
 struct ChartTests {

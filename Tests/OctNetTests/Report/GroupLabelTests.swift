@@ -1,6 +1,9 @@
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
+@testable import OctNetReport
+@testable import OctNetData
 
 /// Groups are named by what differs between them.
 struct GroupLabelTests {

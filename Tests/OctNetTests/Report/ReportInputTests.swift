@@ -1,6 +1,6 @@
 import Testing
 
-@testable import OctNet
+import OctNet
 
 /// Files that are not as they should be.
 struct ReportInputTests {

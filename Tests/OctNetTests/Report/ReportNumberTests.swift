@@ -1,6 +1,8 @@
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetReport
+@testable import OctNetCheckpoint
 
 /// Means, ratios and tables of a report, against numbers worked out by hand.
 struct ReportNumberTests {
@@ -23,8 +25,8 @@ struct ReportNumberTests {
   }
 
   @Test func groupsAndPoints() {
-    #expect(ReportNumber.grouped(4_089_184_256) == "4,089,184,256")
-    #expect(ReportNumber.grouped(-999) == "−999")
+    #expect(grouped(4_089_184_256) == "4,089,184,256")
+    #expect(grouped(-999) == "−999")
     #expect(ReportNumber.points(0.0031) == "+0.31")
     #expect(ReportNumber.points(-0.0031) == "−0.31")
     #expect(ReportNumber.points(0.00001) == "0.00")

@@ -5,7 +5,8 @@ import Testing
   import FoundationXML
 #endif
 
-@testable import OctNet
+import OctNet
+@testable import OctNetReport
 
 /// The page and the files as a whole.
 struct ReportPageTests {

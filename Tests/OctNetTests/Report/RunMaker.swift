@@ -1,4 +1,6 @@
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
+@testable import OctNetReport
 
 /// Writes run directories by hand, with the numbers that a test expects to find again.
 struct RunMaker {

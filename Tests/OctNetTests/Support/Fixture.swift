@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import OctNet
+import OctNet
 
 /// A file of tensors that Tools/fixtures made with PyTorch.
 struct Fixture {

@@ -1,4 +1,8 @@
-@testable import OctNet
+import OctNet
+@testable import OctNetTraining
+@testable import OctNetSupport
+@testable import OctNetCore
+@testable import OctNetBenchmark
 
 /// A map that comes from a parameter, so that a test can give a layer two input maps and read their
 /// gradients. The parameter holds the whole batch, [n, h, w, c].

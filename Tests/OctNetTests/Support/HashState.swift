@@ -1,4 +1,4 @@
-@testable import OctNet
+import OctNet
 
 extension Network {
   /// Gives every parameter and running statistic the value of its key.

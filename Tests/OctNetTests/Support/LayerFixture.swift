@@ -1,6 +1,7 @@
 import Testing
 
-@testable import OctNet
+import OctNet
+@testable import OctNetCore
 
 /// Runs a layer between sources for its maps and a join of its outputs, and compares outputs and the gradients of inputs
 /// and parameters with those that PyTorch left in a fixture.

@@ -1,0 +1,183 @@
+import OctNetCore
+import OctNetModels
+import OctNetSupport
+
+/// What the keys and shapes of a state dictionary tell of the ResNet that it is for, plain or octave.
+///
+/// Read from a file and from a network alike, so that the two can be compared where they do not fit. Downsampling has no
+/// weights and cannot be told.
+public struct ResNetTraits: Equatable, Sendable {
+  /// Blocks of each stage.
+  public var blocks: [Int]
+  public var isBottleneck: Bool
+  /// Channels of the first stage's 3×3 convolutions.
+  public var width: Int?
+  /// More than 1 in a ResNeXt.
+  public var groups: Int?
+  /// 0 for torchvision's keys. A ratio that gives the shapes found; others may give them, too.
+  public var alpha: Double?
+  public var variant: Variant?
+  public var lowToHigh, highToLow: Bool?
+  public var stemKernel: Int?
+  public var inputChannels: Int?
+  public var classes: Int?
+  /// Layers that only relatives of ResNets have: `se` in every block, a stem of several convolutions.
+  public var additions: [String]
+
+  /// The model's name where there is one of these blocks.
+  public var depth: ResNetDepth? {
+    ResNetDepth.allCases.first { $0.blocks == blocks && $0.isBottleneck == isBottleneck }
+  }
+
+  public var stem: Stem? {
+    switch stemKernel {
+    case 7: return .imagenet
+    case 3: return .cifar
+    default: return nil
+    }
+  }
+
+  /// `nil` without a first stage, `layer1.0.…`.
+  init?(_ shapes: [String: [Int]]) {
+    var blocks: [Int] = []
+    var additions: Set<String> = []
+    for name in shapes.keys where name.hasPrefix("layer") {
+      let parts = name.split(separator: ".", maxSplits: 3)
+      guard parts.count > 2, let stage = Int(parts[0].dropFirst(5)), (1...9).contains(stage),
+        let block = Int(parts[1]), (0..<10_000).contains(block)
+      else { continue }
+      while blocks.count < stage { blocks.append(0) }
+      blocks[stage - 1] = max(blocks[stage - 1], block + 1)
+      if !Self.layersOfABlock.contains(String(parts[2])) { additions.insert(String(parts[2])) }
+    }
+    guard let first = blocks.first, first > 0 else { return nil }
+    self.blocks = blocks
+    if shapes["conv1.0.weight"] != nil { additions.insert("conv1.0") }
+    self.additions = additions.sorted()
+
+    isBottleneck = shapes.keys.contains { $0.hasPrefix("layer1.0.conv3.") }
+    if let stem = shapes["conv1.weight"], stem.count == 4 {
+      inputChannels = stem[1]
+      stemKernel = stem[3]
+    }
+    if let classifier = shapes["fc.weight"], classifier.count == 2 { classes = classifier[0] }
+    readPlain(shapes)
+    readOctaves(shapes)
+  }
+
+  private static let layersOfABlock: Set<String> = [
+    "conv1", "conv2", "conv3", "bn1", "bn2", "bn3", "downsample",
+  ]
+
+  private mutating func readPlain(_ shapes: [String: [Int]]) {
+    guard let first = shapes["layer1.0.conv1.weight"], let second = shapes["layer1.0.conv2.weight"],
+      first.count == 4, second.count == 4
+    else { return }
+    alpha = 0
+    width = second[0]
+    if second[1] > 0 { groups = first[0] / second[1] }
+  }
+
+  private mutating func readOctaves(_ shapes: [String: [Int]]) {
+    let layers = Set(
+      shapes.keys.compactMap { name -> String? in
+        guard name.hasSuffix(".weight") else { return nil }
+        let stem = name.dropLast(".conv_x2x.weight".count)
+        return name.dropFirst(stem.count).hasPrefix(".conv_") ? String(stem) : nil
+      })
+    guard !layers.isEmpty else { return }
+    func channels(_ layer: String, _ paths: [String]) -> Int {
+      paths.lazy.compactMap { shapes["\(layer).conv_\($0).weight"]?.first }.first ?? 0
+    }
+    func has(_ layer: String, _ path: String) -> Bool { shapes["\(layer).conv_\(path).weight"] != nil }
+
+    var splits: Set<[Int]> = []
+    for layer in layers where splits.count < 32 {
+      let low = channels(layer, ["l2l", "h2l"])
+      let (sum, overflow) = low.addingReportingOverflow(channels(layer, ["h2h", "l2h"]))
+      if low > 0, !overflow { splits.insert([low, sum]) }
+    }
+    alpha = Self.simplestAlpha(of: splits)
+    let second = channels("layer1.0.conv2.conv", ["h2h", "l2h"])
+    width = second.addingReportingOverflow(channels("layer1.0.conv2.conv", ["l2l", "h2l"])).partialValue
+    groups = 1
+    lowToHigh = layers.contains { has($0, "l2h") }
+    highToLow = layers.contains { has($0, "l2l") && has($0, "h2l") }
+    let merging = "layer\(blocks.count).0.conv1.conv"
+    variant = has(merging, "l2l") || has(merging, "h2l") ? .seed : .paper
+  }
+
+  /// The α of the fewest digits with ⌊α · channels⌋ = low for all of `splits`, [low, channels].
+  static func simplestAlpha(of splits: Set<[Int]>) -> Double? {
+    guard let some = splits.first else { return nil }
+    for denominator in [8, 10, 16, 100, 1000] {
+      for numerator in 1...denominator {
+        let alpha = Double(numerator) / Double(denominator)
+        if splits.allSatisfy({ (alpha * Double($0[1])).rounded(.down) == Double($0[0]) }) { return alpha }
+      }
+    }
+    return Double(some[0]) / Double(some[1])
+  }
+}
+
+extension ResNetTraits {
+  /// In words what these have that the others have not, and the other way round, part by part.
+  func differences(from other: ResNetTraits) -> (own: [String], others: [String]) {
+    var own: [String] = []
+    var others: [String] = []
+    func compare<Value: Equatable>(_ value: (ResNetTraits) -> Value?, _ text: (Value) -> String) {
+      guard let mine = value(self), let theirs = value(other), mine != theirs else { return }
+      own.append(text(mine))
+      others.append(text(theirs))
+    }
+    compare(\.layers) { $0 }
+    compare(\.additions) {
+      $0.isEmpty ? "usual layers" : "\($0.prefix(3).joined(separator: ", ")) beside the usual layers"
+    }
+    // Where the layers say it already, the width adds nothing.
+    if !hasUsualWidth || !other.hasUsualWidth { compare(\.width) { "\($0) channels in the first stage" } }
+    compare(\.groups) { $0 == 1 ? "ungrouped convolutions" : "convolutions in \($0) groups" }
+    compare(\.alpha) { "α = \($0 == 0 ? "0" : "\($0)")" }
+    compare(\.variant) { "variant \($0)" }
+    compare(\.lowToHigh) { $0 ? "a path from low to high" : "no path from low to high" }
+    compare(\.highToLow) { $0 ? "a path from high to low" : "no path from high to low" }
+    compare(\.stemKernel) { kernel in
+      let name = kernel == 7 ? " (imagenet)" : kernel == 3 ? " (cifar)" : ""
+      return "a \(kernel)×\(kernel) stem\(name)"
+    }
+    compare(\.inputChannels) { $0 == 1 ? "1 input channel" : "\($0) input channels" }
+    compare(\.classes) { $0 == 1 ? "1 class" : "\($0) classes" }
+    return (own, others)
+  }
+
+  /// What to set, as `ModelConfiguration` calls it, to get the network of these traits instead of the other; empty where
+  /// no settings make one.
+  func settings(insteadOf other: ResNetTraits) -> [StateMismatch.Setting] {
+    guard let depth, additions.isEmpty, width == depth.stemChannels, groups == 1, let stem else { return [] }
+    var settings: [StateMismatch.Setting] = []
+    if depth != other.depth { settings.append(.init("name", depth.rawValue)) }
+    if let alpha, alpha != other.alpha { settings.append(.init("alpha", alpha == 0 ? "0" : "\(alpha)")) }
+    // The stem follows the model's name.
+    let usual: Stem = depth.isCIFAR ? .cifar : .imagenet
+    if stem != other.stem || (depth != other.depth && stem != usual) {
+      settings.append(.init("stem", stem.rawValue))
+    }
+    if alpha != 0 {
+      if let variant, variant != other.variant ?? .paper {
+        settings.append(.init("variant", variant.rawValue))
+      }
+      if lowToHigh == false, other.lowToHigh != false { settings.append(.init("lowToHigh", "false")) }
+      if highToLow == false, other.highToLow != false { settings.append(.init("highToLow", "false")) }
+    }
+    if let classes, classes != other.classes { settings.append(.init("classes", "\(classes)")) }
+    return settings
+  }
+
+  private var hasUsualWidth: Bool { depth.map { $0.stemChannels == width } ?? false }
+
+  private var layers: String? {
+    if let depth { return depth.rawValue }
+    let counts = blocks.map(String.init).joined(separator: " + ")
+    return "\(counts) \(isBottleneck ? "bottlenecks" : "basic blocks")"
+  }
+}

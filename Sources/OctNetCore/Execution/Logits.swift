@@ -1,0 +1,23 @@
+import OctNetSupport
+
+extension Network {
+  /// The number of classes.
+  package func requireLogits() throws -> Int {
+    guard outputShape.pixels == 1 else {
+      throw OctNetError.graph(
+        layer: "",
+        "the output is a map of \(outputShape), expected 1×1×classes: end with GlobalAvgPool and Linear")
+    }
+    return outputShape.channels
+  }
+}
+
+extension UnsafePointer<Float> {
+  /// The first of the largest entries of a row.
+  package func argmax(row: Int, of columns: Int) -> Int {
+    let start = self + row * columns
+    var best = 0
+    for column in 1..<max(1, columns) where start[column] > start[best] { best = column }
+    return best
+  }
+}

@@ -1,0 +1,112 @@
+import OctNetSupport
+
+/// Records operations while layers are applied to symbolic features.
+///
+/// Layers name their parameters relative to themselves; the builder keeps the stack of layer names, so that nested
+/// layers give PyTorch's dotted names.
+public final class GraphBuilder {
+  var graph = Graph()
+  private var scopes: [String] = []
+  /// The 2×2 average of each value that has one.
+  var pooled: [ValueID: SymbolicMap] = [:]
+  private var parameterNames: Set<String> = []
+
+  init() {}
+
+  /// Dotted path of the layer being applied.
+  var path: String { scopes.joined(separator: ".") }
+
+  package func scoped<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+    guard !name.isEmpty else { return try body() }
+    scopes.append(name)
+    defer { scopes.removeLast() }
+    return try body()
+  }
+
+  func error(_ problem: String) -> OctNetError { .graph(layer: path, problem) }
+
+  private func dotted(_ name: String) -> String { (scopes + [name]).joined(separator: ".") }
+
+  func addInput(_ shape: MapShape) -> SymbolicMap {
+    let map = addValue(shape)
+    graph.input = map.id
+    return map
+  }
+
+  private func addValue(_ shape: MapShape) -> SymbolicMap {
+    graph.values.append(.init(shape: shape))
+    return SymbolicMap(builder: self, id: ValueID(index: graph.values.count - 1))
+  }
+
+  func record(_ operation: any Operation, _ inputs: [SymbolicMap], shape: MapShape) -> SymbolicMap {
+    let output = addValue(shape)
+    graph.nodes.append(
+      .init(operation: operation, inputs: inputs.map(\.id), output: output.id, path: path))
+    return output
+  }
+
+  func addParameter(
+    _ name: String, _ kind: ParameterKind, shape: [Int], _ initializer: Initializer,
+    layout: ConvGeometry? = nil
+  ) throws -> ParameterID {
+    let full = dotted(name)
+    guard parameterNames.insert(full).inserted else {
+      throw error(
+        "parameter \(full) exists already; give each layer a name of its own (found twice, expected once)")
+    }
+    graph.parameters.append(
+      Parameter(name: full, kind: kind, shape: shape, initializer: initializer, layout: layout))
+    let id = ParameterID(index: graph.parameters.count - 1)
+    graph.stateSlots.append(.parameter(id))
+    return id
+  }
+
+  func addBuffer(_ name: String, count: Int, initial: Float) -> BufferID {
+    graph.buffers.append(StateBuffer(name: dotted(name), count: count, initial: initial))
+    let id = BufferID(index: graph.buffers.count - 1)
+    graph.stateSlots.append(.buffer(id))
+    return id
+  }
+
+  func addCounter(_ name: String) {
+    graph.stateSlots.append(.counter(name: dotted(name), index: graph.counters))
+    graph.counters += 1
+  }
+
+  /// The finished graph: only nodes that the output depends on.
+  func finish(output: SymbolicMap) -> Graph {
+    var result = graph
+    result.output = output.id
+    var needed: Set<ValueID> = [output.id]
+    var kept: [Graph.Node] = []
+    for node in result.nodes.reversed() where needed.contains(node.output) {
+      needed.formUnion(node.inputs)
+      kept.append(node)
+    }
+    result.nodes = kept.reversed()
+    return result
+  }
+}
+
+extension Graph {
+  /// Records what `body` does to a symbolic input of `inputShape`. No memory is allocated.
+  ///
+  /// - Throws: what `body` throws; `OctNetError.graph` where its output still has two octaves.
+  public init(inputShape: MapShape, body: (OctFeature) throws -> OctFeature) throws {
+    let builder = GraphBuilder()
+    guard inputShape.height > 0, inputShape.width > 0, inputShape.channels > 0 else {
+      throw builder.error("the input needs at least one pixel and channel, found \(inputShape)")
+    }
+    let output = try body(OctFeature(builder.addInput(inputShape))).plain(for: "the network's output")
+    self = builder.finish(output: output)
+    guard !nodes.isEmpty else { throw builder.error("the network has no layers") }
+  }
+}
+
+/// A feature map that will exist when the network runs.
+public struct SymbolicMap {
+  let builder: GraphBuilder
+  let id: ValueID
+
+  public var shape: MapShape { builder.graph.shape(of: id) }
+}

@@ -1,0 +1,60 @@
+import CKernels
+
+/// Index of a trainable parameter in `Graph.parameters`.
+public struct ParameterID: Hashable, Sendable {
+  package let index: Int
+
+  package init(index: Int) { self.index = index }
+}
+
+/// Index of a running statistic in `Graph.buffers`.
+public struct BufferID: Hashable, Sendable {
+  package let index: Int
+
+  package init(index: Int) { self.index = index }
+}
+
+/// What a parameter is for; weight decay may leave out norms and biases.
+public enum ParameterKind: String, Codable, Sendable {
+  case weight, bias, normScale, normShift
+}
+
+/// How a parameter starts.
+public enum Initializer: Hashable, Sendable {
+  case constant(Float)
+  /// Normal with deviation √(2 / fan out), He et al. 2015, as torchvision's ResNets.
+  case kaimingNormal(fanOut: Int)
+  /// Uniform in ±bound, as PyTorch's `nn.Linear` with bound 1 / √inputs.
+  case uniform(bound: Float)
+}
+
+/// A trainable parameter: its dotted name in the state dictionary, its shape there, and its place in memory.
+public struct Parameter: Sendable {
+  public let name: String
+  public let kind: ParameterKind
+  /// PyTorch's shape: [out, in / groups, kh, kw] for convolutions, [out, in] for linear layers.
+  public let shape: [Int]
+  public let initializer: Initializer
+  /// The convolution whose kernels read this parameter in their blocked layout; nil for plain vectors.
+  package let layout: ConvGeometry?
+
+  /// Elements in the state dictionary.
+  public var count: Int { shape.reduce(1, *) }
+  /// Floats in memory, padding of the blocked layout included.
+  package var storedCount: Int { layout?.weightsCount ?? count }
+}
+
+/// A running statistic, one float a channel.
+public struct StateBuffer: Sendable {
+  public let name: String
+  public let count: Int
+  public let initial: Float
+}
+
+/// One line of the state dictionary, in PyTorch's order.
+public enum StateSlot: Sendable {
+  case parameter(ParameterID)
+  case buffer(BufferID)
+  /// `num_batches_tracked` of a batch norm; all count the same training steps but load independently.
+  case counter(name: String, index: Int)
+}

@@ -1,0 +1,36 @@
+import OctNetSupport
+
+/// y = x · weightᵀ + bias on a 1×1 map; `weight` has PyTorch's shape [outputs, inputs].
+public struct Linear: Layer {
+  public let name: String
+  public let inputChannels, outputChannels: Int
+  public let bias: Bool
+
+  public init(_ name: String = "", inputChannels: Int, outputChannels: Int, bias: Bool = true) {
+    self.name = name
+    self.inputChannels = inputChannels
+    self.outputChannels = outputChannels
+    self.bias = bias
+  }
+
+  /// - Throws: `OctNetError.graph` where x is not an ordinary 1×1 map of `inputChannels`.
+  public func forward(_ x: OctFeature) throws -> OctFeature {
+    let map = try x.plain(for: "a linear layer")
+    let builder = map.builder
+    guard map.shape == MapShape(height: 1, width: 1, channels: inputChannels) else {
+      throw builder.error(
+        "a linear layer of \(inputChannels) inputs expects a map of 1×1×\(inputChannels), found \(map.shape)")
+    }
+    let geometry = ConvGeometry(
+      input: map.shape, outputChannels: outputChannels, kernelHeight: 1, kernelWidth: 1, stride: 1,
+      padding: 0, groups: 1)
+    // As PyTorch's nn.Linear: Kaiming uniform with a = √5 comes to ±1 / √inputs.
+    let bound = 1 / Float(inputChannels).squareRoot()
+    let weight = try builder.addParameter(
+      "weight", .weight, shape: [outputChannels, inputChannels], .uniform(bound: bound), layout: geometry)
+    let bias =
+      try bias ? builder.addParameter("bias", .bias, shape: [outputChannels], .uniform(bound: bound)) : nil
+    let operation = Convolution(geometry: geometry, weight: weight, bias: bias, kind: "linear")
+    return OctFeature(builder.record(operation, [map], shape: geometry.output))
+  }
+}

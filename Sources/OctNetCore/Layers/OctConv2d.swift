@@ -1,0 +1,189 @@
+import OctNetSupport
+
+/// How a stride-2 octave convolution shrinks its input.
+public enum Variant: String, Codable, CaseIterable, Sendable {
+  /// As the paper's authors published it: only the high map is pooled for H→H, L→H takes the low map as it is.
+  case paper
+  /// As the CIFAR-10 notebook that OctNet reproduces: both maps are pooled, then an ordinary octave convolution.
+  case seed
+}
+
+/// What makes maps smaller.
+public enum Downsampling: String, Codable, CaseIterable, Sendable {
+  /// 2×2 average pooling before a stride-1 convolution.
+  case average
+  /// Stride-2 convolutions in place of the pools (paper, table 3, first row).
+  case strided
+}
+
+/// Octave convolution (arXiv 1904.05049, equation 2):
+///
+///     Y_H = f(X_H; W_HH) + up2(f(X_L; W_LH))
+///     Y_L = f(X_L; W_LL) + f(pool2(X_H); W_HL)
+///
+/// with `low = ⌊α · channels⌋` on either side. αIn 0 begins, αOut 0 ends the octave part of a network; both 0 is the
+/// ordinary convolution. Works on every input size: pooling is in ceil mode and upsampling is cropped.
+public struct OctConv2d: Layer {
+  public let name: String
+  public let inputChannels, outputChannels: Int
+  public let kernelSize, stride, padding: Int
+  /// Every path is grouped. groups = channels is depthwise: only H→H and L→L exist.
+  public let groups: Int
+  public let alphaIn, alphaOut: Double
+  public let bias: Bool
+  /// Exchange between the octaves, for ablations. A path that is a map's only source stays.
+  public let lowToHigh, highToLow: Bool
+  public let variant: Variant
+  public let downsampling: Downsampling
+  public let keys: OctaveKeys
+
+  public init(
+    _ name: String = "", inputChannels: Int, outputChannels: Int, kernelSize: Int, stride: Int = 1,
+    padding: Int = 0, groups: Int = 1, bias: Bool = false, alphaIn: Double, alphaOut: Double,
+    lowToHigh: Bool = true, highToLow: Bool = true, variant: Variant = .paper,
+    downsampling: Downsampling = .average, keys: OctaveKeys = .octave
+  ) {
+    self.name = name
+    self.inputChannels = inputChannels
+    self.outputChannels = outputChannels
+    self.kernelSize = kernelSize
+    self.stride = stride
+    self.padding = padding
+    self.groups = groups
+    self.bias = bias
+    self.alphaIn = alphaIn
+    self.alphaOut = alphaOut
+    self.lowToHigh = lowToHigh
+    self.highToLow = highToLow
+    self.variant = variant
+    self.downsampling = downsampling
+    self.keys = keys
+  }
+
+  /// - Throws: `OctNetError.graph` where x does not have the channels that αIn says, where groups do not divide a
+  ///   path's channels, or where the kernel is larger than the padded map.
+  public func forward(_ x: OctFeature) throws -> OctFeature {
+    try validate(x)
+    let output = OctaveSplit(channels: outputChannels, alpha: alphaOut)
+    let depthwise = groups > 1 && groups == inputChannels && groups == outputChannels
+    let hasLowToHigh = !depthwise && (lowToHigh || x.high == nil)
+    let hasHighToLow = !depthwise && (highToLow || x.low == nil)
+    let plan = try PathPlan(x, stride: stride, variant: variant, downsampling: downsampling)
+
+    // In d-li14's order of parameters.
+    let l2l = try apply("conv_l2l", plan.l2l, output.low, in: x.builder, depthwise)
+    let l2h = hasLowToHigh ? try apply("conv_l2h", plan.l2h, output.high, in: x.builder) : nil
+    let h2l = hasHighToLow ? try apply("conv_h2l", plan.h2l, output.low, in: x.builder) : nil
+    let h2h = try apply("conv_h2h", plan.h2h, output.high, in: x.builder, depthwise)
+
+    let height = extent(x.height)
+    let width = extent(x.width)
+    let upsampled = plan.upsamplesLow ? l2h?.upsampledByTwo(height: height, width: width) : l2h
+    let high = try sum(h2h, upsampled, in: x.builder)
+    let low = try sum(l2l, h2l, in: x.builder)
+    guard high != nil || low != nil else {
+      throw x.builder.error("no path from \(x) to \(output.high) high and \(output.low) low channels is left")
+    }
+    return OctFeature(high: high, low: low, height: height, width: width, builder: x.builder)
+  }
+
+  /// Full-resolution size after this layer. Pools round up, as strided convolutions with padding ⌊k / 2⌋ do.
+  private func extent(_ size: Int) -> Int {
+    let reduced = stride == 2 && downsampling == .average ? (size + 1) / 2 : size
+    return ConvGeometry.extent(
+      reduced, kernel: kernelSize, stride: downsampling == .strided ? stride : 1, padding: padding)
+  }
+
+  private func validate(_ x: OctFeature) throws {
+    let input = OctaveSplit(channels: inputChannels, alpha: alphaIn)
+    guard input.high == x.highChannels, input.low == x.lowChannels else {
+      throw x.builder.error(
+        "convolution of \(inputChannels) channels at alphaIn \(alphaIn) expects \(input.high) high and "
+          + "\(input.low) low, found \(x)")
+    }
+    guard (0...1).contains(alphaIn), (0...1).contains(alphaOut) else {
+      throw x.builder.error("alphaIn and alphaOut are in 0 … 1, found \(alphaIn) and \(alphaOut)")
+    }
+    guard stride == 1 || stride == 2 || (x.low == nil && alphaOut == 0 && downsampling == .strided) else {
+      throw x.builder.error("an octave convolution has stride 1 or 2, found \(stride)")
+    }
+    guard inputChannels > 0, outputChannels > 0, kernelSize > 0, padding >= 0, groups > 0 else {
+      throw x.builder.error(
+        "channels, kernel size and groups are at least 1, found \(inputChannels) → \(outputChannels), "
+          + "kernel \(kernelSize), padding \(padding), groups \(groups)")
+    }
+  }
+
+  /// One path: a convolution of its own. nil where its source or target has no channels.
+  private func apply(
+    _ key: String, _ source: PathPlan.Source?, _ channels: Int, in builder: GraphBuilder,
+    _ depthwise: Bool = false
+  ) throws -> SymbolicMap? {
+    guard let source, channels > 0 else { return nil }
+    return try builder.scoped(keys == .octave ? key : "") {
+      let input = source.map.shape
+      let groups = depthwise ? input.channels : self.groups
+      guard input.channels.isMultiple(of: groups), channels.isMultiple(of: groups) else {
+        throw builder.error("\(groups) groups divide neither path: \(input.channels) → \(channels) channels")
+      }
+      let geometry = ConvGeometry(
+        input: input, outputChannels: channels, kernelHeight: kernelSize, kernelWidth: kernelSize,
+        stride: source.stride, padding: padding, groups: groups)
+      guard geometry.output.pixels > 0 else {
+        throw builder.error(
+          "kernel \(kernelSize) with padding \(padding) does not fit on a map of \(input)")
+      }
+      // PyTorch's fan out counts all output channels, whatever the groups.
+      let fanOut = channels * kernelSize * kernelSize
+      let weight = try builder.addParameter(
+        "weight", .weight, shape: geometry.weightShape, .kaimingNormal(fanOut: fanOut), layout: geometry)
+      let bias = try bias ? builder.addParameter("bias", .bias, shape: [channels], .constant(0)) : nil
+      return builder.record(
+        Convolution(geometry: geometry, weight: weight, bias: bias), [source.map], shape: geometry.output)
+    }
+  }
+
+  private func sum(_ a: SymbolicMap?, _ b: SymbolicMap?, in builder: GraphBuilder) throws -> SymbolicMap? {
+    guard let a, let b else { return a ?? b }
+    guard a.shape == b.shape else {
+      throw builder.error(
+        "the paths of an octave convolution do not meet: \(a.shape) and \(b.shape); the rule is padding = "
+          + "kernelSize / 2 with an odd kernel, found kernel \(kernelSize), padding \(padding)")
+    }
+    return a + b
+  }
+}
+
+/// What each of the four paths reads, and with which stride.
+private struct PathPlan {
+  struct Source {
+    let map: SymbolicMap
+    let stride: Int
+  }
+
+  let h2h, l2h, l2l, h2l: Source?
+  /// Whether L→H comes out at half the resolution of the new high map.
+  let upsamplesLow: Bool
+
+  init(_ x: OctFeature, stride: Int, variant: Variant, downsampling: Downsampling) throws {
+    func source(_ map: SymbolicMap?, _ stride: Int) -> Source? { map.map { Source(map: $0, stride: stride) } }
+    let shrinks = stride > 1
+    // The low map already has the size of the new high map.
+    upsamplesLow = !(shrinks && variant == .paper)
+    switch downsampling {
+    case .average:
+      let high = shrinks ? x.high?.pooledByTwo() : x.high
+      let low = shrinks ? x.low?.pooledByTwo() : x.low
+      h2h = source(high, 1)
+      l2h = source(upsamplesLow ? low : x.low, 1)
+      l2l = source(low, 1)
+      h2l = source(high?.pooledByTwo(), 1)
+    case .strided:
+      h2h = source(x.high, stride)
+      l2h = source(x.low, upsamplesLow ? stride : 1)
+      l2l = source(x.low, stride)
+      // A stride-1 layer halves once, by stride; a stride-2 layer halves twice: pool, then stride.
+      h2l = source(shrinks ? x.high?.pooledByTwo() : x.high, 2)
+    }
+  }
+}

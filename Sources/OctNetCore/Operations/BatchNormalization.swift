@@ -1,0 +1,96 @@
+import CKernels
+import OctNetSupport
+
+/// output = relu?(γ · (x − mean) / √(var + ε) + β + residual?), statistics over batch and pixels.
+///
+/// Inputs: the map and, where `addsResidual`, the map to add. Models record norm, addition and ReLU separately;
+/// the fusion pass joins them into one pass over memory.
+struct BatchNormalization: Operation {
+  let shape: MapShape
+  let scale, shift: ParameterID
+  let runningMean, runningVariance: BufferID
+  var epsilon: Float
+  var momentum: Float
+  var appliesReLU = false
+  var addsResidual = false
+
+  var kind: String { "batch_norm" + (addsResidual ? "+add" : "") + (appliesReLU ? "+relu" : "") }
+  var parameters: [ParameterID] { [scale, shift] }
+  var backwardReads: BackwardReads { .init(inputs: 1, output: appliesReLU && addsResidual) }
+  var leastTrainingBatch: Int { shape.pixels == 1 ? 2 : 1 }
+  var isRecomputable: Bool { true }
+
+  /// The residual's gradient is the output's, masked: mostly it stays as it is.
+  var inPlaceGradients: [Int] { addsResidual ? [1, 0] : [0] }
+
+  private func descriptor(batch: Int) -> oct_batch_norm_desc {
+    oct_batch_norm_desc(
+      rows: batch * shape.pixels, c: shape.channels, epsilon: epsilon, momentum: momentum, relu: appliesReLU)
+  }
+
+  /// Mean, inverse deviation and shift, a float a channel each.
+  func savedBytes(batch: Int) -> Int { 3 * shape.channels * MemoryLayout<Float>.stride }
+
+  func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int {
+    var descriptor = descriptor(batch: batch)
+    return pass == .inference ? 0 : oct_batch_norm_scratch_bytes(&descriptor)
+  }
+
+  func forward(_ c: ForwardContext) {
+    var descriptor = descriptor(batch: c.batch)
+    let residual = addsResidual ? c.inputs[1] : nil
+    let gamma = c.memory.value(scale)
+    let beta = c.memory.value(shift)
+    let mean = c.memory.buffer(runningMean)
+    let variance = c.memory.buffer(runningVariance)
+    if c.training, let saved = c.saved?.assumingMemoryBound(to: Float.self) {
+      check(
+        oct_batch_norm_forward_training(
+          &descriptor, c.inputs[0], gamma, beta, residual, mean, variance, c.output, saved,
+          saved + shape.channels, saved + 2 * shape.channels, c.scratch, Int32(c.threads)))
+    } else {
+      check(
+        oct_batch_norm_forward_inference(
+          &descriptor, c.inputs[0], gamma, beta, mean, variance, residual, c.output, Int32(c.threads)))
+    }
+  }
+
+  func recompute(_ c: ForwardContext) {
+    guard let saved = c.saved?.assumingMemoryBound(to: Float.self) else {
+      preconditionFailure("batch norm needs its saved statistics")
+    }
+    var descriptor = descriptor(batch: c.batch)
+    check(
+      oct_batch_norm_recompute(
+        &descriptor, c.inputs[0], c.memory.value(scale), addsResidual ? c.inputs[1] : nil, saved,
+        saved + shape.channels, saved + 2 * shape.channels, c.output, Int32(c.threads)))
+  }
+
+  /// Scale and bias a channel that do what the norm does with its running statistics.
+  func fold(
+    _ memory: ParameterMemory, scale: UnsafeMutablePointer<Float>, bias: UnsafeMutablePointer<Float>
+  ) {
+    var descriptor = descriptor(batch: 1)
+    oct_batch_norm_fold(
+      &descriptor, memory.value(self.scale), memory.value(shift), memory.buffer(runningMean),
+      memory.buffer(runningVariance), scale, bias)
+  }
+
+  func backward(_ c: BackwardContext) {
+    guard let saved = c.saved?.assumingMemoryBound(to: Float.self) else {
+      preconditionFailure("batch norm needs its saved statistics")
+    }
+    // None where the norm reads the network's input.
+    let sink = c.inputGradients[0]
+    var descriptor = descriptor(batch: c.batch)
+    let residual = addsResidual ? c.inputGradients[1] : nil
+    check(
+      oct_batch_norm_backward(
+        &descriptor, c.inputs[0], addsResidual ? c.output : nil, c.outputGradient, c.memory.value(scale),
+        saved,
+        saved + shape.channels, saved + 2 * shape.channels, sink?.pointer, sink?.accumulate ?? false,
+        residual?.pointer, residual?.accumulate ?? false, c.memory.gradient(scale), c.memory.gradient(shift),
+        c.scratch,
+        Int32(c.threads)))
+  }
+}

@@ -1,0 +1,117 @@
+import OctNetSupport
+
+/// A network: its graph, and the parameters and running statistics that training changes.
+///
+/// ```swift
+/// let network = try Network(inputShape: MapShape(height: 32, width: 32, channels: 3), seed: 1) { x in
+///   let x = try ReLU()(BatchNorm2d("norm", channels: 32, alpha: 0.5)(conv(x)))
+///   ...
+/// }
+/// ```
+///
+/// Not for use from several threads at once.
+public final class Network {
+  public let graph: Graph
+  public let inputShape: MapShape
+  public let parameters: ParameterStore
+  /// `num_batches_tracked` of each batch norm.
+  package var counters: [Int64]
+
+  /// Builds the graph by applying `body` to the symbolic input and initialises the parameters.
+  ///
+  /// Each parameter starts from a random stream of its own, named after it: adding a layer does not change
+  /// the others.
+  ///
+  /// - Throws: what `body` throws; `OctNetError.graph` where its output still has two octaves.
+  public convenience init(
+    inputShape: MapShape, seed: UInt64, body: (OctFeature) throws -> OctFeature
+  ) throws {
+    self.init(graph: try Graph(inputShape: inputShape, body: body), seed: seed)
+  }
+
+  /// Initialises the parameters of a graph.
+  public init(graph: Graph, seed: UInt64) {
+    self.graph = graph
+    inputShape = graph.shape(of: graph.input)
+    parameters = ParameterStore(graph: graph)
+    counters = Array(repeating: 0, count: graph.counters)
+    initialize(seed: seed)
+  }
+
+  /// A network of the same graph and numbers that changes on its own.
+  public init(copying other: Network) {
+    graph = other.graph
+    inputShape = other.inputShape
+    parameters = ParameterStore(graph: graph)
+    counters = other.counters
+    parameters.values.update(from: other.parameters.values, count: parameters.count)
+    parameters.states.update(from: other.parameters.states, count: parameters.stateCount)
+  }
+
+  /// Shape of one image's output; `channels` is the number of classes.
+  public var outputShape: MapShape { graph.shape(of: graph.output) }
+
+  private func initialize(seed: UInt64) {
+    let largest = graph.parameters.map(\.count).max() ?? 0
+    // One buffer for all, which goes back to the system.
+    let buffer = AlignedBuffer(byteCount: largest * MemoryLayout<Float>.stride)
+    for (index, parameter) in graph.parameters.enumerated() {
+      let values = UnsafeMutableBufferPointer(start: buffer.floats, count: parameter.count)
+      var stream = RandomStream(seed: seed, "initialize " + parameter.name)
+      parameter.initializer.fill(values, from: &stream)
+      store(UnsafeBufferPointer(values), in: ParameterID(index: index))
+    }
+    for (index, buffer) in graph.buffers.enumerated() {
+      parameters.buffer(BufferID(index: index)).update(repeating: buffer.initial, count: buffer.count)
+    }
+  }
+
+  /// A parameter from PyTorch's layout.
+  package func store(_ values: UnsafeBufferPointer<Float>, in id: ParameterID) {
+    guard let source = values.baseAddress else { return }
+    let target = parameters.values + parameters.entries[id.index].range.lowerBound
+    if let layout = graph.parameters[id.index].layout {
+      layout.pack(source, into: target)
+    } else {
+      target.update(from: source, count: values.count)
+    }
+  }
+
+  /// A parameter, or its gradient, in PyTorch's layout.
+  package func load(_ id: ParameterID, from source: UnsafePointer<Float>) -> Tensor {
+    let parameter = graph.parameters[id.index]
+    let start = source + parameters.entries[id.index].range.lowerBound
+    let values = [Float](unsafeUninitializedCapacity: parameter.count) { buffer, count in
+      if let target = buffer.baseAddress {
+        if let layout = parameter.layout {
+          layout.unpack(start, into: target)
+        } else {
+          target.initialize(from: start, count: parameter.count)
+        }
+      }
+      count = parameter.count
+    }
+    return Tensor(shape: parameter.shape, values: values)
+  }
+
+  /// Gradients of the last training step by parameter name, in PyTorch's layout.
+  public func gradients() -> [(name: String, gradient: Tensor)] {
+    graph.parameters.indices.map { index in
+      (graph.parameters[index].name, load(ParameterID(index: index), from: parameters.gradients))
+    }
+  }
+}
+
+extension Initializer {
+  func fill(_ values: UnsafeMutableBufferPointer<Float>, from stream: inout RandomStream) {
+    switch self {
+    case .constant(let value):
+      values.update(repeating: value)
+    case .uniform(let bound):
+      for index in values.indices { values[index] = (2 * stream.uniform() - 1) * bound }
+    case .kaimingNormal(let fanOut):
+      let deviation = (2 / Float(fanOut)).squareRoot()
+      for index in values.indices { values[index] = stream.normal() * deviation }
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import OctNetSupport
+
+/// Every trainable parameter of a network in one aligned buffer, its gradients in a second, and the running
+/// statistics in a third.
+///
+/// Convolution weights are in the kernels' blocked layout; its padding is zero and stays zero under every
+/// optimizer, so an optimizer may treat the buffer as one long vector.
+public final class ParameterStore {
+  public struct Entry: Sendable {
+    public let name: String
+    public let kind: ParameterKind
+    /// Floats of the buffers that belong to this parameter.
+    public let range: Range<Int>
+  }
+
+  public let entries: [Entry]
+  /// Floats in each of the two buffers, alignment gaps included (they hold zeros).
+  public let count: Int
+
+  private let valueBuffer, gradientBuffer, stateBuffer: AlignedBuffer
+  private let bufferOffsets: [Int]
+  /// Floats of the running statistics, alignment gaps included.
+  package let stateCount: Int
+
+  init(graph: Graph) {
+    let lane = MemoryPlanner.alignment / MemoryLayout<Float>.stride
+    var next = 0
+    entries = graph.parameters.map { parameter in
+      let range = next..<next + parameter.storedCount
+      next = (range.upperBound + lane - 1) / lane * lane
+      return Entry(name: parameter.name, kind: parameter.kind, range: range)
+    }
+    count = next
+    var offsets: [Int] = []
+    var end = 0
+    for buffer in graph.buffers {
+      offsets.append(end)
+      end = (end + buffer.count + lane - 1) / lane * lane
+    }
+    bufferOffsets = offsets
+    stateCount = end
+    valueBuffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
+    gradientBuffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
+    stateBuffer = AlignedBuffer(byteCount: end * MemoryLayout<Float>.stride)
+  }
+
+  /// Ask for the pointer again before each change: that is how an inference session, which keeps some weights in another
+  /// form, notices it.
+  ///
+  /// - Precondition: no inference session took the parameters over.
+  public var values: UnsafeMutablePointer<Float> {
+    precondition(!isReleased, "an inference session has taken the parameters of this network over")
+    accesses &+= 1
+    return valueBuffer.floats
+  }
+  /// How often somebody may have begun to change the values.
+  private(set) var accesses = 0
+  public var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
+  /// Running statistics.
+  package var states: UnsafeMutablePointer<Float> { stateBuffer.floats }
+
+  package func buffer(_ id: BufferID) -> UnsafeMutablePointer<Float> {
+    stateBuffer.floats + bufferOffsets[id.index]
+  }
+
+  /// Whether some parameters are no longer here.
+  private(set) var isReleased = false
+
+  /// Gives the memory of a parameter back to the system.
+  func release(_ id: ParameterID) {
+    isReleased = true
+    let range = entries[id.index].range, stride = MemoryLayout<Float>.stride
+    valueBuffer.release(range.lowerBound * stride..<range.upperBound * stride)
+  }
+
+  package var memory: ParameterMemory {
+    precondition(!isReleased, "an inference session has taken the parameters of this network over")
+    let offsets = entries.map(\.range.lowerBound)
+    return ParameterMemory(
+      values: valueBuffer.floats, gradients: gradients, buffers: stateBuffer.floats,
+      parameterOffsets: offsets,
+      gradientOffsets: offsets, bufferOffsets: bufferOffsets)
+  }
+}

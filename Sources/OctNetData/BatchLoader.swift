@@ -1,0 +1,152 @@
+import Foundation
+import OctNetCore
+import OctNetSupport
+
+/// Images ready for a network. The pointers are valid until the closure that got them returns.
+public struct Batch {
+  /// count × height × width × channels, normalised.
+  public let images: UnsafePointer<Float>
+  /// count class indices.
+  public let labels: UnsafePointer<Int32>
+  /// Where pairs of images were mixed.
+  public let mixed: MixedLabels?
+  /// The loader's batch size, or less in an epoch's last batch.
+  public let count: Int
+  /// Position in the epoch.
+  public let index: Int
+}
+
+/// Cuts a data set into batches, and prepares the next ones on another thread while the network computes.
+///
+/// What a batch holds depends on the loader's settings, the epoch and the batch's index, on nothing else: training
+/// that resumes in the middle of an epoch sees the images that it would have seen.
+public final class BatchLoader: Sendable {
+  public let dataset: any Dataset
+  public let batchSize: Int
+  /// Images of an epoch: the data set's, or the first `limit` of them.
+  public let sampleCount: Int
+  private let augmentation: Augmentation
+  private let shuffleSeed: UInt64?
+  private let mixup: Mixup?
+  private let table: [Float]
+  private let plan: EpochPlan
+
+  /// Batches being used, ready and in preparation. One ready batch would do if every batch took the same time.
+  private static let slotCount = 3
+
+  /// - Parameters:
+  ///   - shuffleSeed: Seed of the order and of the augmentation. nil keeps the data set's order, and augmentation,
+  ///     if any, draws under seed 0.
+  ///   - mixupAlpha: Mixes the images of each batch by mixup, λ ~ Beta(α, α); nil mixes nothing.
+  ///   - limit: Use only so many images, the first ones; nil for all.
+  ///   - leavesOutSingleImage: A last batch of one image is no batch, unless all batches are.
+  /// - Precondition: `batchSize` is positive, `limit` not negative, and `normalization` fits the channels
+  ///   (`Normalization.validate(channels:)`).
+  public init(
+    dataset: any Dataset, batchSize: Int, normalization: Normalization, augmentation: Augmentation = .none,
+    shuffleSeed: UInt64? = nil, mixupAlpha: Double? = nil, limit: Int? = nil,
+    leavesOutSingleImage: Bool = false
+  ) {
+    precondition(batchSize > 0, "batch size \(batchSize)")
+    precondition(limit ?? 0 >= 0, "limit of \(limit ?? 0) images")
+    precondition(
+      normalization.mean.count == dataset.channels && normalization.std.count == dataset.channels,
+      "normalization of \(normalization.mean.count) channels for images of \(dataset.channels)")
+    self.dataset = dataset
+    self.batchSize = batchSize
+    self.augmentation = augmentation
+    self.shuffleSeed = shuffleSeed
+    mixup = mixupAlpha.map(Mixup.init)
+    sampleCount = min(dataset.count, limit ?? dataset.count)
+    table = normalization.table()
+    plan = EpochPlan(
+      images: sampleCount, batchSize: batchSize, accumulationSteps: 1,
+      leavesOutSingleImage: leavesOutSingleImage)
+  }
+
+  public var batchesPerEpoch: Int { plan.batches }
+
+  /// What the batches of an epoch take.
+  package static func bytes(of dataset: any Dataset, batchSize: Int, sampleCount: Int) -> Int {
+    guard sampleCount > 0 else { return 0 }
+    let batches = (sampleCount + batchSize - 1) / batchSize
+    let image = dataset.imageSize * MemoryLayout<Float>.stride + 2 * MemoryLayout<Int32>.stride
+    return min(slotCount, batches) * min(batchSize, sampleCount) * image
+  }
+
+  /// Calls `body` on the caller's thread with every batch of the epoch from index `first` on, in order.
+  ///
+  /// An error of `body` ends the epoch and is passed on. Either way the preparing thread is done with its work and
+  /// its memory when this returns.
+  ///
+  /// The caller's thread stays the consumer because OpenMP keeps one team of workers per calling thread.
+  public func forEachBatch(
+    epoch: Int, startingAt first: Int = 0, _ body: (Batch) throws -> Void
+  ) rethrows {
+    precondition(first >= 0, "batch \(first)")
+    let end = batchesPerEpoch
+    guard first < end else { return }
+    let images = min(batchSize, sampleCount)
+    let ring = BatchRing(slotCount: min(Self.slotCount, end - first)) { [imageSize = dataset.imageSize] in
+      BatchRing.Slot(imageFloats: images * imageSize, labels: images)
+    }
+    let producer = Thread { [self] in
+      let order = sampleOrder(epoch: epoch)
+      for index in first..<end {
+        guard let slot = ring.waitForFreeSlot() else { break }
+        fill(slot, batch: index, epoch: epoch, order: order)
+        ring.markFilled()
+      }
+      ring.markFinished()
+    }
+    producer.name = "OctNet batches"
+    producer.start()
+    defer { ring.stop() }
+
+    for index in first..<end {
+      let slot = ring.waitForFilledSlot()
+      try body(
+        Batch(
+          images: UnsafePointer(slot.images.floats), labels: UnsafePointer(slot.labels), mixed: slot.mixed,
+          count: slot.count, index: index))
+      ring.release()
+    }
+  }
+
+  /// Which images an epoch shows, in which order (Fisher–Yates).
+  func sampleOrder(epoch: Int) -> [Int] {
+    var order = Array(0..<sampleCount)
+    guard let shuffleSeed else { return order }
+    var random = RandomStream(seed: shuffleSeed, "shuffle", epoch)
+    for last in stride(from: order.count - 1, to: 0, by: -1) {
+      order.swapAt(last, random.index(below: last + 1))
+    }
+    return order
+  }
+
+  private func fill(_ slot: BatchRing.Slot, batch: Int, epoch: Int, order: [Int]) {
+    let samples = order[batch * batchSize..<min((batch + 1) * batchSize, order.count)]
+    let imageSize = dataset.imageSize
+    slot.count = samples.count
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: imageSize) { bytes in
+      table.withUnsafeBufferPointer { table in
+        guard let bytes = bytes.baseAddress, let table = table.baseAddress else { return }
+        for (position, sample) in samples.enumerated() {
+          dataset.copyPixels(at: sample, to: bytes)
+          prepareImage(
+            bytes, height: dataset.height, width: dataset.width, channels: dataset.channels,
+            draw: augmentation.draw(seed: shuffleSeed ?? 0, epoch: epoch, sample: sample), table: table,
+            to: slot.images.floats + position * imageSize)
+          slot.labels[position] = Int32(dataset.label(at: sample))
+        }
+      }
+    }
+    slot.share = mixup.map { $0.share(seed: shuffleSeed ?? 0, epoch: epoch, batch: batch) }
+    if let share = slot.share {
+      Mixup.mix(slot.images.floats, count: slot.count, size: imageSize, share: share)
+      for position in 0..<slot.count {
+        slot.otherLabels[position] = slot.labels[slot.count - 1 - position]
+      }
+    }
+  }
+}

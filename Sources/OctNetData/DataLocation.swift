@@ -1,0 +1,44 @@
+import Foundation
+import OctNetCore
+import OctNetSupport
+
+/// Finds data whose relative path was written down by a run in another working directory.
+public enum DataLocation {
+  /// `source` ("cifar10:data", `folder:images`) as a command can open it: as it is where that exists, else with the path
+  /// taken from the directory of the file that says it, or one of those above: a run's directory usually lies below
+  /// the one in which it was trained.
+  ///
+  /// - Parameter path: the checkpoint, or the directory of the run, that names the data.
+  /// - Throws: `OctNetError.configuration` that names what was tried.
+  public static func resolve(_ source: String, recordedIn path: String) throws(OctNetError) -> String {
+    guard let colon = source.firstIndex(of: ":"), !source.hasPrefix("synthetic") else { return source }
+    let directory = String(source[source.index(after: colon)...])
+    // An absolute one has one place only; what is wrong with an empty one is told by whoever opens it.
+    guard !directory.isEmpty, !directory.hasPrefix("/"), !directory.hasPrefix("~") else { return source }
+    if isDirectory(directory) { return source }
+    var tried = [absolute(directory)]
+    var base = URL(fileURLWithPath: absolute(path))
+    if !isDirectory(base.path) { base.deleteLastPathComponent() }
+    // The run's own, runs/, the working directory, and one more for studies within them.
+    for _ in 0..<5 {
+      let candidate = base.appendingPathComponent(directory).standardizedFileURL.path
+      if isDirectory(candidate) { return source[...colon] + candidate }
+      if !tried.contains(candidate) { tried.append(candidate) }
+      guard base.path != "/" else { break }
+      base.deleteLastPathComponent()
+    }
+    throw OctNetError.configuration(
+      key: "data",
+      "\(path) was trained on \"\(source)\", a relative path, which is neither here nor near it (tried "
+        + "\(tried.joined(separator: ", "))); say where it is with --data")
+  }
+
+  private static func absolute(_ path: String) -> String {
+    path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+  }
+
+  private static func isDirectory(_ path: String) -> Bool {
+    var isDirectory: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
+  }
+}

@@ -1,0 +1,87 @@
+import OctNetSupport
+
+/// Labelled images of one size, with 8 bits a channel.
+///
+/// `label(at:)` and `copyPixels(at:to:)` are called from the loader's thread, hence `Sendable`.
+public protocol Dataset: Sendable {
+  /// "CIFAR-10 train".
+  var name: String { get }
+  var count: Int { get }
+  var height: Int { get }
+  var width: Int { get }
+  var channels: Int { get }
+  /// One name per class; the index is the label.
+  var classNames: [String] { get }
+
+  /// In `classNames.indices`.
+  func label(at index: Int) -> Int
+  /// Writes height × width × channels bytes, channels innermost.
+  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>)
+}
+
+extension Dataset {
+  /// Bytes, and values, of one image.
+  public var imageSize: Int { height * width * channels }
+}
+
+/// A data set held in memory.
+public struct ImageSet: Dataset {
+  public let name: String
+  public let height: Int
+  public let width: Int
+  public let channels: Int
+  public let classNames: [String]
+  /// count × height × width × channels.
+  public let pixels: [UInt8]
+  public let labels: [Int]
+
+  /// - Precondition: the sizes fit each other, and every label is the index of a class.
+  public init(
+    name: String, height: Int, width: Int, channels: Int, classNames: [String], pixels: [UInt8],
+    labels: [Int]
+  ) {
+    precondition(height > 0 && width > 0 && channels > 0, "an image of \(height)×\(width)×\(channels)")
+    precondition(
+      pixels.count == labels.count * height * width * channels,
+      "\(pixels.count) bytes for \(labels.count) images of \(height)×\(width)×\(channels)")
+    precondition(labels.allSatisfy { $0 >= 0 && $0 < classNames.count }, "a label without a class")
+    self.name = name
+    self.height = height
+    self.width = width
+    self.channels = channels
+    self.classNames = classNames
+    self.pixels = pixels
+    self.labels = labels
+  }
+
+  public var count: Int { labels.count }
+
+  public func label(at index: Int) -> Int { labels[index] }
+
+  public func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
+    precondition(labels.indices.contains(index), "image \(index) of \(count)")
+    pixels.withUnsafeBufferPointer {
+      guard let base = $0.baseAddress else { return }
+      destination.update(from: base + index * imageSize, count: imageSize)
+    }
+  }
+}
+
+/// What a `DataSource` loads: images to learn from, images to be measured on, and how to scale both.
+public struct DataSplit: Sendable {
+  public var train: any Dataset
+  public var test: any Dataset
+  /// Images that choose the best epoch, so that `test` is seen by nobody before the end; `nil` where there are none.
+  public var validation: (any Dataset)?
+  /// The customary constants of the data set, or measured on `train` where there are none.
+  public var normalization: Normalization
+
+  public init(
+    train: any Dataset, test: any Dataset, validation: (any Dataset)? = nil, normalization: Normalization
+  ) {
+    self.train = train
+    self.test = test
+    self.validation = validation
+    self.normalization = normalization
+  }
+}

@@ -1,0 +1,83 @@
+import OctNetCore
+import OctNetSupport
+
+/// The layers before the first stage.
+public enum Stem: String, Codable, CaseIterable, Sendable {
+  /// 7×7 convolution with stride 2, then 3×3 max pooling with stride 2.
+  case imagenet
+  /// 3×3 convolution.
+  case cifar
+}
+
+/// Everything that determines an Oct-ResNet; stored with every checkpoint.
+public struct ModelConfiguration: Codable, Equatable, Sendable {
+  public var name: String
+  public var alpha: Double
+  public var stem: Stem
+  public var variant: Variant
+  public var downsampling: Downsampling
+  public var lowToHigh, highToLow: Bool
+  public var classes: Int
+  public var inputHeight, inputWidth, inputChannels: Int
+
+  /// - Parameters:
+  ///   - name: one of `modelNames`.
+  ///   - stem: defaults to `cifar` for the CIFAR ResNets and `imagenet` for the others.
+  ///   - downsampling: defaults to `strided` at α = 0, which is torchvision's ResNet, and `average` elsewhere.
+  public init(
+    name: String, alpha: Double = 0, stem: Stem? = nil, variant: Variant = .paper,
+    downsampling: Downsampling? = nil, lowToHigh: Bool = true, highToLow: Bool = true, classes: Int = 10,
+    inputHeight: Int = 32, inputWidth: Int = 32, inputChannels: Int = 3
+  ) {
+    self.name = name
+    self.alpha = alpha
+    self.stem = stem ?? (ResNetDepth(rawValue: name)?.isCIFAR == true ? .cifar : .imagenet)
+    self.variant = variant
+    self.downsampling = downsampling ?? .usual(alpha: alpha)
+    self.lowToHigh = lowToHigh
+    self.highToLow = highToLow
+    self.classes = classes
+    self.inputHeight = inputHeight
+    self.inputWidth = inputWidth
+    self.inputChannels = inputChannels
+  }
+
+  public static var modelNames: [String] { ResNetDepth.allCases.map(\.rawValue) }
+
+  /// Builds the network and initialises its parameters from `seed`.
+  ///
+  /// - Throws: as `makeGraph`; `OctNetError.configuration` where the parameters need more memory than there is.
+  public func makeNetwork(seed: UInt64 = 0) throws -> Network {
+    let graph = try makeGraph()
+    // Initial values are made beside the parameters; gradients are counted where they are written.
+    let numbers =
+      graph.parameters.reduce(0) { $0 + $1.storedCount } + (graph.parameters.map(\.count).max() ?? 0)
+    try MemoryDemand.check(
+      numbers * MemoryLayout<Float>.stride, for: "the parameters of \(name) with \(classes) classes",
+      key: "model")
+    return Network(graph: graph, seed: seed)
+  }
+
+  /// The network without memory, for tables and plans.
+  ///
+  /// - Throws: `OctNetError.configuration` for an unknown name or a value out of range.
+  public func makeGraph() throws -> Graph {
+    guard let depth = ResNetDepth(rawValue: name) else {
+      throw OctNetError.configuration(
+        key: "model", "found \"\(name)\", expected one of \(Self.modelNames.joined(separator: ", "))")
+    }
+    guard (0...1).contains(alpha) else {
+      throw OctNetError.configuration(key: "alpha", "found \(alpha), expected a ratio from 0 to 1")
+    }
+    try SettingBounds.check(classes, in: SettingBounds.classes, "classes")
+    let shape = MapShape(height: inputHeight, width: inputWidth, channels: inputChannels)
+    try SettingBounds.check(image: shape)
+    let model = ResNet(depth: depth, configuration: self)
+    return try Graph(inputShape: shape) { try model($0) }
+  }
+}
+
+extension Downsampling {
+  /// Torchvision's ResNet at α = 0, the paper's octave network elsewhere.
+  public static func usual(alpha: Double) -> Downsampling { alpha == 0 ? .strided : .average }
+}

@@ -1,0 +1,126 @@
+import OctNetCheckpoint
+import OctNetCore
+import OctNetData
+import OctNetSupport
+import OctNetTraining
+
+/// The groups of one data set: only their accuracies can be compared.
+struct Comparison: Sendable {
+  let dataName: String
+  let groups: [RunGroup]
+
+  /// One for each data set, in the order in which their first runs were found.
+  /// - Throws: as `RunGroup.groups`.
+  static func comparisons(of runs: [RunRecord]) throws(OctNetError) -> [Comparison] {
+    var names: [String] = []
+    for run in runs where !names.contains(run.dataName) { names.append(run.dataName) }
+    var comparisons: [Comparison] = []
+    for name in names {
+      comparisons.append(
+        Comparison(dataName: name, groups: try RunGroup.groups(of: runs.filter { $0.dataName == name })))
+    }
+    return comparisons
+  }
+
+  var runs: [RunRecord] { groups.flatMap(\.runs) }
+
+  /// That of the highest mean; complete runs come before those that are not.
+  var best: RunGroup? {
+    let scored = groups.filter { $0.bestTop1 != nil }
+    let complete = scored.filter { !$0.isProvisional }
+    return (complete.isEmpty ? scored : complete).max { ($0.bestTop1?.mean ?? 0) < ($1.bestTop1?.mean ?? 0) }
+  }
+
+  /// The run with the highest accuracy among those whose confusion matrix is known.
+  var bestRun: (group: RunGroup, run: RunRecord, evaluation: EvaluationResult)? {
+    var best: (group: RunGroup, run: RunRecord, evaluation: EvaluationResult)?
+    for group in groups {
+      for run in group.counted {
+        guard let evaluation = run.bestEvaluation, evaluation.images > 0 else { continue }
+        if best.map({ evaluation.top1 > $0.evaluation.top1 }) ?? true { best = (group, run, evaluation) }
+      }
+    }
+    return best
+  }
+
+  // MARK: Against α = 0
+
+  private static let octaveSettings: Set<String> = [
+    "model.alpha", "model.lowToHigh", "model.highToLow", "model.downsampling", "model.variant",
+  ]
+
+  /// The group that is the same but for α = 0, where the variant and torchvision's down-sampling come first.
+  func reference(of group: RunGroup) -> RunGroup? {
+    guard let model = group.model else { return nil }
+    let own = group.settings.without(Self.octaveSettings)
+    let candidates = groups.filter { $0.model?.alpha == 0 && $0.settings.without(Self.octaveSettings) == own }
+    func penalty(_ candidate: RunGroup) -> Int {
+      (candidate.model?.downsampling == .strided ? 0 : 2)
+        + (candidate.model?.variant == model.variant ? 0 : 1)
+    }
+    return candidates.min { penalty($0) < penalty($1) }
+  }
+
+  /// Multiply–accumulates as a part of those of the reference.
+  func macsRatio(_ group: RunGroup) -> Double? {
+    guard let macs = group.cost?.total.macs, let other = reference(of: group)?.cost?.total.macs, other > 0
+    else { return nil }
+    return Double(macs) / Double(other)
+  }
+
+  /// Seconds an epoch as a part of those of the reference, medians with the same number of threads.
+  func timeRatio(_ group: RunGroup, threads: Int) -> Double? {
+    guard let own = group.timing(threads: threads),
+      let other = reference(of: group)?.timing(threads: threads)
+    else { return nil }
+    return own.seconds.median / other.seconds.median
+  }
+
+  /// The number of threads with which most runs were timed, the larger of equals.
+  var usualThreads: Int? {
+    let timed = runs.filter { !$0.log.seconds.isEmpty }.map(\.configuration.threads)
+    return Set(timed).max { a, b in
+      let (x, y) = (timed.count { $0 == a }, timed.count { $0 == b })
+      return x == y ? a < b : x < y
+    }
+  }
+
+  /// Whether times of different numbers of threads stand beside each other.
+  var hasSeveralThreadCounts: Bool { Set(groups.flatMap { $0.timings.map(\.threads) }).count > 1 }
+
+  // MARK: Ablation
+
+  /// Groups that differ in nothing but the paths between the octaves and the down-sampling, the whole network first.
+  struct Ablation: Sendable {
+    let alpha: Double
+    let groups: [RunGroup]
+    /// The network with both paths and the usual down-sampling, `nil` where it was not run.
+    var whole: RunGroup? { groups.first { $0.isWhole } }
+  }
+
+  var ablations: [Ablation] {
+    let changed: Set<String> = ["model.lowToHigh", "model.highToLow", "model.downsampling"]
+    var ablations: [(key: SettingList, alpha: Double, groups: [RunGroup])] = []
+    for group in groups {
+      guard let model = group.model, model.alpha > 0 else { continue }
+      let key = group.settings.without(changed)
+      if let match = ablations.firstIndex(where: { $0.key == key }) {
+        ablations[match].groups.append(group)
+      } else {
+        ablations.append((key, model.alpha, [group]))
+      }
+    }
+    return ablations.filter { $0.groups.count > 1 }.map { ablation in
+      let whole = ablation.groups.filter(\.isWhole)
+      return Ablation(alpha: ablation.alpha, groups: whole + ablation.groups.filter { !$0.isWhole })
+    }
+  }
+}
+
+extension RunGroup {
+  /// Both paths between the octaves, the usual down-sampling.
+  var isWhole: Bool {
+    guard let model else { return false }
+    return model.lowToHigh && model.highToLow && model.downsampling == .usual(alpha: model.alpha)
+  }
+}

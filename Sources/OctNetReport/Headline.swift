@@ -1,0 +1,151 @@
+import OctNetCheckpoint
+import OctNetCore
+import OctNetData
+import OctNetSupport
+import OctNetTraining
+
+/// The result in a sentence and a few numbers, and what a reader must know before the tables.
+struct Headline: Sendable {
+  struct Number: Equatable, Sendable {
+    var name, value: String
+    var remark: String?
+  }
+
+  var sentence: String
+  var numbers: [Number] = []
+  var notes: [String] = []
+
+  init(_ comparison: Comparison) {
+    let runs = comparison.runs
+    if let best = comparison.best, let accuracy = best.bestTop1 {
+      // The sign stays beside its number.
+      sentence = Self.sentence(comparison, best: best, accuracy: accuracy).replacing(" %", with: "\u{A0}%")
+      numbers = Self.numbers(comparison, best: best, accuracy: accuracy)
+    } else {
+      sentence = "No evaluation on the test images has been done yet."
+    }
+    if comparison.best == nil, let chosen = runs.compactMap(\.chosen).max(by: { $0.top1 < $1.top1 }) {
+      numbers.append(
+        Number(
+          name: "Best validation accuracy so far, top-1", value: ReportNumber.percent(chosen.top1) + " %",
+          remark: "epoch \(chosen.epoch)"))
+    }
+    let unfinished = runs.count { !$0.isComplete }
+    numbers.append(
+      Number(
+        name: runs.count == 1 ? "Run" : "Runs",
+        value: runs.count == 1 ? runs[0].state : String(runs.count),
+        remark: runs.count == 1
+          ? "epoch \(runs[0].epochs) of \(runs[0].configuration.epochs)"
+          : unfinished == 0
+            ? "all complete" : "\(unfinished) unfinished"))
+    notes = Self.notes(comparison)
+  }
+
+  private static func sentence(_ comparison: Comparison, best: RunGroup, accuracy: Spread) -> String {
+    let n = accuracy.count
+    let isChosenApart = best.counted.allSatisfy { $0.chosenOn == .validation }
+    let percent = ReportNumber.percent(accuracy) + " %"
+    let scope =
+      (n > 1 ? "in the mean of \(n) runs" : best.counted.first?.best.map { "after epoch \($0.epoch)" } ?? "")
+      + (isChosenApart ? ", chosen on validation images" : "")
+    let progress = best.isProvisional ? " so far" : ""
+    guard comparison.groups.count > 1 else {
+      return "\(best.label) recognises \(percent) of the test images\(progress), \(scope)."
+    }
+    var text = "\(best.label) is best\(progress): it recognises \(percent) of the test images, \(scope)."
+    guard let reference = comparison.reference(of: best), let other = reference.bestTop1 else { return text }
+    guard reference.index != best.index else { return text }
+    let difference = accuracy.mean - other.mean
+    text +=
+      " That is \(ReportNumber.percent(difference.magnitude)) points "
+      + "\(difference < 0 ? "below" : "above") \(reference.label) (\(ReportNumber.percent(other)) %)"
+    var costs: [String] = []
+    if let ratio = comparison.macsRatio(best) {
+      costs.append("\(ReportNumber.percent(ratio, 0)) % of its multiply–accumulates")
+    }
+    if let threads = comparison.usualThreads, let ratio = comparison.timeRatio(best, threads: threads) {
+      costs.append("\(ReportNumber.percent(ratio, 0)) % of its measured time per epoch")
+    }
+    return text + (costs.isEmpty ? "." : " with " + costs.joined(separator: " and ") + ".")
+  }
+
+  private static func numbers(_ comparison: Comparison, best: RunGroup, accuracy: Spread) -> [Number] {
+    var numbers = [
+      Number(
+        name: "Best test accuracy, top-1", value: ReportNumber.percent(accuracy) + " %", remark: best.label)
+    ]
+    if let last = best.lastTop1 {
+      numbers.append(
+        Number(
+          name: "After the last evaluation", value: ReportNumber.percent(last) + " %", remark: best.label))
+    }
+    if let macs = best.cost?.total.macs {
+      let ratio = comparison.reference(of: best)?.index == best.index ? nil : comparison.macsRatio(best)
+      numbers.append(
+        Number(
+          name: "Multiply–accumulates", value: "\(ReportNumber.fixed(Double(macs) / 1e6, 1)) M",
+          remark: ratio.map { "\(ReportNumber.fixed($0, 2)) of α = 0" } ?? "one image, forward"))
+    }
+    let threads = comparison.usualThreads ?? 1
+    if let timing = best.timing(threads: threads) ?? best.timings.first {
+      let ratio =
+        comparison.reference(of: best)?.index == best.index
+        ? nil : comparison.timeRatio(best, threads: timing.threads)
+      numbers.append(
+        Number(
+          name: "Training time per epoch", value: "\(ReportNumber.seconds(timing.seconds.median)) s",
+          remark: ratio.map { "\(ReportNumber.fixed($0, 2)) of α = 0" }
+            ?? "\(timing.threads) thread\(timing.threads == 1 ? "" : "s")"))
+    }
+    return numbers
+  }
+
+  private static func notes(_ comparison: Comparison) -> [String] {
+    let runs = comparison.runs
+    var notes: [String] = []
+    /// On a page with one run, that run; else how many, and their names.
+    func add(_ which: [RunRecord], _ one: String, _ several: String) {
+      guard !which.isEmpty else { return }
+      guard runs.count > 1 else { return notes.append("This run \(one).") }
+      let names = which.prefix(6).map(\.name).joined(separator: ", ")
+      let more = which.count > 6 ? " and \(which.count - 6) more" : ""
+      let start = which.count == 1 ? "One run \(one): " : "\(which.count) runs \(several): "
+      notes.append(start + names + more + ".")
+    }
+    add(runs.filter { !$0.isComplete }, "is unfinished", "are unfinished")
+    if comparison.groups.contains(where: { !$0.isProvisional && $0.runs.contains { !$0.isComplete } }) {
+      notes.append("Means are over the complete runs of a setting.")
+    }
+    add(
+      runs.filter { $0.chosenOn == .test && $0.best != nil },
+      "has chosen its best epoch on the test images, whose accuracy then flatters; --validation holds back training "
+        + "images for that",
+      "have chosen their best epoch on the test images, whose accuracy then flatters; --validation holds back training "
+        + "images for that")
+    let unscored = runs.compactMap { $0.bestEvaluation }.reduce(0) { $0 + $1.unscoredImages }
+    if unscored > 0 {
+      notes.append(
+        "\(counted(unscored, "test image")) got logits that are not finite numbers and count as wrong; confusions leave "
+          + "them out.")
+    }
+    add(
+      runs.filter { $0.results == nil },
+      "has no results.json and so adds nothing to accuracies by class and confusions",
+      "have no results.json and so add nothing to accuracies by class and confusions")
+    add(
+      runs.filter { $0.configuration.model == nil },
+      "has a network that is not one of the package's, so its costs are not known",
+      "have networks that are not the package's, so their costs are not known and they are not averaged")
+    if comparison.missingValues > 0 {
+      let count = comparison.missingValues
+      notes.append(
+        "\(count) epoch\(count == 1 ? " has a loss that is" : "s have losses that are") not a finite number; the "
+          + "curves leave \(count == 1 ? "it" : "them") out.")
+    }
+    if comparison.hasSeveralThreadCounts {
+      notes.append("Runs used different numbers of threads; times are compared only where these are equal.")
+    }
+    return notes
+  }
+}

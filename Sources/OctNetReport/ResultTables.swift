@@ -1,0 +1,198 @@
+import OctNetCheckpoint
+import OctNetCore
+import OctNetData
+import OctNetSupport
+import OctNetTraining
+
+/// What the runs reached, and what it cost.
+extension Comparison {
+  private typealias Column = ReportTable.Column
+  private typealias Cell = ReportTable.Cell
+
+  private static let label = ReportTable.Column("setting", csv: ["setting"], isText: true)
+
+  /// Best and last accuracy; `nil` before the first evaluation.
+  var accuracyTable: ReportTable? {
+    guard groups.contains(where: { $0.bestTop1 != nil }) else { return nil }
+    // With five classes or fewer every image is among the first five.
+    let hasValidation = runs.contains { $0.chosenOn == .validation }
+    let hasTop5 = runs.contains { ($0.best?.top5 ?? 1) < 1 }
+    var columns = [
+      Self.label, Column("n", csv: ["n"]),
+      Column("best top-1 (%)", csv: ["best_top1_mean", "best_top1_deviation"]),
+      Column("last top-1 (%)", csv: ["last_top1_mean", "last_top1_deviation"]),
+    ]
+    if hasTop5 { columns.append(Column("last top-5 (%)", csv: ["last_top5_mean", "last_top5_deviation"])) }
+    if hasValidation {
+      columns.append(
+        Column("validation top-1 (%)", csv: ["validation_top1_mean", "validation_top1_deviation"]))
+    }
+    columns.append(Column("last test loss", csv: ["last_test_loss_mean", "last_test_loss_deviation"]))
+    var table = ReportTable(
+      "accuracy",
+      caption: "Accuracy on the test images",
+      note: accuracyNote, columns: columns)
+    let highest = best?.bestTop1?.mean
+    for group in groups {
+      var row = [
+        Cell.text(group.label + (group.isUnfinished ? " *" : "")), .count(group.counted.count),
+        .spread(group.bestTop1) { ReportNumber.percent($0) }
+          .strong(groups.count > 1 && group.bestTop1?.mean == highest && highest != nil),
+        .spread(group.lastTop1) { ReportNumber.percent($0) },
+      ]
+      if hasTop5 { row.append(.spread(group.spread { $0.last?.top5 }) { ReportNumber.percent($0) }) }
+      if hasValidation {
+        let chosen = group.spread { $0.chosenOn == .validation ? $0.chosen?.top1 : nil }
+        row.append(.spread(chosen) { ReportNumber.percent($0) })
+      }
+      row.append(.spread(group.spread { $0.last?.loss }) { ReportNumber.fixed($0, 3) })
+      row[0].values = [group.label]
+      table.add(row)
+    }
+    return table
+  }
+
+  private var accuracyNote: String {
+    var sentences: [String] = []
+    let images = Set(runs.compactMap { $0.bestEvaluation?.images })
+    if let count = images.first, images.count == 1 {
+      sentences.append(counted(count, "image") + ".")
+    }
+    if groups.contains(where: { $0.counted.count > 1 }) {
+      sentences.append("Mean ± sample deviation of n runs.")
+    } else if groups.count > 1 {
+      sentences.append("One run each.")
+    }
+    let kinds = Set(runs.map(\.chosenOn))
+    if kinds.contains(.test) {
+      sentences.append(
+        "Best: the evaluation that best.safetensors is from"
+          + (kinds.count > 1 ? ", where the test images chose it." : ".")
+      )
+    }
+    if kinds.contains(.validation) {
+      sentences.append(
+        "Best, where validation images chose it: best.safetensors on the test images, once, at the run's end; the epochs "
+          + "before are evaluated on the validation images only.")
+    }
+    if groups.contains(where: \.isUnfinished) { sentences.append("* No run of this setting is complete.") }
+    return sentences.joined(separator: " ")
+  }
+
+  /// Theory against clock; `nil` where neither is known.
+  var costTable: ReportTable? {
+    let rows = groups.flatMap { group -> [(RunGroup, RunGroup.Timing?)] in
+      let timings = group.timings
+      if timings.isEmpty { return group.cost == nil ? [] : [(group, nil)] }
+      return timings.map { (group, $0) }
+    }
+    guard !rows.isEmpty else { return nil }
+    let isTimed = rows.contains { $0.1 != nil }
+    // Those of a reference to itself tell nothing.
+    let hasRatios = groups.contains { reference(of: $0).map(\.index) != $0.index && macsRatio($0) != nil }
+    let hasTimeRatios = rows.contains { group, timing in
+      reference(of: group).map(\.index) != group.index
+        && timing.flatMap { timeRatio(group, threads: $0.threads) } != nil
+    }
+    let hasCosts = rows.contains { $0.0.cost != nil }
+    var columns = [Self.label]
+    if hasSeveralThreadCounts { columns.append(Column("threads", csv: ["threads"])) }
+    if hasCosts {
+      columns.append(Column("parameters", csv: ["parameters"]))
+      columns.append(Column("multiply–accumulates", csv: ["macs"]))
+    }
+    if hasRatios { columns.append(Column("to α = 0", csv: ["macs_ratio"])) }
+    if isTimed {
+      columns.append(Column("seconds per epoch", csv: ["seconds_per_epoch_median"]))
+      columns.append(Column("smallest–largest", csv: ["seconds_per_epoch_min", "seconds_per_epoch_max"]))
+    }
+    if hasTimeRatios { columns.append(Column("time to α = 0", csv: ["time_ratio"])) }
+    var note = ""
+    if hasCosts { note += "Multiply–accumulates of one image, forward. " }
+    if isTimed {
+      note += "Seconds of training per epoch without evaluation: median over epochs and runs. "
+    }
+    if hasRatios { note += "Ratios are to the otherwise equal network at α = 0" }
+    if hasRatios { note += hasTimeRatios ? " with as many threads." : "." }
+    var table = ReportTable(
+      "costs", caption: hasRatios ? "Theory against clock" : "Costs", note: note, columns: columns)
+    for (group, timing) in rows {
+      var row = [Cell.text(group.label)]
+      if hasSeveralThreadCounts { row.append(.count(timing?.threads)) }
+      if hasCosts { row += [.count(group.cost?.total.parameters), .count(group.cost?.total.macs)] }
+      if hasRatios { row.append(.number(macsRatio(group)) { ReportNumber.fixed($0, 2) }) }
+      if isTimed {
+        let seconds = timing?.seconds
+        row.append(.number(seconds?.median, ReportNumber.seconds))
+        row.append(
+          Cell(
+            seconds.map { "\(ReportNumber.seconds($0.minimum))–\(ReportNumber.seconds($0.maximum))" } ?? "–",
+            values: [
+              seconds.map { ReportNumber.raw($0.minimum) } ?? "",
+              seconds.map { ReportNumber.raw($0.maximum) } ?? "",
+            ]))
+      }
+      if hasTimeRatios {
+        let ratio = timing.flatMap { timeRatio(group, threads: $0.threads) }
+        row.append(.number(ratio) { ReportNumber.fixed($0, 2) })
+      }
+      table.add(row)
+    }
+    return table
+  }
+
+  /// What the paths between the octaves and the down-sampling are worth; `nil` without such runs.
+  var ablationTable: ReportTable? {
+    let ablations = ablations
+    guard ablations.contains(where: { $0.groups.contains { $0.bestTop1 != nil } }) else { return nil }
+    let threads = usualThreads
+    var columns = [
+      Self.label, Column("L→H", csv: ["low_to_high"], isText: true),
+      Column("H→L", csv: ["high_to_low"], isText: true),
+      Column("down-sampling", csv: ["downsampling"], isText: true), Column("n", csv: ["n"]),
+      Column("best top-1 (%)", csv: ["best_top1_mean", "best_top1_deviation"]),
+      Column("difference (points)", csv: ["difference"]), Column("MACs", csv: ["macs_ratio"]),
+    ]
+    if threads != nil { columns.append(Column("time", csv: ["time_ratio"])) }
+    var table = ReportTable(
+      "ablation",
+      caption: "Ablation: paths between the octaves, and down-sampling",
+      note:
+        "Differences, multiply–accumulates and time "
+        + "per epoch are to the row with both paths and average pooling at the same α.",
+      columns: columns)
+    for ablation in ablations {
+      for group in ablation.groups {
+        guard let model = group.model else { continue }
+        let whole = ablation.whole
+        func ratio(_ value: Double?, _ other: Double?) -> Double? {
+          guard let value, let other, other > 0 else { return nil }
+          return value / other
+        }
+        let difference = group.bestTop1.flatMap { own in whole?.bestTop1.map { own.mean - $0.mean } }
+        var row = [
+          Cell.text(group.label), .text(model.lowToHigh ? "yes" : "no"),
+          .text(model.highToLow ? "yes" : "no"),
+          .text(model.downsampling.rawValue), .count(group.counted.count),
+          .spread(group.bestTop1) { ReportNumber.percent($0) },
+          .number(group.isWhole ? nil : difference, ReportNumber.points),
+          .number(
+            ratio(group.cost.map { Double($0.total.macs) }, whole?.cost.map { Double($0.total.macs) })
+          ) { ReportNumber.fixed($0, 2) },
+        ]
+        if let threads {
+          let time = ratio(
+            group.timing(threads: threads)?.seconds.median, whole?.timing(threads: threads)?.seconds.median)
+          row.append(.number(time) { ReportNumber.fixed($0, 2) })
+        }
+        table.add(row)
+      }
+    }
+    return table
+  }
+}
+
+extension RunGroup {
+  /// Its numbers are those of runs that go on.
+  var isUnfinished: Bool { isProvisional && !counted.isEmpty }
+}

@@ -1,0 +1,117 @@
+import OctNetCheckpoint
+import OctNetCore
+import OctNetModels
+import OctNetSupport
+import OctNetTraining
+
+/// Runs that differ in nothing but the seed, the threads and where the data lies: repetitions of one experiment.
+struct RunGroup: Sendable {
+  /// Seconds of training an epoch takes with so many threads.
+  struct Timing: Sendable {
+    var threads: Int
+    /// Over all epochs of the runs.
+    var seconds: Spread
+  }
+
+  /// What tells it from the other groups.
+  var label = ""
+  /// Its place among the groups, which decides its colour.
+  var index = 0
+  /// In the order in which they were found.
+  var runs: [RunRecord]
+  /// `nil` for a network that is not one of the package's.
+  let cost: CostSummary?
+
+  /// Settings that repetitions may differ in.
+  static let free: Set<String> = ["seed", "threads", "checkpointEverySteps", "data"]
+
+  /// Groups keep the order in which their first runs were found, then go by model, α and path switches.
+  ///
+  /// - Throws: `OctNetError.file` for a model that cannot be built.
+  static func groups(of runs: [RunRecord]) throws(OctNetError) -> [RunGroup] {
+    var groups: [RunGroup] = []
+    var costs: [(model: ModelConfiguration, cost: CostSummary)] = []
+    for run in runs {
+      // Nothing says whether two networks without a name are the same.
+      if run.configuration.model != nil, let match = groups.firstIndex(where: { $0.repeats(run) }) {
+        groups[match].runs.append(run)
+        continue
+      }
+      var cost: CostSummary?
+      if let model = run.configuration.model {
+        cost = costs.first { $0.model == model }?.cost
+        if cost == nil {
+          let computed: CostSummary
+          do {
+            computed = try model.makeGraph().costSummary()
+          } catch { throw OctNetError.file(path: run.path + "/config.json", "model: \(error)") }
+          costs.append((model, computed))
+          cost = computed
+        }
+      }
+      groups.append(RunGroup(runs: [run], cost: cost))
+    }
+    var sorted = groups.enumerated().sorted { a, b in
+      let (x, y) = (a.element.rank, b.element.rank)
+      return x.lexicographicallyPrecedes(y) || (x == y && a.offset < b.offset)
+    }.map(\.element)
+    for (index, label) in GroupLabels.labels(of: sorted).enumerated() {
+      (sorted[index].label, sorted[index].index) = (label, index)
+    }
+    return sorted
+  }
+
+  private init(runs: [RunRecord], cost: CostSummary?) {
+    self.runs = runs
+    self.cost = cost
+  }
+
+  private func repeats(_ run: RunRecord) -> Bool {
+    first.dataName == run.dataName && settings == run.settings.without(Self.free)
+  }
+
+  private var rank: [Double] {
+    guard let model else { return [1] }
+    let depth = ResNetDepth.allCases.firstIndex { $0.rawValue == model.name } ?? 0
+    let isUsual = model.downsampling == .usual(alpha: model.alpha)
+    return [
+      0, Double(depth), model.alpha, model.variant == .paper ? 0 : 1, isUsual ? 0 : 1,
+      model.highToLow ? 0 : 1, model.lowToHigh ? 0 : 1,
+    ]
+  }
+
+  // MARK: What it is
+
+  var first: RunRecord { runs[0] }
+  var model: ModelConfiguration? { first.configuration.model }
+
+  /// Those that all its runs share.
+  var settings: SettingList { first.settings.without(Self.free) }
+
+  // MARK: What came of it
+
+  /// The runs that count for means: the complete ones, or all where none is complete.
+  var counted: [RunRecord] {
+    let complete = runs.filter { $0.isComplete && $0.best != nil }
+    return complete.isEmpty ? runs.filter { $0.best != nil } : complete
+  }
+
+  /// None of its runs is complete.
+  var isProvisional: Bool { !runs.contains(where: \.isComplete) }
+
+  /// `nil` before the first evaluation.
+  func spread(_ value: (RunRecord) -> Double?) -> Spread? { Spread(counted.compactMap(value)) }
+
+  var bestTop1: Spread? { spread { $0.best?.top1 } }
+  var lastTop1: Spread? { spread { $0.last?.top1 } }
+
+  /// One for each number of threads, the smallest first.
+  var timings: [Timing] {
+    Set(runs.map(\.configuration.threads)).sorted().compactMap { threads in
+      let same = runs.filter { $0.configuration.threads == threads }
+      return Spread(same.flatMap(\.log.seconds)).map { Timing(threads: threads, seconds: $0) }
+    }
+  }
+
+  func timing(threads: Int) -> Timing? { timings.first { $0.threads == threads } }
+}

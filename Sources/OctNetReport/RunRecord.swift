@@ -1,0 +1,96 @@
+import Foundation
+import OctNetData
+import OctNetSupport
+import OctNetTraining
+
+/// A run as its directory tells it.
+struct RunRecord: Sendable {
+  /// What of an evaluation every run has, with `results.json` or without.
+  struct Score: Equatable, Sendable {
+    var epoch: Int
+    var top1, top5, loss: Double
+  }
+
+  /// Path below the directory that all runs of a report share.
+  let name: String
+  let path: String
+  let configuration: TrainingConfiguration
+  let settings: SettingList
+  let log: RunLog
+  /// `nil` where the file is missing.
+  let results: RunResults?
+
+  /// - Throws: `OctNetError.file` for what is missing or malformed.
+  init(path: String, name: String) throws(OctNetError) {
+    let directory = RunDirectory(path: path)
+    self.name = name
+    self.path = path
+    configuration = try TrainingConfiguration(path: directory.configurationPath)
+    settings = try SettingList(configuration, path: directory.configurationPath)
+    func present(_ path: String) -> String? { FileManager.default.fileExists(atPath: path) ? path : nil }
+    log = try RunLog(logPath: directory.logPath, timingPath: present(directory.timingPath))
+    results = try present(directory.resultsPath).map { (path) throws(OctNetError) in
+      try RunResults(path: path)
+    }
+  }
+
+  var outcome: RunResults.Outcome {
+    if let results { return results.outcome }
+    return epochs >= configuration.epochs ? .finished : .unfinished
+  }
+
+  var isComplete: Bool { outcome != .unfinished }
+
+  /// Finished ones.
+  var epochs: Int { results?.epochs ?? log.rows.last?.epoch ?? 0 }
+
+  /// Which images chose the best epoch.
+  var chosenOn: EvaluationImages {
+    results.map { $0.chosenOn ?? .test } ?? (configuration.validation == nil ? .test : .validation)
+  }
+
+  /// What `best.safetensors` reaches on the test images; with validation images it is known at the end only.
+  var best: Score? {
+    guard chosenOn == .test else { return results?.test.map(Self.score) }
+    if let score = results?.best { return Self.score(score) }
+    return evaluated.max { $0.top1 < $1.top1 }
+  }
+
+  /// The evaluation on the test images that `best` is from, with its confusion.
+  var bestEvaluation: EvaluationResult? { results?.bestOnTest?.evaluation }
+
+  /// What `best.safetensors` reaches on the images that chose it.
+  var chosen: Score? {
+    if chosenOn == .test { return best }
+    return results?.best.map(Self.score) ?? evaluated.max { $0.top1 < $1.top1 }
+  }
+
+  /// The latest evaluation on the test images; `nil` where epochs are evaluated on others.
+  var last: Score? {
+    guard chosenOn == .test else { return nil }
+    if let score = results?.last { return Self.score(score) }
+    return evaluated.last
+  }
+
+  private static func score(_ score: RunResults.Score) -> Score {
+    let evaluation = score.evaluation
+    return Score(epoch: score.epoch, top1: evaluation.top1, top5: evaluation.top5, loss: evaluation.loss)
+  }
+
+  private var evaluated: [Score] {
+    log.rows.compactMap { row in
+      guard let top1 = row.testTop1, let top5 = row.testTop5, let loss = row.testLoss else { return nil }
+      return Score(epoch: row.epoch, top1: top1, top5: top5, loss: loss)
+    }
+  }
+
+  /// Which images these are, so that accuracies compare: the path of a known archive does not matter, that of other
+  /// data is all there is to know, of which the last component tells enough.
+  var dataName: String {
+    let parts = configuration.data.split(separator: ":", maxSplits: 1).map(String.init)
+    guard parts.count == 2, parts[0] != "synthetic" else { return configuration.data }
+    if ["cifar10", "cifar100", "cifar100-coarse"].contains(parts[0]) { return parts[0] }
+    let folder = parts[1].split(separator: "/").last.map(String.init) ?? parts[1]
+    return "\(parts[0]):\(folder)"
+  }
+}

@@ -1,0 +1,176 @@
+import Foundation
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// Writes files so that a full disk, a crash or a kill leaves what was there before untouched.
+///
+/// The bytes go to a temporary name in the same directory (a rename is atomic only within a file system), are
+/// flushed to the disk, and take the final name in one step. A destination that exists and is not a regular file
+/// (a pipe, a terminal, `/dev/stdout`) has nothing to protect and is written in place. A symbolic link stays a link.
+public enum AtomicFile {
+  /// Every temporary file's name ends so; a killed process can leave one behind.
+  package static let temporarySuffix = ".octnet-tmp"
+
+  /// Calls `body` with a writer; the file appears under `path` when it returns. Errors of `body` are passed on,
+  /// after the temporary file is gone.
+  public static func write<Result>(to path: String, _ body: (FileWriter) throws -> Result) throws -> Result {
+    try write(to: path, opening: openExclusively, body)
+  }
+
+  /// - Parameter onlyIfChanged: leaves a file that holds this text already as it is, its times too.
+  public static func write(_ text: String, to path: String, onlyIfChanged: Bool = false) throws(OctNetError) {
+    if onlyIfChanged, let reader = try? FileReader(path: path), reader.size == text.utf8.count,
+      let bytes = try? reader.bytes(at: 0, count: reader.size), bytes.elementsEqual(text.utf8)
+    {
+      return
+    }
+    do {
+      try write(to: path) { try $0.write(text) }
+    } catch { throw OctNetError.wrapping(error, path: path) }
+  }
+
+  /// `opening` creates the temporary file; tests replace it by a device that is always full.
+  static func write<Result>(
+    to path: String, opening: (String) -> Int32, _ body: (FileWriter) throws -> Result
+  ) throws -> Result {
+    let destination = resolvingLinks(path)
+    if isSpecial(destination) {
+      let descriptor = open(destination, O_WRONLY | O_CLOEXEC)
+      guard descriptor >= 0 else { throw OctNetError.system(path, "cannot write", errno) }
+      defer { close(descriptor) }
+      return try body(FileWriter(descriptor: descriptor, path: path))
+    }
+
+    let (directory, name) = split(destination)
+    let temporary =
+      "\(directory)/.\(name).\(String(UInt32.random(in: .min ... .max), radix: 16))\(temporarySuffix)"
+    let descriptor = opening(temporary)
+    guard descriptor >= 0 else { throw OctNetError.system(path, "cannot create", errno) }
+    var isOpen = true
+    do {
+      let result = try body(FileWriter(descriptor: descriptor, path: path))
+      guard fsync(descriptor) == 0 else { throw OctNetError.system(path, "cannot flush", errno) }
+      isOpen = false
+      guard close(descriptor) == 0 else { throw OctNetError.system(path, "cannot close", errno) }
+      guard rename(temporary, destination) == 0 else {
+        throw OctNetError.system(path, "cannot rename", errno)
+      }
+      try flushDirectory(directory, path: path)
+      return result
+    } catch {
+      if isOpen { close(descriptor) }
+      unlink(temporary)
+      throw error
+    }
+  }
+
+  /// A new file, locked for as long as it is open: that tells it from what a killed process left behind.
+  private static func openExclusively(_ path: String) -> Int32 {
+    for _ in 0..<10 {
+      let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      guard descriptor >= 0 else { return descriptor }
+      // Between its creation and the lock the file looks abandoned, and somebody may tidy it away.
+      if case .taken = FileLock.lock(descriptor) {
+        close(descriptor)
+      } else if FileLock.isStill(descriptor, path) {
+        return descriptor
+      } else {
+        close(descriptor)
+      }
+    }
+    errno = EBUSY
+    return -1
+  }
+
+  /// Removes the temporary files that killed processes left in a directory; those that are being written stay, whosever
+  /// they are. Where the file system has no locks to tell them apart, all stay.
+  package static func removeAbandoned(in directory: String) {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    where name.hasSuffix(temporarySuffix) {
+      let path = directory + "/" + name
+      let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+      guard descriptor >= 0 else { continue }
+      if case .held = FileLock.lock(descriptor), FileLock.isStill(descriptor, path) { unlink(path) }
+      close(descriptor)
+    }
+  }
+
+  /// The rename itself is in the directory, which has buffers of its own.
+  private static func flushDirectory(_ directory: String, path: String) throws {
+    let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }  // write-only directory: nothing more can be done
+    defer { close(descriptor) }
+    // EINVAL: a file system that has no such notion.
+    guard fsync(descriptor) == 0 || errno == EINVAL else {
+      throw OctNetError.system(path, "cannot flush its directory", errno)
+    }
+  }
+
+  private static func resolvingLinks(_ path: String) -> String {
+    guard let resolved = realpath(path, nil) else { return path }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+
+  private static func isSpecial(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
+  }
+
+  private static func split(_ path: String) -> (directory: String, name: String) {
+    guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+    return (slash == path.startIndex ? "" : String(path[..<slash]), String(path[path.index(after: slash)...]))
+  }
+}
+
+/// A file open for writing. Every failure is an `OctNetError.file` with the system's reason.
+public final class FileWriter {
+  private let descriptor: Int32
+  private let path: String
+
+  package init(descriptor: Int32, path: String) {
+    self.descriptor = descriptor
+    self.path = path
+  }
+
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(OctNetError) {
+    guard let base = bytes.baseAddress else { return }
+    var done = 0
+    while done < bytes.count {
+      #if canImport(Darwin)
+        let count = Darwin.write(descriptor, base + done, bytes.count - done)
+      #elseif canImport(Musl)
+        let count = Musl.write(descriptor, base + done, bytes.count - done)
+      #else
+        let count = Glibc.write(descriptor, base + done, bytes.count - done)
+      #endif
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw OctNetError.system(path, "cannot write", errno)
+      }
+      done += count
+    }
+  }
+
+  public func write(_ text: String) throws {
+    try Array(text.utf8).withUnsafeBytes { try write($0) }
+  }
+}
+
+extension OctNetError {
+  /// "cannot write: No space left on device".
+  package static func system(_ path: String, _ action: String, _ code: Int32) -> OctNetError {
+    .file(path: path, "\(action): \(String(cString: strerror(code)))")
+  }
+
+  /// `error` itself where it is an `OctNetError`, else a `.file` error around its description.
+  package static func wrapping(_ error: any Error, path: String) -> OctNetError {
+    error as? OctNetError ?? .file(path: path, "\(error)")
+  }
+}

@@ -1,0 +1,37 @@
+/// Per-channel scaling of pixels: `(byte / 255 − mean) / std`, the arithmetic of torchvision's `ToTensor` and
+/// `Normalize`, to the bit.
+public struct Normalization: Codable, Equatable, Sendable {
+  /// One value a channel, of pixels in 0 … 1.
+  public var mean: [Float]
+  public var std: [Float]
+
+  public init(mean: [Float], std: [Float]) {
+    self.mean = mean
+    self.std = std
+  }
+
+  public static let cifar10 = Normalization(
+    mean: [0.4914, 0.4822, 0.4465], std: [0.2470, 0.2435, 0.2616])
+  public static let cifar100 = Normalization(
+    mean: [0.5071, 0.4865, 0.4409], std: [0.2673, 0.2564, 0.2762])
+
+  /// - Throws: `OctNetError.configuration` unless there is one finite mean and one positive std per channel.
+  public func validate(channels: Int) throws(OctNetError) {
+    for (key, values) in [("mean", mean), ("std", std)] where values.count != channels {
+      throw OctNetError.configuration(
+        key: key,
+        "found \(counted(values.count, "value")), expected one for each of \(counted(channels, "channel"))")
+    }
+    for value in mean where !value.isFinite {
+      throw OctNetError.configuration(key: "mean", "found \(value), expected a finite number")
+    }
+    for value in std where !(value.isFinite && value > 0) {
+      throw OctNetError.configuration(key: "std", "found \(value), expected a number above 0")
+    }
+  }
+
+  /// channels × 256: what each byte becomes. A look-up is faster than the conversion and cannot differ from it.
+  package func table() -> [Float] {
+    zip(mean, std).flatMap { mean, std in (0..<256).map { (Float($0) / 255 - mean) / std } }
+  }
+}

@@ -1,0 +1,108 @@
+import CKernels
+import OctNetCheckpoint
+import OctNetCore
+import OctNetData
+import OctNetSupport
+
+/// Runs a network over a data set, in order, without augmentation.
+public struct Evaluator {
+  private let network: Network
+  private let normalization: Normalization
+  private let batchSize: Int
+  private let threads: Int
+  /// Whether nothing has counted yet what the process itself takes; a trainer has.
+  var leavesHeadroom = true
+
+  public init(network: Network, normalization: Normalization, batchSize: Int = 100, threads: Int) {
+    self.network = network
+    self.normalization = normalization
+    self.batchSize = batchSize
+    self.threads = threads
+  }
+
+  /// - Parameters:
+  ///   - limit: only the first so many images.
+  ///   - predictions: a CSV file to write: a header and one row an image, `index,label,logit_0,…`, in the data set's
+  ///     order; it appears when the evaluation is complete.
+  ///   - onProgress: called after each batch with images done and images in all; an error that it throws ends the
+  ///     evaluation and is passed on.
+  /// - Throws: `OctNetError.configuration` where network and data do not fit, `OctNetError.file` for the predictions.
+  public func evaluate(
+    _ dataset: any Dataset, limit: Int? = nil, predictions path: String? = nil,
+    onProgress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
+  ) throws -> EvaluationResult {
+    try network.check(fits: dataset, normalization: normalization)
+    guard let path else { return try run(dataset, limit: limit, onProgress: onProgress) { _, _, _ in } }
+    return try AtomicFile.write(to: path) { file in
+      var writer = PredictionsWriter(file: file)
+      try writer.writeHeader(classes: network.outputShape.channels)
+      let result = try run(dataset, limit: limit, onProgress: onProgress) { index, label, logits in
+        try writer.write(index: index, label: label, logits: logits)
+      }
+      try writer.flush()
+      return result
+    }
+  }
+
+  /// About what an evaluation takes for a while in the middle of a training.
+  static func bytes(network: Network, dataset: any Dataset, batchSize: Int, sampleCount: Int) -> Int {
+    let logits = batchSize * (network.outputShape.channels + 1) * MemoryLayout<Float>.stride
+    // Transformed weights are 16/9 of the weights.
+    let weights = 2 * network.parameters.count * MemoryLayout<Float>.stride
+    return BatchLoader.bytes(of: dataset, batchSize: batchSize, sampleCount: sampleCount) + logits + weights
+      + InferenceSession.mapBytesOfAPass
+  }
+
+  private func run(
+    _ dataset: any Dataset, limit: Int?, onProgress: (Int, Int) throws -> Void,
+    _ body: (_ index: Int, _ label: Int, _ logits: UnsafeBufferPointer<Float>) throws -> Void
+  ) throws -> EvaluationResult {
+    let sampleCount = min(dataset.count, limit ?? dataset.count)
+    let headroom = leavesHeadroom ? MemoryDemand.headroom() : 0
+    let session = try InferenceSession(network: network, batchSize: batchSize, threads: threads) { batch in
+      headroom
+        + BatchLoader.bytes(of: dataset, batchSize: batch, sampleCount: sampleCount)
+        + batch * MemoryLayout<Float>.stride
+    }
+    let loader = BatchLoader(
+      dataset: dataset, batchSize: batchSize, normalization: normalization, augmentation: .none,
+      shuffleSeed: nil, limit: limit)
+    let classes = network.outputShape.channels
+    let total = min(dataset.count, limit ?? dataset.count)
+    var sums = EvaluationSums(classes: classes)
+    var losses = [Float](repeating: 0, count: batchSize)
+    var done = 0
+    try loader.forEachBatch(epoch: 0) { batch in
+      let logits = session.logits(images: batch.images, count: batch.count)
+      let status = oct_softmax_cross_entropy(
+        batch.count, classes, logits.baseAddress, batch.labels, nil, 1, 0, 1, &losses, nil, Int32(threads))
+      precondition(status == OCT_OK, "sizes the loss kernel refuses")
+      for image in 0..<batch.count {
+        let row = UnsafeBufferPointer(rebasing: logits[image * classes..<(image + 1) * classes])
+        let label = Int(batch.labels[image])
+        sums.add(logits: row, label: label, loss: losses[image])
+        try body(done + image, label, row)
+      }
+      done += batch.count
+      try onProgress(done, total)
+    }
+    return sums.result(classNames: dataset.classNames)
+  }
+}
+
+extension Network {
+  /// - Throws: `OctNetError.configuration` where images, classes or channels are not what the network was built for.
+  package func check(fits dataset: any Dataset, normalization: Normalization) throws(OctNetError) {
+    let found = MapShape(height: dataset.height, width: dataset.width, channels: dataset.channels)
+    guard found == inputShape else {
+      throw OctNetError.configuration(
+        key: "data", "images of \"\(dataset.name)\" are \(found), the network expects \(inputShape)")
+    }
+    guard dataset.classNames.count == outputShape.channels else {
+      throw OctNetError.configuration(
+        key: "data",
+        "\"\(dataset.name)\" has \(dataset.classNames.count) classes, the network \(outputShape.channels)")
+    }
+    try normalization.validate(channels: dataset.channels)
+  }
+}

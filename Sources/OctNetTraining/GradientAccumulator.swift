@@ -1,0 +1,53 @@
+import CKernels
+import OctNetCheckpoint
+import OctNetCore
+import OctNetSupport
+
+/// The sum of the gradients of several batches, each weighted by its images: divided by the images of all, it is the
+/// gradient of their mean loss, as if they had been one batch.
+///
+/// Batch norm still sees one batch at a time.
+final class GradientAccumulator {
+  private let buffer: AlignedBuffer
+  private let count: Int
+  private let threads: Int32
+  /// Images so far.
+  private(set) var images = 0
+  /// Of the network before the first batch: a few thousand numbers.
+  private var statistics: [Float] = []
+  private var counters: [Int64] = []
+
+  init(parameters: ParameterStore, threads: Int) {
+    count = parameters.count
+    self.threads = Int32(threads)
+    buffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
+  }
+
+  var sum: UnsafePointer<Float> { UnsafePointer(buffer.floats) }
+
+  /// - Parameter gradients: of the mean loss over `images` images.
+  func add(_ gradients: UnsafePointer<Float>, images added: Int) {
+    // The first ones replace what an earlier update left.
+    let status = oct_axpby(count, Float(added), gradients, images == 0 ? 0 : 1, buffer.floats, threads)
+    precondition(status == OCT_OK, "a size the kernel refuses")
+    images += added
+  }
+
+  func reset() { images = 0 }
+
+  // MARK: Taking batches back
+
+  /// Remembers running statistics and counters, which change with every batch.
+  func keepStatistics(of network: Network) {
+    let states = UnsafeBufferPointer(
+      start: network.parameters.states, count: network.parameters.stateCount)
+    statistics.removeAll(keepingCapacity: true)
+    statistics.append(contentsOf: states)
+    counters = network.counters
+  }
+
+  func restoreStatistics(of network: Network) {
+    network.parameters.states.update(from: statistics, count: statistics.count)
+    network.counters = counters
+  }
+}

@@ -1,0 +1,154 @@
+import CKernels
+import OctNetCheckpoint
+import OctNetCore
+import OctNetData
+import OctNetSupport
+
+/// Applies one update rule to the parameters of a network, in as few passes over memory as its settings allow.
+///
+/// What the rule remembers (velocity or moments) lies in buffers of the same order as the parameters; the padding
+/// between and inside parameters holds zeros everywhere and keeps them.
+public final class Optimizer {
+  /// Floats of the buffers that share their settings.
+  struct Group: Equatable {
+    var range: Range<Int>
+    var weightDecay: Float
+  }
+
+  public let configuration: OptimizerConfiguration
+  let groups: [Group]
+  /// Of each parameter.
+  private let weightDecays: [Float]
+  /// One buffer for each of `configuration.stateNames`.
+  let state: [AlignedBuffer]
+  /// Updates so far.
+  public internal(set) var step = 0
+
+  /// Receives the time of every update; nil measures nothing.
+  public var profiler: Profiler?
+
+  private let parameters: ParameterStore
+  private let threads: Int32
+
+  /// - Parameter excludeNormsAndBiases: apply the weight decay to the weights of convolutions and linear layers only.
+  public init(
+    parameters: ParameterStore, configuration: OptimizerConfiguration, weightDecay: Float = 0,
+    excludeNormsAndBiases: Bool = false, threads: Int
+  ) {
+    self.parameters = parameters
+    self.configuration = configuration
+    self.threads = Int32(threads)
+    weightDecays = parameters.entries.map {
+      excludeNormsAndBiases && $0.kind != .weight ? 0 : weightDecay
+    }
+    groups = Self.groups(of: parameters, weightDecays: weightDecays)
+    state = configuration.stateNames.map { _ in
+      AlignedBuffer(byteCount: parameters.count * MemoryLayout<Float>.stride)
+    }
+  }
+
+  /// Neighbours of equal settings as one, gaps included: few, long kernel calls.
+  private static func groups(of parameters: ParameterStore, weightDecays: [Float]) -> [Group] {
+    var groups: [Group] = []
+    for (index, entry) in parameters.entries.enumerated() {
+      let isLast = index == parameters.entries.count - 1
+      let end = isLast ? parameters.count : parameters.entries[index + 1].range.lowerBound
+      let decay = weightDecays[index]
+      if let last = groups.last, last.weightDecay == decay {
+        groups[groups.count - 1].range = last.range.lowerBound..<end
+      } else {
+        groups.append(Group(range: entry.range.lowerBound..<end, weightDecay: decay))
+      }
+    }
+    return groups
+  }
+
+  /// One update of every parameter from `ParameterStore.gradients`. `gradientScale` multiplies the gradients first (see
+  /// `clippingScale`).
+  public func update(learningRate: Double, gradientScale: Float = 1) {
+    update(parameters.gradients, learningRate: learningRate, gradientScale: gradientScale)
+  }
+
+  /// The same from gradients that lie elsewhere, in the order of the parameters.
+  func update(_ gradients: UnsafePointer<Float>, learningRate: Double, gradientScale: Float) {
+    beginStep()
+    run(
+      groups.map {
+        makeUpdate(
+          $0, gradient: gradients + $0.range.lowerBound, learningRate: learningRate,
+          gradientScale: gradientScale)
+      })
+  }
+
+  private func beginStep() { step += 1 }
+
+  /// Counts a step whose parameters are updated one by one. Where times are measured, no update waits.
+  func queue(learningRate: Double) -> UpdateQueue {
+    beginStep()
+    return UpdateQueue(waits: profiler == nil) { [self] id, gradient in
+      makeUpdate(
+        Group(range: parameters.entries[id.index].range, weightDecay: weightDecays[id.index]),
+        gradient: gradient, learningRate: learningRate, gradientScale: 1)
+    } run: { [self] in
+      run($0)
+    }
+  }
+
+  private func run(_ updates: [oct_update]) {
+    func run() {
+      let status = updates.withUnsafeBufferPointer { items in
+        var list = oct_updates(items: items.baseAddress, count: items.count)
+        return oct_run_updates(&list, threads)
+      }
+      precondition(status == OCT_OK, "optimizer settings the kernel refuses")
+    }
+    guard let profiler else { return run() }
+    // Reads gradient, weights and state, writes weights and state.
+    let count = updates.map(\.count).reduce(0, +)
+    let bytes = Double(count * (3 + 2 * state.count) * MemoryLayout<Float>.stride)
+    profiler.measure(configuration.name, .update, bytes: bytes, run)
+  }
+
+  private func makeUpdate(
+    _ group: Group, gradient: UnsafePointer<Float>, learningRate: Double, gradientScale: Float
+  ) -> oct_update {
+    let start = group.range.lowerBound
+    var update = oct_update()
+    update.count = group.range.count
+    update.gradient = gradient
+    update.weights = parameters.values + start
+    update.first = state.first.map { $0.floats + start }
+    switch configuration {
+    case .sgd(let momentum, let nesterov):
+      update.optimizer = OCT_SGD
+      update.sgd = oct_sgd(
+        learning_rate: Float(learningRate), momentum: momentum, weight_decay: group.weightDecay,
+        gradient_scale: gradientScale, nesterov: nesterov, first_step: step == 1)
+    case .adam(let beta1, let beta2, let epsilon), .adamW(let beta1, let beta2, let epsilon):
+      update.optimizer = OCT_ADAM
+      update.second = state[1].floats + start
+      update.adam = oct_adam(
+        beta1: beta1, beta2: beta2, learning_rate: Float(learningRate), epsilon: epsilon,
+        weight_decay: group.weightDecay, gradient_scale: gradientScale,
+        decoupled: configuration.name == "adamw", step: Int64(step))
+    }
+    return update
+  }
+
+  /// √Σg² over all gradients.
+  public func gradientNorm() -> Double { norm(of: parameters.gradients) }
+
+  func norm(of gradients: UnsafePointer<Float>) -> Double {
+    oct_sum_of_squares(parameters.count, gradients, threads).squareRoot()
+  }
+
+  /// The factor that brings the norm of all gradients down to `maximum`, 1 where it is smaller already
+  /// (`torch.nn.utils.clip_grad_norm_`: maximum / (norm + 1e-6)).
+  public func clippingScale(maximum: Double) -> Float {
+    Self.clippingScale(maximum: maximum, norm: gradientNorm())
+  }
+
+  static func clippingScale(maximum: Double, norm: Double) -> Float {
+    Float(min(1, maximum / (norm + 1e-6)))
+  }
+}

@@ -1,0 +1,128 @@
+import Foundation
+import OctNetCheckpoint
+import OctNetCore
+import OctNetSupport
+
+/// The directory of one run. It is created once and never given to another run.
+///
+/// - `config.json`: the `TrainingConfiguration`.
+/// - `log.csv`: one row an epoch; `timing.csv`: how long it took. Equal runs write equal logs.
+/// - `results.json`: the `RunResults`.
+/// - `last.safetensors`, `best.safetensors`: `Checkpoint`s after the last epoch and after the best one.
+/// - `resume.safetensors`: the `TrainingState`.
+/// - `events.out.tfevents.*`: from `OctNetTensorBoard`, where it is used.
+public struct RunDirectory: Sendable {
+  public let path: String
+
+  public var configurationPath: String { path + "/config.json" }
+  public var logPath: String { path + "/log.csv" }
+  public var timingPath: String { path + "/timing.csv" }
+  public var resultsPath: String { path + "/results.json" }
+  public var bestPath: String { path + "/best.safetensors" }
+  public var lastPath: String { path + "/last.safetensors" }
+  public var statePath: String { path + "/resume.safetensors" }
+
+  /// Held from `create` or `open` until the trainer that writes here is done; `nil` for those who only read.
+  package let lock: RunLock?
+
+  /// A directory to read.
+  package init(path: String, lock: RunLock? = nil) {
+    self.path = path
+    self.lock = lock
+  }
+
+  /// A directory to write, which is this process's from now on.
+  private init(locking path: String) throws(OctNetError) {
+    self.path = path
+    let lock = RunLock(path: path)
+    try lock.acquire()
+    self.lock = lock
+    AtomicFile.removeAbandoned(in: path)
+  }
+
+  /// Creates the directory, and those above it, for a new run. An empty one that exists is taken.
+  /// - Throws: `OctNetError.file` where it exists and is not empty, is another process's, or cannot be created.
+  public static func create(_ path: String) throws(OctNetError) -> RunDirectory {
+    var isDirectory: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
+      guard isDirectory.boolValue else {
+        throw OctNetError.file(path: path, "expected a new directory for the run, found a file")
+      }
+      // Before the lock, which would be a file in somebody's directory.
+      try expectEmpty(path)
+    } else {
+      try makeDirectory(path)
+    }
+    let run = try RunDirectory(locking: path)
+    try expectEmpty(path)
+    return run
+  }
+
+  /// What killed processes leave does not count.
+  private static func expectEmpty(_ path: String) throws(OctNetError) {
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: path)
+    } catch { throw OctNetError.wrapping(error, path: path) }
+    guard names.allSatisfy({ $0 == RunLock.fileName || $0.hasSuffix(AtomicFile.temporarySuffix) }) else {
+      if let owner = RunLock.owner(of: path) {
+        throw OctNetError.file(path: path, "in use by \(owner); a run needs a directory of its own")
+      }
+      throw OctNetError.file(
+        path: path, "the directory exists and is not empty; runs are never overwritten, choose another")
+    }
+  }
+
+  /// Creates `<base>-<n>` with the first n that is free.
+  /// - Throws: `OctNetError.file` where it cannot be created.
+  public static func createNumbered(_ base: String) throws(OctNetError) -> RunDirectory {
+    while true {
+      let path = unusedPath(base)
+      let isNew: Bool
+      do throws(OctNetError) {
+        try makeDirectory(path)
+        isNew = true
+      } catch {
+        // Another process was faster.
+        guard FileManager.default.fileExists(atPath: path) else { throw error }
+        isNew = false
+      }
+      if isNew { return try create(path) }
+    }
+  }
+
+  /// A directory in which a run has begun, to go on with it.
+  /// - Throws: `OctNetError.file` where there is nothing to resume, or where another process is at work.
+  public static func open(_ path: String) throws(OctNetError) -> RunDirectory {
+    try RunFinder.expectRun(path)
+    return try RunDirectory(locking: path)
+  }
+
+  /// Creates the directory, or takes over that of a run which ended before its first checkpoint.
+  /// - Throws: `OctNetError.file` where it cannot be created, or where another process is at work.
+  package static func begin(_ path: String) throws(OctNetError) -> RunDirectory {
+    if !FileManager.default.fileExists(atPath: path) { try makeDirectory(path) }
+    return try RunDirectory(locking: path)
+  }
+
+  /// The first of `<base>-1`, `<base>-2`, … that does not exist.
+  public static func unusedPath(_ base: String) -> String {
+    var number = 1
+    while FileManager.default.fileExists(atPath: "\(base)-\(number)") { number += 1 }
+    return "\(base)-\(number)"
+  }
+
+  /// As `mkdir -p`, but with the system's own reason where it fails.
+  package static func makeDirectory(_ path: String) throws(OctNetError) {
+    if mkdir(path, 0o777) == 0 { return }
+    let code = errno
+    let parent = (path as NSString).deletingLastPathComponent
+    guard code == ENOENT, !parent.isEmpty, !FileManager.default.fileExists(atPath: parent) else {
+      throw OctNetError.system(path, "cannot create the directory", code)
+    }
+    try makeDirectory(parent)
+    guard mkdir(path, 0o777) == 0 else {
+      throw OctNetError.system(path, "cannot create the directory", errno)
+    }
+  }
+}

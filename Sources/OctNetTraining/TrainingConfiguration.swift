@@ -1,0 +1,169 @@
+import OctNetData
+import OctNetModels
+import OctNetSupport
+
+/// Everything that determines a run, saved as `config.json` in its directory. Same configuration, same bits, whatever
+/// `threads` is.
+public struct TrainingConfiguration: Codable, Equatable, Sendable {
+  /// `nil` where the caller brings a network of its own.
+  public var model: ModelConfiguration?
+  /// The checkpoint whose weights the run began with; `nil` where they were random.
+  public var initialWeights: String?
+  /// `synthetic`, `cifar10:DIR`, …
+  public var data: String
+  public var epochs: Int
+  public var batchSize: Int
+  public var optimizer: OptimizerConfiguration
+  public var schedule: LearningRateSchedule
+  public var weightDecay: Float
+  /// Weight decay for the weights of convolutions and linear layers only.
+  public var excludeNormsAndBiases: Bool
+  public var labelSmoothing: Float
+  /// Largest allowed norm of all gradients together.
+  public var clipGradientNorm: Double?
+  /// Batches whose gradients make one update together; `batchSize` images are in memory at a time.
+  public var accumulationSteps: Int
+  /// Decay of the moving average of the weights that is evaluated and saved in their place; `nil` keeps none.
+  public var emaDecay: Double?
+  public var augmentation: Augmentation
+  /// α of the Beta distribution that mixup draws from; `nil` mixes nothing.
+  public var mixupAlpha: Double?
+  public var normalization: Normalization
+  public var seed: UInt64
+  public var threads: Int
+  /// Use only the first so many images.
+  public var trainLimit: Int?
+  public var testLimit: Int?
+  /// Of images in folders: go on without damaged ones, and turn them as EXIF says; `nil` is no.
+  public var skipDamaged: Bool?
+  public var exifOrientation: Bool?
+  /// Training images held back to choose the best epoch and to stop early, so that the test images are seen once, at the
+  /// end: how many, or below 1 which share. `nil` holds back none; then the data's own validation images choose, or the
+  /// test images where it has none.
+  public var validation: Double?
+  /// Epochs from one evaluation on the test images to the next; the last epoch is always evaluated.
+  public var evaluateEvery: Int
+  /// Which weights are the best.
+  public var bestMetric: BestMetric
+  /// The run ends when the best evaluation is so many epochs old; `nil` trains all epochs.
+  public var earlyStoppingEpochs: Int?
+  /// Updates from one written state to the next, besides the one after every epoch.
+  public var checkpointEverySteps: Int?
+
+  public init(
+    model: ModelConfiguration?, data: String = "synthetic", epochs: Int = 10, batchSize: Int = 100,
+    optimizer: OptimizerConfiguration = .sgd,
+    schedule: LearningRateSchedule = LearningRateSchedule(base: 0.1, shape: .cosine),
+    weightDecay: Float = 5e-4,
+    excludeNormsAndBiases: Bool = false, labelSmoothing: Float = 0, clipGradientNorm: Double? = nil,
+    accumulationSteps: Int = 1, emaDecay: Double? = nil, augmentation: Augmentation = .none,
+    mixupAlpha: Double? = nil, normalization: Normalization, seed: UInt64 = 1, threads: Int,
+    trainLimit: Int? = nil, testLimit: Int? = nil, evaluateEvery: Int = 1, bestMetric: BestMetric = .top1,
+    earlyStoppingEpochs: Int? = nil, checkpointEverySteps: Int? = nil, initialWeights: String? = nil,
+    skipDamaged: Bool? = nil, exifOrientation: Bool? = nil, validation: Double? = nil
+  ) {
+    self.model = model
+    self.initialWeights = initialWeights
+    self.data = data
+    self.epochs = epochs
+    self.batchSize = batchSize
+    self.optimizer = optimizer
+    self.schedule = schedule
+    self.weightDecay = weightDecay
+    self.excludeNormsAndBiases = excludeNormsAndBiases
+    self.labelSmoothing = labelSmoothing
+    self.clipGradientNorm = clipGradientNorm
+    self.accumulationSteps = accumulationSteps
+    self.emaDecay = emaDecay
+    self.augmentation = augmentation
+    self.mixupAlpha = mixupAlpha
+    self.normalization = normalization
+    self.seed = seed
+    self.threads = threads
+    self.trainLimit = trainLimit
+    self.testLimit = testLimit
+    self.skipDamaged = skipDamaged
+    self.exifOrientation = exifOrientation
+    self.validation = validation
+    self.evaluateEvery = evaluateEvery
+    self.bestMetric = bestMetric
+    self.earlyStoppingEpochs = earlyStoppingEpochs
+    self.checkpointEverySteps = checkpointEverySteps
+  }
+
+  /// The names `recipe(named:data:threads:)` takes.
+  public static let recipeNames = ["seed"]
+
+  /// A published recipe, `nil` for an unknown name.
+  ///
+  /// `seed`: the CIFAR-10 notebook this package began with. Oct-ResNet-50 (α = 0.125) with its ImageNet stem on 32×32
+  /// images, Adam at 1e-3, weight decay 5e-4, batches of 100, crop 4 and flip, 50 epochs.
+  public static func recipe(named name: String, data: String, threads: Int) -> TrainingConfiguration? {
+    guard name == "seed" else { return nil }
+    return TrainingConfiguration(
+      model: ModelConfiguration(name: "resnet50", alpha: 0.125, stem: .imagenet, variant: .seed),
+      data: data, epochs: 50, batchSize: 100, optimizer: .adam,
+      schedule: LearningRateSchedule(base: 1e-3), weightDecay: 5e-4,
+      augmentation: Augmentation(cropPadding: 4, horizontalFlip: true),
+      normalization: Normalization(mean: [0.507, 0.487, 0.441], std: [0.267, 0.256, 0.276]), threads: threads)
+  }
+
+  /// - Throws: `OctNetError.configuration` for the first setting out of its range.
+  public func validate() throws(OctNetError) {
+    for (key, value, bounds) in [
+      ("epochs", epochs, SettingBounds.epochs), ("batchSize", batchSize, SettingBounds.batchSize),
+      ("threads", threads, SettingBounds.threads), ("trainLimit", trainLimit, SettingBounds.images),
+      ("testLimit", testLimit, SettingBounds.images),
+      ("accumulationSteps", accumulationSteps, SettingBounds.accumulationSteps),
+      ("evaluateEvery", evaluateEvery, SettingBounds.epochs),
+      ("earlyStoppingEpochs", earlyStoppingEpochs, SettingBounds.epochs),
+      ("checkpointEverySteps", checkpointEverySteps, SettingBounds.steps),
+      ("augmentation.cropPadding", augmentation.cropPadding, SettingBounds.cropPadding),
+    ] as [(String, Int?, ClosedRange<Int>)] {
+      try SettingBounds.check(value, in: bounds, key)
+    }
+    if let amount = validation {
+      guard amount > 0, amount < 1 || (amount == amount.rounded() && amount <= 1e9) else {
+        throw OctNetError.configuration(
+          key: "validation",
+          "expected a share above 0 and below 1, or a number of images, found \(format(amount, digits: 8))")
+      }
+    }
+    guard weightDecay >= 0, weightDecay.isFinite else {
+      throw OctNetError.configuration(key: "weightDecay", "expected 0 or more, found \(weightDecay)")
+    }
+    guard labelSmoothing >= 0, labelSmoothing < 1 else {
+      throw OctNetError.configuration(
+        key: "labelSmoothing", "expected 0 or more and less than 1, found \(labelSmoothing)")
+    }
+    if let norm = clipGradientNorm, !(norm > 0 && norm.isFinite) {
+      throw OctNetError.configuration(key: "clipGradientNorm", "expected a number above 0, found \(norm)")
+    }
+    if let decay = emaDecay, !(decay > 0 && decay < 1) {
+      throw OctNetError.configuration(key: "emaDecay", "expected more than 0 and less than 1, found \(decay)")
+    }
+    if let alpha = mixupAlpha, !(alpha > 0 && alpha.isFinite) {
+      throw OctNetError.configuration(key: "mixupAlpha", "expected a number above 0, found \(alpha)")
+    }
+    try normalization.validate(channels: normalization.mean.count)
+    try optimizer.validate()
+    try schedule.validate()
+    guard schedule.warmupEpochs <= epochs else {
+      throw OctNetError.configuration(
+        key: "warmupEpochs", "expected at most \(counted(epochs, "epoch")), found \(schedule.warmupEpochs)")
+    }
+  }
+
+  // MARK: Files
+
+  /// Reads a `config.json`.
+  /// - Throws: `OctNetError.file` for an unreadable file, a missing, unknown or mistyped key.
+  public init(path: String) throws(OctNetError) { self = try StrictJSON.read(Self.self, path: path) }
+
+  /// The same from text that was read from `path`.
+  public init(json: [UInt8], path: String) throws(OctNetError) {
+    self = try StrictJSON.read(Self.self, from: json, path: path)
+  }
+
+  public func write(to path: String) throws(OctNetError) { try StrictJSON.write(self, to: path) }
+}

@@ -1,0 +1,17 @@
+import OctNetData
+
+extension TrainingSession {
+  /// A step and the optimizer's update in one: each parameter is updated soon after its gradient is known, beside the next
+  /// convolution's backward pass, and no memory holds all gradients.
+  ///
+  /// The bits are those of `step` and `Optimizer.update`. `network.parameters.gradients` stays as it is. Where the loss
+  /// is not a number, nothing is updated.
+  public func step(
+    images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, mixed: MixedLabels? = nil, count: Int,
+    dropoutSeed: UInt64 = 0, updating optimizer: Optimizer, learningRate: Double
+  ) -> StepResult {
+    step(images: images, labels: labels, mixed: mixed, count: count, dropoutSeed: dropoutSeed) {
+      optimizer.queue(learningRate: learningRate)
+    }
+  }
+}
