@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Proves that OctNet works as a *versioned* dependency: clones the repository, tags the clone, and builds and runs a
-# scratch package that asks for it by version and trains two steps of a network of its own with public API only. Fails
-# where that builds a dependency that only octcli and OctNetTensorBoard have.
+# Proves that OctNet works as a *versioned* dependency: clones the repository, tags the clone, and builds and runs two
+# scratch packages that ask for it by version. One links OctNet and trains two steps of a network of its own; one links
+# OctNetInference and runs a network. Fails where either builds a module that it has no use for: swift-protobuf and
+# what only octcli has, and in the second training, data, studies or reports.
 # Usage: Scripts/check-dependency.sh [scratch directory, kept; a temporary one, removed, if left out]
 set -euo pipefail
 repository=$(cd "$(dirname "$0")/.." && pwd)
@@ -10,7 +11,7 @@ version=0.1.0
 if [ $# -gt 0 ]; then
   mkdir -p "$1"
   scratch=$(cd "$1" && pwd)
-  rm -rf "$scratch/OctNet" "$scratch/Consumer/Sources" "$scratch/Consumer/Package.swift"
+  rm -rf "$scratch/OctNet" "$scratch"/*/Sources "$scratch"/*/Package.swift
 else
   scratch=$(mktemp -d)
   trap 'rm -rf "$scratch"' EXIT
@@ -20,26 +21,35 @@ git clone --quiet "$repository" "$scratch/OctNet"
 git -C "$scratch/OctNet" -c user.name=check -c user.email=check@example.invalid \
   tag --force --annotate "$version" --message "Scratch tag of check-dependency.sh"
 
-mkdir -p "$scratch/Consumer/Sources/Consumer"
-cat > "$scratch/Consumer/Package.swift" <<EOF
+# check NAME PRODUCT MODULES: runs Scripts/consumers/NAME.swift with the product; MODULES are all that may be built.
+check() {
+  local name=$1 product=$2 expected=$3
+  mkdir -p "$scratch/$name/Sources/consumer"
+  cat > "$scratch/$name/Package.swift" <<EOF
 // swift-tools-version: 6.2
 import PackageDescription
 
 let package = Package(
-  name: "Consumer",
+  name: "$name",
   dependencies: [.package(url: "file://$scratch/OctNet", from: "$version")],
   targets: [
-    .executableTarget(name: "Consumer", dependencies: [.product(name: "OctNet", package: "OctNet")])
+    .executableTarget(name: "consumer", dependencies: [.product(name: "$product", package: "OctNet")])
   ])
 EOF
-cp "$repository/Scripts/consumer.swift" "$scratch/Consumer/Sources/Consumer/main.swift"
+  cp "$repository/Scripts/consumers/$name.swift" "$scratch/$name/Sources/consumer/main.swift"
+  cd "$scratch/$name"
+  swift package update --quiet
+  swift run consumer
 
-cd "$scratch/Consumer"
-swift package update --quiet
-swift run Consumer
+  local modules
+  modules=$(cd "$(swift build --show-bin-path)/Modules" && echo *.swiftmodule | sed 's/\.swiftmodule//g')
+  if [ "$modules" != "$expected" ]; then
+    echo "error: a program that links only $product built $modules, expected $expected" >&2
+    exit 1
+  fi
+}
 
-modules=$(cd "$(swift build --show-bin-path)/Modules" && echo *.swiftmodule)
-if [ "$modules" != 'Consumer.swiftmodule OctNet.swiftmodule' ]; then
-  echo "error: a program that links only OctNet built $modules" >&2
-  exit 1
-fi
+inference='OctNetCheckpoint OctNetCore OctNetInference OctNetModels OctNetSupport'
+check inference OctNetInference "$inference consumer"
+check training OctNet "OctNet OctNetBenchmark OctNetCheckpoint OctNetCore OctNetData OctNetInference OctNetModels \
+OctNetReport OctNetStudy OctNetSupport OctNetTraining consumer"
