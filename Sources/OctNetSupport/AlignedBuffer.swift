@@ -13,6 +13,9 @@
 ///
 /// Unchecked: a buffer is owned by one object that guards who touches it.
 package final class AlignedBuffer: @unchecked Sendable {
+  /// Bytes of a cache line: where every map, parameter and scratch memory begins.
+  package static let cacheLine = 64
+
   package let base: UnsafeMutableRawPointer
   let byteCount: Int
   /// What the system mapped for a large buffer; a small one comes from the heap.
@@ -44,7 +47,7 @@ package final class AlignedBuffer: @unchecked Sendable {
   private static func allocate(_ byteCount: Int) -> Memory? {
     // A transparent huge page is 2 MiB; the kernels walk rows far apart and would miss in the TLB at every one.
     let large = 1 << 21
-    let alignment = byteCount >= 2 * large ? large : 64
+    let alignment = byteCount >= 2 * large ? large : cacheLine
     let rounded = max(alignment, (byteCount + alignment - 1) / alignment * alignment)
     guard alignment == large else {
       var pointer: UnsafeMutableRawPointer?

@@ -14,7 +14,7 @@ import OctNet
     }
     let (offsets, arena) = MemoryPlanner.plan(requests)
     for a in requests.indices where requests[a].bytes > 0 {
-      #expect(offsets[a].isMultiple(of: MemoryPlanner.alignment))
+      #expect(offsets[a].isMultiple(of: AlignedBuffer.cacheLine))
       #expect(offsets[a] + requests[a].bytes <= arena)
       for b in requests.indices where b < a && requests[b].bytes > 0 {
         let apartInTime = requests[a].last < requests[b].first || requests[b].last < requests[a].first

@@ -176,7 +176,7 @@ package final class Executor {
   /// Where gradients lie that wait for their updates, and the floats they take. An operation that runs the updates writes its
   /// own gradients meanwhile: those from one such operation up to the next take turns in two halves.
   private static func transientOffsets(_ graph: Graph) -> (offsets: [Int], count: Int) {
-    let lane = MemoryPlanner.alignment / MemoryLayout<Float>.stride
+    let lane = AlignedBuffer.cacheLine / MemoryLayout<Float>.stride
     var offsets = Array(repeating: 0, count: graph.parameters.count)
     var halves = [0, 0]
     var half = 0, end = 0

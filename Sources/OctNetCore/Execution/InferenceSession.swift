@@ -15,9 +15,9 @@ public final class InferenceSession {
   /// The executor reads its parameters through plain pointers.
   private let network: Network
   private let executor: Executor
-  private let transformedWeights: TransformedWeights
+  private let preparedWeights: PreparedWeights
   /// `accesses` of the parameters when they were transformed.
-  private var transformedAt: Int
+  private var preparedAt: Int
   private let threads: Int
   private let batchSize: Int
   private let classes: Int
@@ -56,20 +56,20 @@ public final class InferenceSession {
     }
     let images = Self.imagesOfAPass(graph, of: batchSize)
     let plan = makePlan(images)
-    let weights = TransformedWeights.bytes(graph: graph, images: images)
+    let weights = PreparedWeights.bytes(graph: graph, images: images)
     try MemoryDemand.check(batchSize: batchSize, threads: threads) { batch in
       let pass = batch == batchSize ? plan : makePlan(Self.imagesOfAPass(graph, of: batch))
       return weights + pass.arenaBytes + batch * classes * MemoryLayout<Float>.stride + bytesBeside(batch)
     }
-    transformedWeights = TransformedWeights(graph: graph, images: images)
+    preparedWeights = PreparedWeights(graph: graph, images: images)
     var memory = network.parameters.memory
-    let released = takesParameters ? TransformedWeights.replaced(in: graph, images: images) : []
-    transformedWeights.update(from: memory, threads: threads) { parameter in
+    let released = takesParameters ? PreparedWeights.replaced(in: graph, images: images) : []
+    preparedWeights.update(from: memory, threads: threads) { parameter in
       // One after the other: the peak is hardly higher than what remains.
       if released.contains(parameter) { network.parameters.release(parameter) }
     }
-    transformedAt = network.parameters.accesses
-    memory.transformed = transformedWeights.pointers
+    preparedAt = network.parameters.accesses
+    memory.prepared = preparedWeights.pointers
     executor = try Executor(graph: graph, memory: memory, plan: plan, threads: threads)
     results = AlignedBuffer(byteCount: batchSize * classes * MemoryLayout<Float>.stride)
   }
@@ -95,9 +95,9 @@ public final class InferenceSession {
   /// - Returns: [count, classes], valid until the next call.
   public func logits(images: UnsafePointer<Float>, count: Int) -> UnsafeBufferPointer<Float> {
     precondition(count > 0 && count <= batchSize)
-    if transformedAt != network.parameters.accesses {
-      transformedWeights.update(from: network.parameters.memory, threads: threads)
-      transformedAt = network.parameters.accesses
+    if preparedAt != network.parameters.accesses {
+      preparedWeights.update(from: network.parameters.memory, threads: threads)
+      preparedAt = network.parameters.accesses
     }
     for first in stride(from: 0, to: count, by: executor.batch) {
       let part = min(executor.batch, count - first)

@@ -1,3 +1,5 @@
+import OctNetSupport
+
 /// Gives buffers with known lifetimes a place in one arena.
 ///
 /// Greedy by size (Pisarchyk and Lee 2020): the largest buffer first, each at the lowest offset where it overlaps no
@@ -9,10 +11,8 @@ struct MemoryPlanner {
     var first, last: Int
   }
 
-  static let alignment = 64
-
   /// - Returns: an offset for each request, and the size of the arena.
-  package static func plan(_ requests: [Request]) -> (offsets: [Int], arenaBytes: Int) {
+  static func plan(_ requests: [Request]) -> (offsets: [Int], arenaBytes: Int) {
     var offsets = Array(repeating: 0, count: requests.count)
     var arenaBytes = 0
     // Sorted by offset, so that the first gap that fits is the lowest.
@@ -22,7 +22,8 @@ struct MemoryPlanner {
     }
     for index in order where requests[index].bytes > 0 {
       let request = requests[index]
-      let bytes = (request.bytes + alignment - 1) / alignment * alignment
+      let bytes =
+        (request.bytes + AlignedBuffer.cacheLine - 1) / AlignedBuffer.cacheLine * AlignedBuffer.cacheLine
       var offset = 0
       for other in placed where other.first <= request.last && request.first <= other.last {
         if other.offset >= offset + bytes { break }

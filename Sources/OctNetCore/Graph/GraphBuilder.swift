@@ -47,7 +47,7 @@ public final class GraphBuilder {
 
   func addParameter(
     _ name: String, _ kind: ParameterKind, shape: [Int], _ initializer: Initializer,
-    layout: ConvGeometry? = nil
+    layout: (any ParameterLayout)? = nil
   ) throws -> ParameterID {
     let full = dotted(name)
     guard parameterNames.insert(full).inserted else {

@@ -30,6 +30,9 @@ public protocol Operation: Sendable {
   /// Bytes of scratch one call needs.
   func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int
 
+  /// Other forms of its parameters that inference passes of so many images read.
+  func preparations(images: Int) -> [WeightPreparation]
+
   func forward(_ context: ForwardContext)
   func backward(_ context: BackwardContext)
   /// The same output as that of `forward`, bit for bit, and nothing else changes. Only where `isRecomputable`.
@@ -52,6 +55,7 @@ extension Operation {
   public func recompute(_ context: ForwardContext) {
     preconditionFailure("\(kind) is not made again")
   }
+  public func preparations(images: Int) -> [WeightPreparation] { [] }
   public func savedBytes(batch: Int) -> Int { 0 }
   public func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int { 0 }
 }
@@ -77,8 +81,8 @@ public struct ParameterMemory {
   let parameterOffsets: [Int]
   let gradientOffsets: [Int]
   let bufferOffsets: [Int]
-  /// Weights that were made ready for Winograd's algorithm.
-  var transformed: [ParameterID: UnsafePointer<Float>] = [:]
+  /// Other forms of parameters, see `WeightPreparation`.
+  var prepared: [ParameterID: UnsafePointer<Float>] = [:]
 
   func value(_ id: ParameterID) -> UnsafeMutablePointer<Float> { values + parameterOffsets[id.index] }
   func gradient(_ id: ParameterID) -> UnsafeMutablePointer<Float> { gradients + gradientOffsets[id.index] }

@@ -1,5 +1,3 @@
-import CKernels
-
 /// Index of a trainable parameter in `Graph.parameters`.
 public struct ParameterID: Hashable, Sendable {
   package let index: Int
@@ -35,13 +33,13 @@ public struct Parameter: Sendable {
   /// PyTorch's shape: [out, in / groups, kh, kw] for convolutions, [out, in] for linear layers.
   public let shape: [Int]
   public let initializer: Initializer
-  /// The convolution whose kernels read this parameter in their blocked layout; nil for plain vectors.
-  package let layout: ConvGeometry?
+  /// How it lies in memory; nil where that is PyTorch's order.
+  package let layout: (any ParameterLayout)?
 
   /// Elements in the state dictionary.
   public var count: Int { shape.reduce(1, *) }
-  /// Floats in memory, padding of the blocked layout included.
-  package var storedCount: Int { layout?.weightsCount ?? count }
+  /// Floats in memory, padding of its layout included.
+  package var storedCount: Int { layout?.storedCount ?? count }
 }
 
 /// A running statistic, one float a channel.

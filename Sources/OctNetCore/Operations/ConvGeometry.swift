@@ -64,30 +64,34 @@ public struct ConvGeometry: Hashable, Sendable {
       pw: padding, g: groups, direct: false)
   }
 
-  /// Floats of the kernels' blocked weight layout.
-  var weightsCount: Int {
-    var descriptor = descriptor(batch: 1)
-    return oct_conv2d_weights_count(&descriptor)
-  }
-
   /// Floats of the weights as Winograd's algorithm takes them, 0 where the kernels do not use it for so many images.
   func transformedCount(images: Int) -> Int {
     var descriptor = descriptor(batch: images)
     return oct_conv2d_transformed_count(&descriptor)
   }
 
-  func transform(_ weights: UnsafePointer<Float>, into transformed: UnsafeMutablePointer<Float>, threads: Int)
-  {
+  @Sendable func transform(
+    _ weights: UnsafePointer<Float>, into transformed: UnsafeMutablePointer<Float>, threads: Int
+  ) {
     var descriptor = descriptor(batch: 1)
     oct_conv2d_transform_weights(&descriptor, weights, transformed, Int32(threads))
   }
+}
 
-  package func pack(_ oihw: UnsafePointer<Float>, into weights: UnsafeMutablePointer<Float>) {
+/// The blocks in which the kernels read the weights of a convolution; in the state dictionary they are OIHW.
+extension ConvGeometry: ParameterLayout {
+  /// Floats of the kernels' blocked weight layout.
+  public var storedCount: Int {
+    var descriptor = descriptor(batch: 1)
+    return oct_conv2d_weights_count(&descriptor)
+  }
+
+  public func pack(_ oihw: UnsafePointer<Float>, into weights: UnsafeMutablePointer<Float>) {
     var descriptor = descriptor(batch: 1)
     oct_conv2d_pack_weights(&descriptor, oihw, weights)
   }
 
-  func unpack(_ weights: UnsafePointer<Float>, into oihw: UnsafeMutablePointer<Float>) {
+  public func unpack(_ weights: UnsafePointer<Float>, into oihw: UnsafeMutablePointer<Float>) {
     var descriptor = descriptor(batch: 1)
     oct_conv2d_unpack_weights(&descriptor, weights, oihw)
   }

@@ -57,21 +57,27 @@ struct ConvolutionSum: Operation {
     }
   }
 
-  /// Whether forward of so many images is faster with the weights in the form of Winograd's algorithm, and then reads them in
+  /// The weights in the form of Winograd's algorithm, where that is faster for so many images; forward then reads them in
   /// that form only.
-  func takesTransformedWeights(images: Int) -> Bool {
-    withDescriptors(batch: images) { descriptors in
+  func preparations(images: Int) -> [WeightPreparation] {
+    let takesTransformed = withDescriptors(batch: images) { descriptors in
       let kernelSources = descriptors.map {
         oct_conv2d_source(desc: $0, src: nil, weights: nil, transformed: nil)
       }
       return oct_conv2d_takes_transformed(kernelSources, Int32(kernelSources.count))
+    }
+    guard takesTransformed else { return [] }
+    return sources.map { source in
+      WeightPreparation(
+        parameter: source.weight, count: source.geometry.transformedCount(images: images),
+        prepare: source.geometry.transform)
     }
   }
 
   /// Scale and bias of the norm, a float a channel each, whole cache lines.
   private var foldedBytes: Int {
     guard let norm else { return 0 }
-    let line = MemoryPlanner.alignment
+    let line = AlignedBuffer.cacheLine
     return (2 * norm.shape.channels * MemoryLayout<Float>.stride + line - 1) / line * line
   }
 
@@ -81,7 +87,7 @@ struct ConvolutionSum: Operation {
         oct_conv2d_source(
           desc: descriptor, src: c.inputs[index],
           weights: UnsafePointer(c.memory.value(sources[index].weight)),
-          transformed: c.memory.transformed[sources[index].weight])
+          transformed: c.memory.prepared[sources[index].weight])
       }
       let lowMap = low == nil ? nil : c.inputs[sources.count]
       var epilogue = epilogue(c)

@@ -23,7 +23,7 @@ public final class ParameterStore {
   package let stateCount: Int
 
   init(graph: Graph) {
-    let lane = MemoryPlanner.alignment / MemoryLayout<Float>.stride
+    let lane = AlignedBuffer.cacheLine / MemoryLayout<Float>.stride
     var next = 0
     entries = graph.parameters.map { parameter in
       let range = next..<next + parameter.storedCount
