@@ -13,6 +13,8 @@ public protocol Operation: Sendable {
   /// Those of `macs` that the kernels compute; taps outside the map are skipped.
   var computedMacs: Int { get }
   var parameters: [ParameterID] { get }
+  /// What the passes that join operations may take it for.
+  var role: OperationRole { get }
   /// Which forward values must stay in memory until backward has run.
   var backwardReads: BackwardReads { get }
   /// Inputs whose gradient may overwrite the output's, the best one first: backward has read an element of the one
@@ -46,6 +48,7 @@ public protocol Operation: Sendable {
 extension Operation {
   public var macs: Int { 0 }
   public var computedMacs: Int { macs }
+  public var role: OperationRole { .opaque }
   public var parameters: [ParameterID] { [] }
   public var profilesBackward: Bool { false }
   public var runsUpdates: Bool { false }

@@ -30,7 +30,7 @@ public struct Linear: Layer {
       "weight", .weight, shape: [outputChannels, inputChannels], .uniform(bound: bound), layout: geometry)
     let bias =
       try bias ? builder.addParameter("bias", .bias, shape: [outputChannels], .uniform(bound: bound)) : nil
-    let operation = Convolution(geometry: geometry, weight: weight, bias: bias, kind: "linear")
+    let operation = Convolution(geometry: geometry, weight: weight, bias: bias, name: "linear")
     return OctFeature(builder.record(operation, [map], shape: geometry.output))
   }
 }

@@ -15,6 +15,7 @@ struct BatchNormalization: Operation {
   var addsResidual = false
 
   var kind: String { "batch_norm" + (addsResidual ? "+add" : "") + (appliesReLU ? "+relu" : "") }
+  var role: OperationRole { .norm(self) }
   var parameters: [ParameterID] { [scale, shift] }
   var backwardReads: BackwardReads { .init(inputs: 1, output: appliesReLU && addsResidual) }
   var leastTrainingBatch: Int { shape.pixels == 1 ? 2 : 1 }
@@ -92,5 +93,21 @@ struct BatchNormalization: Operation {
         residual?.pointer, residual?.accumulate ?? false, c.memory.gradient(scale), c.memory.gradient(shift),
         c.scratch,
         Int32(c.threads)))
+  }
+}
+
+extension BatchNormalization: JoinableNorm {
+  func activated(by activation: Activation) -> (any JoinableNorm)? {
+    guard !appliesReLU, activation == .relu else { return nil }
+    var result = self
+    result.appliesReLU = true
+    return result
+  }
+
+  func addingResidual() -> (any JoinableNorm)? {
+    guard !appliesReLU, !addsResidual else { return nil }
+    var result = self
+    result.addsResidual = true
+    return result
   }
 }

@@ -1,65 +1,232 @@
 import CKernels
 import OctNetSupport
 
-/// output = conv(input, weight) + bias. Linear layers are this on 1×1 maps.
+/// output = activation?(norm?(Σ conv(source, weight) + up2(low) + Σ bias)), all in one accumulation: an ordinary
+/// convolution, a linear layer, or one of the two sums of an octave convolution (paper, equation 2).
+///
+/// Layers record one source and no more; the passes over the graph join the rest. Inputs: the map of each source, the low
+/// map where there is one, and the map to add where the norm has one.
 struct Convolution: Operation {
-  let geometry: ConvGeometry
-  let weight: ParameterID
-  let bias: ParameterID?
-  var kind = "conv"
+  struct Source {
+    let geometry: ConvGeometry
+    let weight: ParameterID
+  }
 
-  var macs: Int { geometry.macs }
-  var computedMacs: Int { geometry.computedMacs }
-  var parameters: [ParameterID] { [weight] + (bias.map { [$0] } ?? []) }
-  var backwardReads: BackwardReads { .init(inputs: 1) }
+  let sources: [Source]
+  var biases: [ParameterID]
+  /// For profiles and tables: what the layer is called.
+  var name = "conv"
+  /// Shape of the map that the output starts from, nearest-upsampled.
+  var low: MapShape?
+  /// With running statistics, applied to the sum while it is in registers, with its addition and activation. Inference only.
+  var norm: BatchNormalization?
+  /// Of the sum itself, where no norm follows. Inference only.
+  var appliesReLU = false
+
+  init(geometry: ConvGeometry, weight: ParameterID, bias: ParameterID?, name: String = "conv") {
+    sources = [Source(geometry: geometry, weight: weight)]
+    biases = bias.map { [$0] } ?? []
+    self.name = name
+  }
+
+  private init(sources: [Source], biases: [ParameterID], low: MapShape?) {
+    self.sources = sources
+    self.biases = biases
+    self.low = low
+  }
+
+  var kind: String {
+    name + (sources.count > 1 ? "+conv" : "") + (low == nil ? "" : "+up")
+      + (norm.map { "+" + $0.kind } ?? "") + (appliesReLU ? "+relu" : "")
+  }
+  var role: OperationRole { .convolution(self) }
+  var macs: Int { sources.map(\.geometry.macs).reduce(0, +) }
+  var computedMacs: Int { sources.map(\.geometry.computedMacs).reduce(0, +) }
+  var parameters: [ParameterID] { sources.map(\.weight) + biases + (norm?.parameters ?? []) }
+  var backwardReads: BackwardReads { .init(inputs: sources.count) }
   var profilesBackward: Bool { true }
   var runsUpdates: Bool { true }
 
+  private var output: MapShape { sources[0].geometry.output }
+  private var isFinished: Bool { norm != nil || appliesReLU }
+
+  /// Whether the kernels sum these sources in one accumulation; convolutions of unlike groups they do not.
+  private var isSupported: Bool {
+    withDescriptors(batch: 1) { descriptors in
+      let kernelSources = descriptors.map {
+        oct_conv2d_source(desc: $0, src: nil, weights: nil, transformed: nil)
+      }
+      return oct_conv2d_sources_check(kernelSources, Int32(kernelSources.count)) == OCT_OK
+    }
+  }
+
   func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int {
-    var descriptor = geometry.descriptor(batch: batch)
-    let thread = Int32(threads)
-    guard pass == .backward else { return oct_conv2d_forward_scratch_bytes(&descriptor, thread) }
-    let biasBytes =
-      bias == nil
-      ? 0 : oct_bias_backward_scratch_bytes(batch * geometry.output.pixels, geometry.output.channels)
-    return max(
-      oct_conv2d_backward_data_scratch_bytes(&descriptor, thread),
-      oct_conv2d_backward_weights_scratch_bytes(&descriptor, thread), biasBytes)
+    if pass == .backward {
+      let bias =
+        biases.isEmpty ? 0 : oct_bias_backward_scratch_bytes(batch * output.pixels, output.channels)
+      return sources.map { source in
+        var descriptor = source.geometry.descriptor(batch: batch)
+        return max(
+          oct_conv2d_backward_data_scratch_bytes(&descriptor, Int32(threads)),
+          oct_conv2d_backward_weights_scratch_bytes(&descriptor, Int32(threads)))
+      }.reduce(bias, max)
+    }
+    return withDescriptors(batch: batch) { descriptors in
+      let kernelSources = descriptors.map {
+        oct_conv2d_source(desc: $0, src: nil, weights: nil, transformed: nil)
+      }
+      return foldedBytes
+        + oct_conv2d_forward_sources_scratch_bytes(kernelSources, Int32(kernelSources.count), Int32(threads))
+    }
+  }
+
+  /// The weights in the form of Winograd's algorithm, where that is faster for so many images; forward then reads them in
+  /// that form only.
+  func preparations(images: Int) -> [WeightPreparation] {
+    let takesTransformed = withDescriptors(batch: images) { descriptors in
+      let kernelSources = descriptors.map {
+        oct_conv2d_source(desc: $0, src: nil, weights: nil, transformed: nil)
+      }
+      return oct_conv2d_takes_transformed(kernelSources, Int32(kernelSources.count))
+    }
+    guard takesTransformed else { return [] }
+    return sources.map { source in
+      WeightPreparation(
+        parameter: source.weight, count: source.geometry.transformedCount(images: images),
+        prepare: source.geometry.transform)
+    }
+  }
+
+  /// Scale and bias of the epilogue, a float a channel each, whole cache lines; none where a single bias is read as it is.
+  private var foldedBytes: Int {
+    guard norm != nil || biases.count > 1 else { return 0 }
+    let line = AlignedBuffer.cacheLine
+    return (2 * output.channels * MemoryLayout<Float>.stride + line - 1) / line * line
   }
 
   func forward(_ c: ForwardContext) {
-    var descriptor = geometry.descriptor(batch: c.batch)
-    check(
-      oct_conv2d_forward(
-        &descriptor, c.inputs[0], c.memory.value(weight), bias.map { UnsafePointer(c.memory.value($0)) },
-        c.output, false, c.scratch, Int32(c.threads)))
+    withDescriptors(batch: c.batch) { descriptors in
+      let kernelSources = zip(descriptors, sources.indices).map { descriptor, index in
+        oct_conv2d_source(
+          desc: descriptor, src: c.inputs[index],
+          weights: UnsafePointer(c.memory.value(sources[index].weight)),
+          transformed: c.memory.prepared[sources[index].weight])
+      }
+      let lowMap = low == nil ? nil : c.inputs[sources.count]
+      var epilogue = epilogue(c)
+      check(
+        oct_conv2d_forward_sources(
+          kernelSources, Int32(kernelSources.count), lowMap, low?.height ?? 0, low?.width ?? 0, &epilogue,
+          c.output, c.scratch.map { $0 + foldedBytes }, Int32(c.threads)))
+    }
+  }
+
+  /// Derived from the current parameters in every pass: a few thousand numbers, and never out of date.
+  private func epilogue(_ c: ForwardContext) -> oct_conv2d_epilogue {
+    var epilogue = oct_conv2d_epilogue()
+    epilogue.relu = appliesReLU
+    let values = biases.map { c.memory.value($0) }
+    guard let folded = c.scratch?.assumingMemoryBound(to: Float.self), foldedBytes > 0 else {
+      epilogue.bias = values.first.map { UnsafePointer($0) }
+      return epilogue
+    }
+    let channels = output.channels
+    let (scale, bias) = (folded, folded + channels)
+    if let norm {
+      norm.fold(c.memory, scale: scale, bias: bias)
+      for value in values {
+        for channel in 0..<channels { bias[channel] += scale[channel] * value[channel] }
+      }
+      epilogue.scale = UnsafePointer(scale)
+      epilogue.residual = norm.addsResidual ? c.inputs.last : nil
+      epilogue.relu = norm.appliesReLU
+    } else {
+      for channel in 0..<channels { bias[channel] = values.reduce(0) { $0 + $1[channel] } }
+    }
+    epilogue.bias = UnsafePointer(bias)
+    return epilogue
   }
 
   func backward(_ c: BackwardContext) {
-    var descriptor = geometry.descriptor(batch: c.batch)
+    precondition(!isFinished, "what is folded into a convolution has no backward pass")
     let threads = Int32(c.threads)
-    c.profiled(kind, .backwardWeights, geometry) {
-      check(
-        c.besideUpdates {
-          oct_conv2d_backward_weights(
-            &descriptor, c.inputs[0], c.outputGradient, c.memory.gradient(weight), false, $0, c.scratch,
-            threads)
-        })
-      if let bias {
+    for (index, source) in sources.enumerated() {
+      var descriptor = source.geometry.descriptor(batch: c.batch)
+      c.profiled(kind, .backwardWeights, source.geometry) {
         check(
-          oct_bias_backward(
-            c.batch * geometry.output.pixels, geometry.output.channels, c.outputGradient,
-            c.memory.gradient(bias), c.scratch, threads))
+          c.besideUpdates {
+            oct_conv2d_backward_weights(
+              &descriptor, c.inputs[index], c.outputGradient, c.memory.gradient(source.weight), false, $0,
+              c.scratch, threads)
+          })
+        // With the first source's weights: the bias is of all of them.
+        guard index == 0 else { return }
+        for bias in biases {
+          check(
+            oct_bias_backward(
+              c.batch * output.pixels, output.channels, c.outputGradient, c.memory.gradient(bias), c.scratch,
+              threads))
+        }
+      }
+      if let sink = c.inputGradients[index] {
+        c.profiled(kind, .backwardData, source.geometry) {
+          check(
+            oct_conv2d_backward_data(
+              &descriptor, c.outputGradient, c.memory.value(source.weight), sink.pointer, sink.accumulate,
+              c.scratch, threads))
+        }
       }
     }
-    if let sink = c.inputGradients[0] {
-      c.profiled(kind, .backwardData, geometry) {
-        check(
-          oct_conv2d_backward_data(
-            &descriptor, c.outputGradient, c.memory.value(weight), sink.pointer, sink.accumulate, c.scratch,
-            threads))
+    if let low, let sink = c.inputGradients[sources.count] {
+      // Without the convolutions this is an upsampling, whose profile it joins.
+      let upsampling = Upsampling(input: low, output: output)
+      let maps = output.count + low.count * (sink.accumulate ? 2 : 1)
+      let bytes = Double(c.batch * maps * MemoryLayout<Float>.stride)
+      c.profiled(upsampling.kind, shapes: "\(low)→\(output)", bytes: bytes) {
+        upsampling.backward(c.outputGradient, batch: c.batch, threads: c.threads, into: sink)
       }
     }
+  }
+
+  /// Descriptors at addresses that stay valid during `body`.
+  private func withDescriptors<Result>(
+    batch: Int, _ body: ([UnsafePointer<oct_conv2d_desc>]) -> Result
+  ) -> Result {
+    let descriptors = sources.map { $0.geometry.descriptor(batch: batch) }
+    return descriptors.withUnsafeBufferPointer { buffer in
+      guard let base = buffer.baseAddress else { preconditionFailure("a sum has sources") }
+      return body(buffer.indices.map { base + $0 })
+    }
+  }
+}
+
+extension Convolution: JoinableConvolution {
+  var joinsSums: Bool { !isFinished && low == nil && sources.count == 1 }
+
+  func adding(_ other: any JoinableConvolution) -> (any JoinableConvolution)? {
+    guard let other = other as? Convolution, joinsSums, other.joinsSums else { return nil }
+    let sum = Convolution(sources: sources + other.sources, biases: biases + other.biases, low: nil)
+    return sum.isSupported ? sum : nil
+  }
+
+  func adding(upsampled low: MapShape) -> (any JoinableConvolution)? {
+    guard joinsSums else { return nil }
+    let sum = Convolution(sources: sources, biases: biases, low: low)
+    return sum.isSupported ? sum : nil
+  }
+
+  func normalized(by norm: any JoinableNorm) -> (any JoinableConvolution)? {
+    guard !isFinished, let norm = norm as? BatchNormalization else { return nil }
+    var result = self
+    result.norm = norm
+    return result
+  }
+
+  func activated(by activation: Activation) -> (any JoinableConvolution)? {
+    guard !isFinished, activation == .relu else { return nil }
+    var result = self
+    result.appliesReLU = true
+    return result
   }
 }
 

@@ -6,6 +6,7 @@ struct Addition: Operation {
   let shape: MapShape
 
   var kind: String { "add" }
+  var role: OperationRole { .addition }
   var backwardReads: BackwardReads { .nothing }
 
   func forward(_ c: ForwardContext) {

@@ -6,6 +6,7 @@ struct Upsampling: Operation {
   let input, output: MapShape
 
   var kind: String { "upsample" }
+  var role: OperationRole { .upsampling }
   var backwardReads: BackwardReads { .nothing }
 
   private func descriptor(batch: Int) -> oct_upsample2x_desc {

@@ -1,131 +1,110 @@
-import OctNetSupport
-
-/// Joins operations that share their memory traffic. Models never mention it; results agree with the unfused
-/// graph within rounding.
-extension Graph {
-  /// The fused graph for a pass.
-  package func fused(for pass: Pass) -> Graph {
-    let joined = joiningConvolutions().joiningNormalizations()
-    return pass == .inference ? joined.foldingNormalizations() : joined
-  }
-
+extension GraphPass {
   /// conv + conv and conv + up2(low) become one accumulation; neither the summands nor the upsampled map ever exist.
   ///
   /// These are the two sums of an octave convolution (paper, equation 2).
-  func joiningConvolutions() -> Graph {
-    let consumers = consumers()
-    let producers = producers()
+  static let joiningConvolutions = GraphPass(name: "joining convolutions") { graph in
+    let uses = GraphUses(graph)
     var replaced = Set<Int>()
-    var joined: [Int: Node] = [:]
+    var joined: [Int: Graph.Node] = [:]
 
-    for (index, node) in nodes.enumerated()
-    where node.operation is Addition && node.inputs[0] != node.inputs[1] {
-      var convolutions: [Int] = []
-      var upsamplings: [Int] = []
-      for input in node.inputs {
-        guard let source = producers[input.index], consumers[input.index].count == 1 else { continue }
-        switch nodes[source].operation {
-        case let conv as Convolution where conv.bias == nil: convolutions.append(source)
-        case is Upsampling: upsamplings.append(source)
-        default: break
-        }
+    for (index, node) in graph.nodes.enumerated() {
+      guard case .addition = node.operation.role.kind, node.inputs[0] != node.inputs[1],
+        let first = uses.onlyProducer(of: node.inputs[0]), let second = uses.onlyProducer(of: node.inputs[1])
+      else { continue }
+      let sum: (any JoinableConvolution)?
+      let sources: [Int]
+      switch (graph.nodes[first].operation.role.kind, graph.nodes[second].operation.role.kind) {
+      case (.convolution(let a), .convolution(let b)):
+        (sum, sources) = (a.adding(b), [first, second])
+      case (.convolution(let conv), .upsampling):
+        let low = graph.shape(of: graph.nodes[second].inputs[0])
+        (sum, sources) = (conv.adding(upsampled: low), [first, second])
+      case (.upsampling, .convolution(let conv)):
+        let low = graph.shape(of: graph.nodes[first].inputs[0])
+        (sum, sources) = (conv.adding(upsampled: low), [second, first])
+      default: continue
       }
-      guard convolutions.count + upsamplings.count == 2, !convolutions.isEmpty else { continue }
-      let parts = convolutions.compactMap { nodes[$0].operation as? Convolution }
-      let low = upsamplings.first.map { shape(of: nodes[$0].inputs[0]) }
-      let sum = ConvolutionSum(
-        sources: parts.map { .init(geometry: $0.geometry, weight: $0.weight) }, low: low)
-      guard sum.isSupported else { continue }
-      joined[index] = Node(
-        operation: sum, inputs: (convolutions + upsamplings).map { nodes[$0].inputs[0] }, output: node.output,
+      guard let sum else { continue }
+      joined[index] = Graph.Node(
+        operation: sum, inputs: sources.flatMap { graph.nodes[$0].inputs }, output: node.output,
         path: node.path)
-      replaced.formUnion(convolutions + upsamplings)
+      replaced.formUnion(sources)
     }
-    return replacing(replaced, with: joined)
+    return graph.replacing(replaced, with: joined)
   }
 
-  /// norm → ReLU and norm → addition → ReLU become one pass over memory.
+  /// norm → activation and norm → addition → activation become one pass over memory.
   ///
   /// Only where nothing else reads the maps in between, and where the other summand exists before the norm runs or
   /// can: nodes keep their order, the joined node takes the place of the last of its parts.
-  func joiningNormalizations() -> Graph {
-    let consumers = consumers()
-    let producers = producers()
-    func onlyConsumer(of value: ValueID) -> Int? {
-      value != output && consumers[value.index].count == 1 ? consumers[value.index][0] : nil
-    }
+  static let joiningNorms = GraphPass(name: "joining norms") { graph in
+    let uses = GraphUses(graph)
     var replaced = Set<Int>()
-    var joined: [Int: Node] = [:]
+    var joined: [Int: Graph.Node] = [:]
 
-    for (index, node) in nodes.enumerated() {
-      guard let pointwise = node.operation as? Pointwise, pointwise.activation == .relu,
-        let source = producers[node.inputs[0].index], onlyConsumer(of: node.inputs[0]) == index
+    for (index, node) in graph.nodes.enumerated() {
+      guard case .activation(let activation) = node.operation.role.kind,
+        let source = uses.onlyProducer(of: node.inputs[0])
       else { continue }
-      if var norm = nodes[source].operation as? BatchNormalization, !norm.appliesReLU {
-        norm.appliesReLU = true
-        joined[index] = Node(
-          operation: norm, inputs: nodes[source].inputs, output: node.output, path: nodes[source].path)
+      switch graph.nodes[source].operation.role.kind {
+      case .norm(let norm):
+        guard let result = norm.activated(by: activation) else { continue }
+        joined[index] = Graph.Node(
+          operation: result, inputs: graph.nodes[source].inputs, output: node.output,
+          path: graph.nodes[source].path)
         replaced.insert(source)
-      } else if nodes[source].operation is Addition,
-        let (normIndex, residual) = normToJoin(source, replaced, producers, onlyConsumer)
-      {
-        guard var norm = nodes[normIndex].operation as? BatchNormalization else { continue }
-        norm.appliesReLU = true
-        norm.addsResidual = true
-        joined[index] = Node(
-          operation: norm, inputs: [nodes[normIndex].inputs[0], residual], output: node.output,
-          path: nodes[normIndex].path)
-        replaced.formUnion([source, normIndex])
+      case .addition:
+        guard let (place, norm, residual) = uses.norm(in: source, besides: replaced),
+          let result = norm.addingResidual()?.activated(by: activation)
+        else { continue }
+        joined[index] = Graph.Node(
+          operation: result, inputs: [graph.nodes[place].inputs[0], residual], output: node.output,
+          path: graph.nodes[place].path)
+        replaced.formUnion([source, place])
+      default: continue
       }
     }
-
-    return replacing(replaced, with: joined)
+    return graph.replacing(replaced, with: joined)
   }
 
   /// conv → norm becomes one operation that normalises its sums before it writes them. Only with running statistics:
   /// those of a batch are not known before the sums are.
-  func foldingNormalizations() -> Graph {
-    let consumers = consumers()
-    let producers = producers()
+  static let foldingNorms = GraphPass(name: "folding norms") { graph in
+    graph.joiningWithConvolutions { conv, follower in
+      guard case .norm(let norm) = follower.role.kind else { return nil }
+      return conv.normalized(by: norm)
+    }
+  }
+
+  /// conv → activation becomes one operation, where no norm stands between.
+  static let foldingActivations = GraphPass(name: "folding activations") { graph in
+    graph.joiningWithConvolutions { conv, follower in
+      guard case .activation(let activation) = follower.role.kind else { return nil }
+      return conv.activated(by: activation)
+    }
+  }
+}
+
+extension Graph {
+  /// Takes each node into the convolution in front of it, where nothing else reads what is between them and `join` knows
+  /// how.
+  fileprivate func joiningWithConvolutions(
+    _ join: (any JoinableConvolution, any Operation) -> (any JoinableConvolution)?
+  ) -> Graph {
+    let uses = GraphUses(self)
     var replaced = Set<Int>()
     var joined: [Int: Node] = [:]
-
     for (index, node) in nodes.enumerated() {
-      guard let norm = node.operation as? BatchNormalization, norm.shape.count > 0,
-        let source = producers[node.inputs[0].index], consumers[node.inputs[0].index].count == 1,
-        node.inputs[0] != output, var sum = nodes[source].operation.convolutionSum
+      guard let first = node.inputs.first, let source = uses.onlyProducer(of: first),
+        case .convolution(let conv) = nodes[source].operation.role.kind,
+        let result = join(conv, node.operation)
       else { continue }
-      sum.norm = norm
       joined[index] = Node(
-        operation: sum, inputs: nodes[source].inputs + node.inputs.dropFirst(), output: node.output,
+        operation: result, inputs: nodes[source].inputs + node.inputs.dropFirst(), output: node.output,
         path: nodes[source].path)
       replaced.insert(source)
     }
     return replacing(replaced, with: joined)
-  }
-
-  private func replacing(_ removed: Set<Int>, with joined: [Int: Node]) -> Graph {
-    var result = self
-    result.nodes = nodes.indices.compactMap { index in
-      removed.contains(index) ? nil : joined[index] ?? nodes[index]
-    }
-    return result
-  }
-
-  /// The summand of an addition that a norm alone produces, and the other summand.
-  private func normToJoin(
-    _ addition: Int, _ replaced: Set<Int>, _ producers: [Int?], _ onlyConsumer: (ValueID) -> Int?
-  ) -> (norm: Int, residual: ValueID)? {
-    let inputs = nodes[addition].inputs
-    guard inputs[0] != inputs[1] else { return nil }
-    for (candidate, other) in [(inputs[0], inputs[1]), (inputs[1], inputs[0])] {
-      if let norm = producers[candidate.index], !replaced.contains(norm),
-        nodes[norm].operation is BatchNormalization, onlyConsumer(candidate) == addition
-      {
-        return (norm, other)
-      }
-    }
-    return nil
   }
 
   /// The node that produces each value.
@@ -136,15 +115,20 @@ extension Graph {
   }
 }
 
-extension Operation {
-  /// This operation as a sum of convolutions that a norm may be folded into; nil where it is none.
-  fileprivate var convolutionSum: ConvolutionSum? {
-    switch self {
-    case let conv as Convolution where conv.bias == nil:
-      return ConvolutionSum(
-        sources: [.init(geometry: conv.geometry, weight: conv.weight)], low: nil)
-    case let sum as ConvolutionSum where sum.norm == nil: return sum
-    default: return nil
+extension GraphUses {
+  /// The summand of an addition that a norm makes for it alone, and the other summand.
+  fileprivate func norm(
+    in addition: Int, besides replaced: Set<Int>
+  ) -> (place: Int, norm: any JoinableNorm, residual: ValueID)? {
+    let inputs = graph.nodes[addition].inputs
+    guard inputs[0] != inputs[1] else { return nil }
+    for (candidate, other) in [(inputs[0], inputs[1]), (inputs[1], inputs[0])] {
+      if let place = onlyProducer(of: candidate), !replaced.contains(place),
+        case .norm(let norm) = graph.nodes[place].operation.role.kind
+      {
+        return (place, norm, other)
+      }
     }
+    return nil
   }
 }
