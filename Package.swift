@@ -13,6 +13,7 @@ let package = Package(
   products: [
     .library(name: "OctNet", targets: ["OctNet"]),
     .library(name: "OctNetInference", targets: ["OctNetInference"]),
+    .library(name: "OctNetTesting", targets: ["OctNetTesting"]),
     .library(name: "OctNetImages", targets: ["OctNetImages"]),
     .library(name: "OctNetTensorBoard", targets: ["OctNetTensorBoard"]),
     .executable(name: "octcli", targets: ["octcli"]),
@@ -54,6 +55,8 @@ let package = Package(
       dependencies: [
         "OctNetInference", "OctNetData", "OctNetTraining", "OctNetBenchmark", "OctNetStudy", "OctNetReport",
       ]),
+    // Checks of gradients for operations and layers of one's own; for tests.
+    .target(name: "OctNetTesting", dependencies: ["OctNetCore"]),
     // Apart, so that who links OctNet alone builds no swift-protobuf.
     .target(
       name: "OctNetTensorBoard",
@@ -80,7 +83,7 @@ let package = Package(
     .target(name: "CReference", path: "Tests/CReference", cSettings: [.unsafeFlags(["-O2"])]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "CReference"]),
     .testTarget(
-      name: "OctNetTests", dependencies: ["OctNet", "CKernels"],
+      name: "OctNetTests", dependencies: ["OctNet", "OctNetTesting", "CKernels"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "OctNetTensorBoardTests",

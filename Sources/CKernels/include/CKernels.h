@@ -187,6 +187,13 @@ oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float 
                                    bool accumulate_src, float *diff_residual, bool accumulate_residual, float *diff_gamma,
                                    float *diff_beta, void *scratch, int threads);
 
+// MARK: Threads
+
+/// Calls body(context, first, end) on up to `threads` threads at once for contiguous shares [first, end) of `count` items
+/// whose sizes differ by at most one; none for an empty share. Returns when all have returned.
+void oct_parallel(ptrdiff_t count, int threads, void (*body)(const void *context, ptrdiff_t first, ptrdiff_t end),
+                  const void *context);
+
 // MARK: Element-wise
 
 /// A function of each element.

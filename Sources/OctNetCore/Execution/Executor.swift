@@ -20,7 +20,8 @@ package final class Executor {
   private let backwardOutputs: [UnsafeMutablePointer<Float>]
   private let outputGradients: [UnsafePointer<Float>?]
   private let sinks: [[GradientSink?]]
-  private let saved: [UnsafeMutableRawPointer?]
+  private let saved: [UnsafeMutableRawBufferPointer]
+  private let forwardScratch, backwardScratch: [UnsafeMutableRawBufferPointer]
   /// Receives the time of every operation.
   package var profiler: Profiler?
 
@@ -71,7 +72,19 @@ package final class Executor {
         }
       }
     }
-    saved = plan.saved.map { offset in offset.map { arena.base + $0 } }
+    saved = zip(graph.nodes, plan.saved).map { node, offset in
+      UnsafeMutableRawBufferPointer(
+        start: offset.map { arena.base + $0 },
+        count: offset == nil ? 0 : node.operation.savedBytes(batch: plan.batch))
+    }
+    func scratch(_ passes: [Pass]) -> [UnsafeMutableRawBufferPointer] {
+      graph.nodes.map { node in
+        let bytes = passes.map { node.operation.scratchBytes($0, batch: plan.batch, threads: threads) }
+        return UnsafeMutableRawBufferPointer(start: arena.base + plan.scratch, count: bytes.max() ?? 0)
+      }
+    }
+    forwardScratch = scratch([plan.training ? .trainingForward : .inference])
+    backwardScratch = plan.training ? scratch([.backward]) : []
   }
 
   /// - Parameter recomputes: nil: where all maps would take more than `Recomputation.worthwhileBytes`.
@@ -94,8 +107,6 @@ package final class Executor {
   package var arenaBytes: Int { plan.arenaBytes }
   var batch: Int { plan.batch }
 
-  private var scratch: UnsafeMutableRawPointer { arena.base + plan.scratch }
-
   /// count × output floats, valid until the next call.
   ///
   /// - Parameter visit: sees each node's output while it is in memory; false ends the pass.
@@ -106,9 +117,9 @@ package final class Executor {
     precondition(count > 0 && count <= plan.batch)
     for (index, node) in graph.nodes.enumerated() {
       let context = ForwardContext(
-        batch: count, training: plan.training, threads: threads, seed: Self.nodeSeed(seed, index),
+        batch: count, isTraining: plan.training, threads: threads, seed: Self.nodeSeed(seed, index),
         memory: memory, inputs: inputs[index].map { $0 ?? images }, output: outputs[index],
-        saved: saved[index], scratch: scratch)
+        saved: saved[index], scratch: forwardScratch[index])
       if let profiler {
         profiler.measure(
           node.operation.kind, .forward, shapes: shapes(of: node),
@@ -142,7 +153,8 @@ package final class Executor {
         batch: count, threads: threads, seed: Self.nodeSeed(seed, index), memory: memory,
         inputs: backwardInputs[index].map { $0 ?? images }, output: backwardOutputs[index],
         outputGradient: gradient,
-        inputGradients: sinks[index], saved: saved[index], scratch: scratch, profiler: profiler,
+        inputGradients: sinks[index], saved: saved[index], scratch: backwardScratch[index],
+        profiler: profiler,
         updates: updates)
       if let profiler, !node.operation.profilesBackward {
         profiler.measure(
@@ -164,9 +176,9 @@ package final class Executor {
   private func recompute(_ index: Int, images: UnsafePointer<Float>, count: Int, seed: UInt64) {
     let node = graph.nodes[index]
     let context = ForwardContext(
-      batch: count, training: true, threads: threads, seed: Self.nodeSeed(seed, index), memory: memory,
+      batch: count, isTraining: true, threads: threads, seed: Self.nodeSeed(seed, index), memory: memory,
       inputs: backwardInputs[index].map { $0 ?? images }, output: backwardOutputs[index], saved: saved[index],
-      scratch: scratch)
+      scratch: forwardScratch[index])
     guard let profiler else { return node.operation.recompute(context) }
     profiler.measure(
       node.operation.kind, .recompute, shapes: shapes(of: node), bytes: bytes(of: node, count: count)

@@ -14,16 +14,18 @@ public final class GraphBuilder {
   init() {}
 
   /// Dotted path of the layer being applied.
-  var path: String { scopes.joined(separator: ".") }
+  public var path: String { scopes.joined(separator: ".") }
 
-  package func scoped<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+  /// Names what `body` records below the current layer; an empty name adds nothing.
+  public func scoped<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
     guard !name.isEmpty else { return try body() }
     scopes.append(name)
     defer { scopes.removeLast() }
     return try body()
   }
 
-  func error(_ problem: String) -> OctNetError { .graph(layer: path, problem) }
+  /// An error of the layer that is being applied: the shapes or settings found, and the rule.
+  public func error(_ problem: String) -> OctNetError { .graph(layer: path, problem) }
 
   private func dotted(_ name: String) -> String { (scopes + [name]).joined(separator: ".") }
 
@@ -38,14 +40,31 @@ public final class GraphBuilder {
     return SymbolicMap(builder: self, id: ValueID(index: graph.values.count - 1))
   }
 
-  func record(_ operation: any Operation, _ inputs: [SymbolicMap], shape: MapShape) -> SymbolicMap {
+  /// Records an operation on these maps.
+  /// - Throws: `OctNetError.graph` where the operation refuses them.
+  package func record(_ operation: any Operation, _ inputs: [SymbolicMap]) throws(OctNetError) -> SymbolicMap
+  {
+    let shape: MapShape
+    do {
+      shape = try operation.outputShape(inputs.map(\.shape))
+    } catch {
+      guard case .graph(layer: "", let problem) = error else { throw error }
+      throw self.error(problem)
+    }
     let output = addValue(shape)
     graph.nodes.append(
       .init(operation: operation, inputs: inputs.map(\.id), output: output.id, path: path))
     return output
   }
 
-  func addParameter(
+  /// A parameter of the layer that is being applied.
+  ///
+  /// - Parameters:
+  ///   - name: its name below the layer's path, such as `weight`.
+  ///   - shape: as in the state dictionary.
+  ///   - layout: how it lies in memory; nil where that is the order of the state dictionary.
+  /// - Throws: `OctNetError.graph` where the network has a parameter of this name already.
+  public func addParameter(
     _ name: String, _ kind: ParameterKind, shape: [Int], _ initializer: Initializer,
     layout: (any ParameterLayout)? = nil
   ) throws -> ParameterID {
@@ -61,14 +80,16 @@ public final class GraphBuilder {
     return id
   }
 
-  func addBuffer(_ name: String, count: Int, initial: Float) -> BufferID {
+  /// A running statistic of the layer that is being applied; the state dictionary has it under this name below the path.
+  public func addBuffer(_ name: String, count: Int, initial: Float) -> BufferID {
     graph.buffers.append(StateBuffer(name: dotted(name), count: count, initial: initial))
     let id = BufferID(index: graph.buffers.count - 1)
     graph.stateSlots.append(.buffer(id))
     return id
   }
 
-  func addCounter(_ name: String) {
+  /// A number that counts training steps in the state dictionary, such as `num_batches_tracked` of PyTorch's norms.
+  public func addCounter(_ name: String) {
     graph.stateSlots.append(.counter(name: dotted(name), index: graph.counters))
     graph.counters += 1
   }
@@ -105,8 +126,19 @@ extension Graph {
 
 /// A feature map that will exist when the network runs.
 public struct SymbolicMap {
-  let builder: GraphBuilder
+  /// What records the operations on it.
+  public let builder: GraphBuilder
   let id: ValueID
 
+  /// Of one image.
   public var shape: MapShape { builder.graph.shape(of: id) }
+
+  /// The output of an operation on this map and more of the same network.
+  /// - Throws: `OctNetError.graph` where the operation refuses their shapes.
+  /// - Precondition: all maps are of one network.
+  public func applying(_ operation: some Operation, _ more: SymbolicMap...) throws(OctNetError) -> SymbolicMap
+  {
+    precondition(more.allSatisfy { $0.builder === builder }, "maps of different networks do not meet")
+    return try builder.record(operation, [self] + more)
+  }
 }

@@ -1,3 +1,5 @@
+import OctNetSupport
+
 /// A symbolic octave feature: a high-frequency map at full resolution and a low-frequency map at half resolution,
 /// rounded up (paper, section 3.1).
 ///
@@ -9,9 +11,10 @@ public struct OctFeature {
   /// Full resolution; the low map has ⌈height / 2⌉ × ⌈width / 2⌉.
   public let height, width: Int
 
-  package let builder: GraphBuilder
+  /// What records the operations on it.
+  public let builder: GraphBuilder
 
-  init(high: SymbolicMap?, low: SymbolicMap?, height: Int, width: Int, builder: GraphBuilder) {
+  package init(high: SymbolicMap?, low: SymbolicMap?, height: Int, width: Int, builder: GraphBuilder) {
     self.high = high
     self.low = low
     self.height = height
@@ -19,9 +22,22 @@ public struct OctFeature {
     self.builder = builder
   }
 
-  init(_ map: SymbolicMap) {
+  /// An ordinary feature map.
+  public init(_ map: SymbolicMap) {
     self.init(
       high: map, low: nil, height: map.shape.height, width: map.shape.width, builder: map.builder)
+  }
+
+  /// A feature of two maps of one network: `low` has half the resolution of `high`, rounded up.
+  /// - Throws: `OctNetError.graph` where it does not.
+  public init(high: SymbolicMap, low: SymbolicMap) throws(OctNetError) {
+    precondition(high.builder === low.builder, "maps of different networks do not meet")
+    let (full, half) = (high.shape, low.shape)
+    guard half.height == (full.height + 1) / 2, half.width == (full.width + 1) / 2 else {
+      throw high.builder.error(
+        "a low map of \(half) beside a high one of \(full); the rule is half of it, rounded up")
+    }
+    self.init(high: high, low: low, height: full.height, width: full.width, builder: high.builder)
   }
 
   public var highChannels: Int { high?.shape.channels ?? 0 }
@@ -29,7 +45,10 @@ public struct OctFeature {
   public var channels: Int { highChannels + lowChannels }
 
   /// The only map of an ordinary feature.
-  func plain(for purpose: String) throws -> SymbolicMap {
+  ///
+  /// - Parameter purpose: who asks, for the error.
+  /// - Throws: `OctNetError.graph` for a feature of two octaves, or of the low one alone.
+  public func plain(for purpose: String) throws -> SymbolicMap {
     guard let high, low == nil else {
       throw builder.error(
         "\(purpose) takes an ordinary feature map, found \(self); merge the octaves first with alphaOut 0")
@@ -37,7 +56,20 @@ public struct OctFeature {
     return high
   }
 
-  /// Applies the same map-to-map function to both parts.
+  /// Applies the same map-to-map function to both parts, as an activation or a norm does.
+  ///
+  /// - Throws: what `body` throws.
+  /// - Precondition: `body` keeps the heights and widths.
+  public func mapParts(_ body: (SymbolicMap) throws -> SymbolicMap) rethrows -> OctFeature {
+    let result = try mapParts(height: height, width: width, body)
+    precondition(
+      zip([high, low], [result.high, result.low]).allSatisfy { old, new in
+        old?.shape.height == new?.shape.height && old?.shape.width == new?.shape.width
+      }, "mapParts keeps heights and widths")
+    return result
+  }
+
+  /// The same where the full resolution becomes height × width.
   func mapParts(
     height: Int, width: Int, _ body: (SymbolicMap) throws -> SymbolicMap
   ) rethrows -> OctFeature {
@@ -52,12 +84,12 @@ public struct OctFeature {
     guard a.high?.shape == b.high?.shape, a.low?.shape == b.low?.shape else {
       throw a.builder.error("addition needs equal shapes, found \(a) and \(b)")
     }
-    func add(_ a: SymbolicMap?, _ b: SymbolicMap?) -> SymbolicMap? {
+    func add(_ a: SymbolicMap?, _ b: SymbolicMap?) throws -> SymbolicMap? {
       guard let a, let b else { return nil }
-      return a + b
+      return try a + b
     }
     return OctFeature(
-      high: add(a.high, b.high), low: add(a.low, b.low), height: a.height, width: a.width,
+      high: try add(a.high, b.high), low: try add(a.low, b.low), height: a.height, width: a.width,
       builder: a.builder)
   }
 }
@@ -66,29 +98,5 @@ extension OctFeature: CustomStringConvertible {
   public var description: String {
     let parts = [high.map { "high \($0.shape)" }, low.map { "low \($0.shape)" }]
     return parts.compactMap { $0 }.joined(separator: " and ")
-  }
-}
-
-extension SymbolicMap {
-  /// - Precondition: equal shapes.
-  static func + (a: SymbolicMap, b: SymbolicMap) -> SymbolicMap {
-    precondition(a.shape == b.shape)
-    return a.builder.record(Addition(shape: a.shape), [a, b], shape: a.shape)
-  }
-
-  /// 2×2 average, ceil mode, border windows divide by the pixels really inside.
-  func pooledByTwo() -> SymbolicMap {
-    // Several convolutions read the same feature: its average is taken once.
-    if let known = builder.pooled[id] { return known }
-    let geometry = PoolGeometry(input: shape, kernelSize: 2, stride: 2, padding: 0, ceilMode: true)
-    let map = builder.record(AveragePooling(geometry: geometry), [self], shape: geometry.output)
-    builder.pooled[id] = map
-    return map
-  }
-
-  /// Nearest upsampling by two, cropped to height × width.
-  func upsampledByTwo(height: Int, width: Int) -> SymbolicMap {
-    let output = MapShape(height: height, width: width, channels: shape.channels)
-    return builder.record(Upsampling(input: shape, output: output), [self], shape: output)
   }
 }

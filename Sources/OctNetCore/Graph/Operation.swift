@@ -4,10 +4,18 @@ import OctNetSupport
 /// One kind of node: what it computes, what it costs, and what its backward pass needs.
 ///
 /// An operation has one output. It is a value: sizes and parameter indices, no memory of its own. All memory comes
-/// with the context, from the arena that the planner laid out.
+/// with the context, from the arena that the planner laid out. Maps are float32, [image, row, column, channel].
+///
+/// An operation of one's own implements `kind`, `outputShape`, `forward`, `backward` and what it needs of the rest;
+/// `SymbolicMap.applying(_:_:)` records it. It keeps the promise of the others when each number it writes depends on its
+/// place alone and not on how many threads there are: `parallel` divides places, and a sum over many places goes through
+/// partial sums whose number follows from the shapes.
 public protocol Operation: Sendable {
   /// Short name for profiles and tables, such as `conv` or `batch_norm`.
   var kind: String { get }
+  /// Shape of the output for one image.
+  /// - Throws: `OctNetError.graph` for inputs that do not fit, with an empty layer: the graph adds its path.
+  func outputShape(_ inputs: [MapShape]) throws(OctNetError) -> MapShape
   /// Multiply–accumulates of convolutions and linear layers for one image; 0 for everything else.
   var macs: Int { get }
   /// Those of `macs` that the kernels compute; taps outside the map are skipped.
@@ -73,67 +81,10 @@ public struct BackwardReads: Sendable {
   public var inputs = 0
   public var output = false
 
-  public static let nothing = BackwardReads()
-}
-
-/// Parameters, gradients and running statistics as the operations see them.
-public struct ParameterMemory {
-  let values: UnsafeMutablePointer<Float>
-  let gradients: UnsafeMutablePointer<Float>
-  let buffers: UnsafeMutablePointer<Float>
-  let parameterOffsets: [Int]
-  let gradientOffsets: [Int]
-  let bufferOffsets: [Int]
-  /// Other forms of parameters, see `WeightPreparation`.
-  var prepared: [ParameterID: UnsafePointer<Float>] = [:]
-
-  func value(_ id: ParameterID) -> UnsafeMutablePointer<Float> { values + parameterOffsets[id.index] }
-  func gradient(_ id: ParameterID) -> UnsafeMutablePointer<Float> { gradients + gradientOffsets[id.index] }
-  func buffer(_ id: BufferID) -> UnsafeMutablePointer<Float> { buffers + bufferOffsets[id.index] }
-}
-
-public struct ForwardContext {
-  let batch: Int
-  let training: Bool
-  let threads: Int
-  /// Seed of this step's random draws for this node.
-  let seed: UInt64
-  let memory: ParameterMemory
-  let inputs: [UnsafePointer<Float>]
-  let output: UnsafeMutablePointer<Float>
-  let saved: UnsafeMutableRawPointer?
-  let scratch: UnsafeMutableRawPointer?
-}
-
-/// Where the gradient of an input goes: the first contribution assigns, later ones add.
-public struct GradientSink {
-  let pointer: UnsafeMutablePointer<Float>
-  let accumulate: Bool
-}
-
-public struct BackwardContext {
-  let batch: Int
-  let threads: Int
-  let seed: UInt64
-  let memory: ParameterMemory
-  let inputs: [UnsafePointer<Float>]
-  let output: UnsafePointer<Float>
-  let outputGradient: UnsafePointer<Float>
-  /// nil where no parameter lies upstream.
-  let inputGradients: [GradientSink?]
-  let saved: UnsafeMutableRawPointer?
-  let scratch: UnsafeMutableRawPointer?
-  let profiler: Profiler?
-  let updates: UpdateQueue?
-
-  /// Runs a kernel with the updates that wait, where there are some.
-  func besideUpdates(_ kernel: (UnsafePointer<oct_side_work>?) -> oct_status) -> oct_status {
-    updates.map { $0.beside(kernel) } ?? kernel(nil)
+  public init(inputs: Int = 0, output: Bool = false) {
+    self.inputs = inputs
+    self.output = output
   }
-}
 
-/// Kernels validate their descriptors; the graph has checked the same sizes, so a refusal is a programmer's mistake.
-@inline(__always)
-package func check(_ status: oct_status, _ kind: StaticString = #function) {
-  precondition(status == OCT_OK, "kernel refused its descriptor in \(kind)")
+  public static let nothing = BackwardReads()
 }

@@ -17,8 +17,8 @@ extension ActivationLayer {
       throw x.builder.error("the slope of a leaky ReLU is above 0, found \(slope)")
     default: break
     }
-    return x.mapParts(height: x.height, width: x.width) { map in
-      map.builder.record(Pointwise(shape: map.shape, activation: activation), [map], shape: map.shape)
+    return try x.mapParts { map in
+      try map.applying(Pointwise(shape: map.shape, activation: activation))
     }
   }
 }
@@ -84,9 +84,8 @@ public struct Dropout: Layer {
     guard (0..<1).contains(probability) else {
       throw x.builder.error("the dropout probability is in 0 ..< 1, found \(probability)")
     }
-    return x.mapParts(height: x.height, width: x.width) { map in
-      map.builder.record(
-        Dropping(shape: map.shape, probability: probability), [map], shape: map.shape)
+    return try x.mapParts { map in
+      try map.applying(Dropping(shape: map.shape, probability: probability))
     }
   }
 }

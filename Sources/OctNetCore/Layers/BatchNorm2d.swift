@@ -47,7 +47,7 @@ public struct BatchNorm2d: Layer {
       let operation = BatchNormalization(
         shape: map.shape, scale: scale, shift: shift, runningMean: mean, runningVariance: variance,
         epsilon: epsilon, momentum: momentum)
-      return builder.record(operation, [map], shape: map.shape)
+      return try map.applying(operation)
     }
   }
 }

@@ -31,6 +31,6 @@ public struct Linear: Layer {
     let bias =
       try bias ? builder.addParameter("bias", .bias, shape: [outputChannels], .uniform(bound: bound)) : nil
     let operation = Convolution(geometry: geometry, weight: weight, bias: bias, name: "linear")
-    return OctFeature(builder.record(operation, [map], shape: geometry.output))
+    return OctFeature(try map.applying(operation))
   }
 }

@@ -78,7 +78,7 @@ public struct OctConv2d: Layer {
 
     let height = extent(x.height)
     let width = extent(x.width)
-    let upsampled = plan.upsamplesLow ? l2h?.upsampledByTwo(height: height, width: width) : l2h
+    let upsampled = try plan.upsamplesLow ? l2h?.upsampledByTwo(height: height, width: width) : l2h
     let high = try sum(h2h, upsampled, in: x.builder)
     let low = try sum(l2l, h2l, in: x.builder)
     guard high != nil || low != nil else {
@@ -138,8 +138,7 @@ public struct OctConv2d: Layer {
       let weight = try builder.addParameter(
         "weight", .weight, shape: geometry.weightShape, .kaimingNormal(fanOut: fanOut), layout: geometry)
       let bias = try bias ? builder.addParameter("bias", .bias, shape: [channels], .constant(0)) : nil
-      return builder.record(
-        Convolution(geometry: geometry, weight: weight, bias: bias), [source.map], shape: geometry.output)
+      return try source.map.applying(Convolution(geometry: geometry, weight: weight, bias: bias))
     }
   }
 
@@ -150,7 +149,7 @@ public struct OctConv2d: Layer {
         "the paths of an octave convolution do not meet: \(a.shape) and \(b.shape); the rule is padding = "
           + "kernelSize / 2 with an odd kernel, found kernel \(kernelSize), padding \(padding)")
     }
-    return a + b
+    return try a + b
   }
 }
 
@@ -172,18 +171,18 @@ private struct PathPlan {
     upsamplesLow = !(shrinks && variant == .paper)
     switch downsampling {
     case .average:
-      let high = shrinks ? x.high?.pooledByTwo() : x.high
-      let low = shrinks ? x.low?.pooledByTwo() : x.low
+      let high = try shrinks ? x.high?.pooledByTwo() : x.high
+      let low = try shrinks ? x.low?.pooledByTwo() : x.low
       h2h = source(high, 1)
       l2h = source(upsamplesLow ? low : x.low, 1)
       l2l = source(low, 1)
-      h2l = source(high?.pooledByTwo(), 1)
+      h2l = source(try high?.pooledByTwo(), 1)
     case .strided:
       h2h = source(x.high, stride)
       l2h = source(x.low, upsamplesLow ? stride : 1)
       l2l = source(x.low, stride)
       // A stride-1 layer halves once, by stride; a stride-2 layer halves twice: pool, then stride.
-      h2l = source(shrinks ? x.high?.pooledByTwo() : x.high, 2)
+      h2l = source(try shrinks ? x.high?.pooledByTwo() : x.high, 2)
     }
   }
 }

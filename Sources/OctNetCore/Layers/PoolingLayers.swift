@@ -18,7 +18,7 @@ private struct PoolWindow {
       guard geometry.output.pixels > 0 else {
         throw x.builder.error("a \(kernelSize)×\(kernelSize) window does not fit on a map of \(map.shape)")
       }
-      return map.builder.record(operation(geometry), [map], shape: geometry.output)
+      return try map.builder.record(operation(geometry), [map])
     }
     if let low = result.low?.shape,
       low.height != (full.height + 1) / 2 || low.width != (full.width + 1) / 2
@@ -77,8 +77,6 @@ public struct GlobalAvgPool: Layer {
   /// - Throws: `OctNetError.graph` where the octaves have not been merged.
   public func forward(_ x: OctFeature) throws -> OctFeature {
     let map = try x.plain(for: "global average pooling")
-    let shape = MapShape(height: 1, width: 1, channels: map.shape.channels)
-    return OctFeature(
-      map.builder.record(GlobalAveragePooling(input: map.shape), [map], shape: shape))
+    return OctFeature(try map.applying(GlobalAveragePooling(input: map.shape)))
   }
 }

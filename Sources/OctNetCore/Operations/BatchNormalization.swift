@@ -15,6 +15,7 @@ struct BatchNormalization: Operation {
   var addsResidual = false
 
   var kind: String { "batch_norm" + (addsResidual ? "+add" : "") + (appliesReLU ? "+relu" : "") }
+  func outputShape(_ inputs: [MapShape]) -> MapShape { shape }
   var role: OperationRole { .norm(self) }
   var parameters: [ParameterID] { [scale, shift] }
   var backwardReads: BackwardReads { .init(inputs: 1, output: appliesReLU && addsResidual) }
@@ -39,31 +40,31 @@ struct BatchNormalization: Operation {
 
   func forward(_ c: ForwardContext) {
     var descriptor = descriptor(batch: c.batch)
-    let residual = addsResidual ? c.inputs[1] : nil
+    let residual = addsResidual ? c.input(1) : nil
     let gamma = c.memory.value(scale)
     let beta = c.memory.value(shift)
     let mean = c.memory.buffer(runningMean)
     let variance = c.memory.buffer(runningVariance)
-    if c.training, let saved = c.saved?.assumingMemoryBound(to: Float.self) {
+    if c.isTraining, let saved = c.saved.baseAddress?.assumingMemoryBound(to: Float.self) {
       check(
         oct_batch_norm_forward_training(
-          &descriptor, c.inputs[0], gamma, beta, residual, mean, variance, c.output, saved,
-          saved + shape.channels, saved + 2 * shape.channels, c.scratch, Int32(c.threads)))
+          &descriptor, c.input(0), gamma, beta, residual, mean, variance, c.output, saved,
+          saved + shape.channels, saved + 2 * shape.channels, c.scratch.baseAddress, Int32(c.threads)))
     } else {
       check(
         oct_batch_norm_forward_inference(
-          &descriptor, c.inputs[0], gamma, beta, mean, variance, residual, c.output, Int32(c.threads)))
+          &descriptor, c.input(0), gamma, beta, mean, variance, residual, c.output, Int32(c.threads)))
     }
   }
 
   func recompute(_ c: ForwardContext) {
-    guard let saved = c.saved?.assumingMemoryBound(to: Float.self) else {
+    guard let saved = c.saved.baseAddress?.assumingMemoryBound(to: Float.self) else {
       preconditionFailure("batch norm needs its saved statistics")
     }
     var descriptor = descriptor(batch: c.batch)
     check(
       oct_batch_norm_recompute(
-        &descriptor, c.inputs[0], c.memory.value(scale), addsResidual ? c.inputs[1] : nil, saved,
+        &descriptor, c.input(0), c.memory.value(scale), addsResidual ? c.input(1) : nil, saved,
         saved + shape.channels, saved + 2 * shape.channels, c.output, Int32(c.threads)))
   }
 
@@ -78,20 +79,20 @@ struct BatchNormalization: Operation {
   }
 
   func backward(_ c: BackwardContext) {
-    guard let saved = c.saved?.assumingMemoryBound(to: Float.self) else {
+    guard let saved = c.saved.baseAddress?.assumingMemoryBound(to: Float.self) else {
       preconditionFailure("batch norm needs its saved statistics")
     }
     // None where the norm reads the network's input.
-    let sink = c.inputGradients[0]
+    let sink = c.inputGradient(0)
     var descriptor = descriptor(batch: c.batch)
-    let residual = addsResidual ? c.inputGradients[1] : nil
+    let residual = addsResidual ? c.inputGradient(1) : nil
     check(
       oct_batch_norm_backward(
-        &descriptor, c.inputs[0], addsResidual ? c.output : nil, c.outputGradient, c.memory.value(scale),
+        &descriptor, c.input(0), addsResidual ? c.output : nil, c.outputGradient, c.memory.value(scale),
         saved,
         saved + shape.channels, saved + 2 * shape.channels, sink?.pointer, sink?.accumulate ?? false,
         residual?.pointer, residual?.accumulate ?? false, c.memory.gradient(scale), c.memory.gradient(shift),
-        c.scratch,
+        c.scratch.baseAddress,
         Int32(c.threads)))
   }
 }

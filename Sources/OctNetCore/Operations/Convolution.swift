@@ -39,6 +39,7 @@ struct Convolution: Operation {
     name + (sources.count > 1 ? "+conv" : "") + (low == nil ? "" : "+up")
       + (norm.map { "+" + $0.kind } ?? "") + (appliesReLU ? "+relu" : "")
   }
+  func outputShape(_ inputs: [MapShape]) -> MapShape { output }
   var role: OperationRole { .convolution(self) }
   var macs: Int { sources.map(\.geometry.macs).reduce(0, +) }
   var computedMacs: Int { sources.map(\.geometry.computedMacs).reduce(0, +) }
@@ -108,16 +109,16 @@ struct Convolution: Operation {
     withDescriptors(batch: c.batch) { descriptors in
       let kernelSources = zip(descriptors, sources.indices).map { descriptor, index in
         oct_conv2d_source(
-          desc: descriptor, src: c.inputs[index],
+          desc: descriptor, src: c.input(index),
           weights: UnsafePointer(c.memory.value(sources[index].weight)),
           transformed: c.memory.prepared[sources[index].weight])
       }
-      let lowMap = low == nil ? nil : c.inputs[sources.count]
+      let lowMap = low == nil ? nil : c.input(sources.count)
       var epilogue = epilogue(c)
       check(
         oct_conv2d_forward_sources(
           kernelSources, Int32(kernelSources.count), lowMap, low?.height ?? 0, low?.width ?? 0, &epilogue,
-          c.output, c.scratch.map { $0 + foldedBytes }, Int32(c.threads)))
+          c.output, c.scratch.baseAddress.map { $0 + foldedBytes }, Int32(c.threads)))
     }
   }
 
@@ -126,7 +127,7 @@ struct Convolution: Operation {
     var epilogue = oct_conv2d_epilogue()
     epilogue.relu = appliesReLU
     let values = biases.map { c.memory.value($0) }
-    guard let folded = c.scratch?.assumingMemoryBound(to: Float.self), foldedBytes > 0 else {
+    guard let folded = c.scratch.baseAddress?.assumingMemoryBound(to: Float.self), foldedBytes > 0 else {
       epilogue.bias = values.first.map { UnsafePointer($0) }
       return epilogue
     }
@@ -156,28 +157,29 @@ struct Convolution: Operation {
         check(
           c.besideUpdates {
             oct_conv2d_backward_weights(
-              &descriptor, c.inputs[index], c.outputGradient, c.memory.gradient(source.weight), false, $0,
-              c.scratch, threads)
+              &descriptor, c.input(index), c.outputGradient, c.memory.gradient(source.weight), false, $0,
+              c.scratch.baseAddress, threads)
           })
         // With the first source's weights: the bias is of all of them.
         guard index == 0 else { return }
         for bias in biases {
           check(
             oct_bias_backward(
-              c.batch * output.pixels, output.channels, c.outputGradient, c.memory.gradient(bias), c.scratch,
+              c.batch * output.pixels, output.channels, c.outputGradient, c.memory.gradient(bias),
+              c.scratch.baseAddress,
               threads))
         }
       }
-      if let sink = c.inputGradients[index] {
+      if let sink = c.inputGradient(index) {
         c.profiled(kind, .backwardData, source.geometry) {
           check(
             oct_conv2d_backward_data(
               &descriptor, c.outputGradient, c.memory.value(source.weight), sink.pointer, sink.accumulate,
-              c.scratch, threads))
+              c.scratch.baseAddress, threads))
         }
       }
     }
-    if let low, let sink = c.inputGradients[sources.count] {
+    if let low, let sink = c.inputGradient(sources.count) {
       // Without the convolutions this is an upsampling, whose profile it joins.
       let upsampling = Upsampling(input: low, output: output)
       let maps = output.count + low.count * (sink.accumulate ? 2 : 1)

@@ -6,11 +6,12 @@ struct Addition: Operation {
   let shape: MapShape
 
   var kind: String { "add" }
+  func outputShape(_ inputs: [MapShape]) -> MapShape { shape }
   var role: OperationRole { .addition }
   var backwardReads: BackwardReads { .nothing }
 
   func forward(_ c: ForwardContext) {
-    check(oct_add(c.batch * shape.count, c.inputs[0], c.inputs[1], c.output, Int32(c.threads)))
+    check(oct_add(c.batch * shape.count, c.input(0), c.input(1), c.output, Int32(c.threads)))
   }
 
   func backward(_ c: BackwardContext) {
@@ -32,19 +33,20 @@ struct Dropping: Operation {
   let probability: Float
 
   var kind: String { "dropout" }
+  func outputShape(_ inputs: [MapShape]) -> MapShape { shape }
   var backwardReads: BackwardReads { .nothing }
 
   func forward(_ c: ForwardContext) {
     let count = c.batch * shape.count
-    if c.training {
-      check(oct_dropout(count, probability, c.seed, c.inputs[0], c.output, false, Int32(c.threads)))
+    if c.isTraining {
+      check(oct_dropout(count, probability, c.seed, c.input(0), c.output, false, Int32(c.threads)))
     } else {
-      check(oct_copy(count, c.inputs[0], c.output, Int32(c.threads)))
+      check(oct_copy(count, c.input(0), c.output, Int32(c.threads)))
     }
   }
 
   func backward(_ c: BackwardContext) {
-    guard let sink = c.inputGradients[0] else { return }
+    guard let sink = c.inputGradient(0) else { return }
     check(
       oct_dropout(
         c.batch * shape.count, probability, c.seed, c.outputGradient, sink.pointer, sink.accumulate,

@@ -20,6 +20,7 @@ struct Pointwise: Operation {
   let activation: Activation
 
   var kind: String { activation.kind }
+  func outputShape(_ inputs: [MapShape]) -> MapShape { shape }
   var role: OperationRole { .activation(activation) }
 
   private var keepsOutput: Bool { oct_activation_keeps_output(activation.descriptor.kind) }
@@ -30,15 +31,15 @@ struct Pointwise: Operation {
   func forward(_ c: ForwardContext) {
     var descriptor = activation.descriptor
     check(
-      oct_activation_forward(&descriptor, c.batch * shape.count, c.inputs[0], c.output, Int32(c.threads)))
+      oct_activation_forward(&descriptor, c.batch * shape.count, c.input(0), c.output, Int32(c.threads)))
   }
 
   func backward(_ c: BackwardContext) {
-    guard let sink = c.inputGradients[0] else { return }
+    guard let sink = c.inputGradient(0) else { return }
     var descriptor = activation.descriptor
     check(
       oct_activation_backward(
-        &descriptor, c.batch * shape.count, keepsOutput ? c.output : c.inputs[0], c.outputGradient,
+        &descriptor, c.batch * shape.count, keepsOutput ? c.output : c.input(0), c.outputGradient,
         sink.pointer, sink.accumulate, Int32(c.threads)))
   }
 }

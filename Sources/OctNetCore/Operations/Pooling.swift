@@ -34,15 +34,16 @@ struct AveragePooling: Operation {
   let geometry: PoolGeometry
 
   var kind: String { "avg_pool" }
+  func outputShape(_ inputs: [MapShape]) -> MapShape { geometry.output }
   var backwardReads: BackwardReads { .nothing }
 
   func forward(_ c: ForwardContext) {
     var descriptor = geometry.descriptor(batch: c.batch)
-    check(oct_avg_pool2d_forward(&descriptor, c.inputs[0], c.output, Int32(c.threads)))
+    check(oct_avg_pool2d_forward(&descriptor, c.input(0), c.output, Int32(c.threads)))
   }
 
   func backward(_ c: BackwardContext) {
-    guard let sink = c.inputGradients[0] else { return }
+    guard let sink = c.inputGradient(0) else { return }
     var descriptor = geometry.descriptor(batch: c.batch)
     check(
       oct_avg_pool2d_backward(
@@ -55,6 +56,7 @@ struct MaxPooling: Operation {
   let geometry: PoolGeometry
 
   var kind: String { "max_pool" }
+  func outputShape(_ inputs: [MapShape]) -> MapShape { geometry.output }
   var backwardReads: BackwardReads { .nothing }
 
   /// Which pixel of the window won.
@@ -62,13 +64,13 @@ struct MaxPooling: Operation {
 
   func forward(_ c: ForwardContext) {
     var descriptor = geometry.descriptor(batch: c.batch)
-    let argmax = c.training ? c.saved?.assumingMemoryBound(to: Int32.self) : nil
-    check(oct_max_pool2d_forward(&descriptor, c.inputs[0], c.output, argmax, Int32(c.threads)))
+    let argmax = c.isTraining ? c.saved.baseAddress?.assumingMemoryBound(to: Int32.self) : nil
+    check(oct_max_pool2d_forward(&descriptor, c.input(0), c.output, argmax, Int32(c.threads)))
   }
 
   func backward(_ c: BackwardContext) {
-    guard let sink = c.inputGradients[0] else { return }
-    guard let argmax = c.saved?.assumingMemoryBound(to: Int32.self) else {
+    guard let sink = c.inputGradient(0) else { return }
+    guard let argmax = c.saved.baseAddress?.assumingMemoryBound(to: Int32.self) else {
       preconditionFailure("max pooling needs its saved winners")
     }
     var descriptor = geometry.descriptor(batch: c.batch)
@@ -83,16 +85,19 @@ struct GlobalAveragePooling: Operation {
   let input: MapShape
 
   var kind: String { "global_avg_pool" }
+  func outputShape(_ inputs: [MapShape]) -> MapShape {
+    MapShape(height: 1, width: 1, channels: input.channels)
+  }
   var backwardReads: BackwardReads { .nothing }
 
   func forward(_ c: ForwardContext) {
     check(
       oct_global_avg_pool_forward(
-        c.batch, input.pixels, input.channels, c.inputs[0], c.output, Int32(c.threads)))
+        c.batch, input.pixels, input.channels, c.input(0), c.output, Int32(c.threads)))
   }
 
   func backward(_ c: BackwardContext) {
-    guard let sink = c.inputGradients[0] else { return }
+    guard let sink = c.inputGradient(0) else { return }
     check(
       oct_global_avg_pool_backward(
         c.batch, input.pixels, input.channels, c.outputGradient, sink.pointer, sink.accumulate,

@@ -6,6 +6,7 @@ struct Upsampling: Operation {
   let input, output: MapShape
 
   var kind: String { "upsample" }
+  func outputShape(_ inputs: [MapShape]) -> MapShape { output }
   var role: OperationRole { .upsampling }
   var backwardReads: BackwardReads { .nothing }
 
@@ -16,11 +17,11 @@ struct Upsampling: Operation {
 
   func forward(_ c: ForwardContext) {
     var descriptor = descriptor(batch: c.batch)
-    check(oct_upsample2x_forward(&descriptor, c.inputs[0], c.output, false, Int32(c.threads)))
+    check(oct_upsample2x_forward(&descriptor, c.input(0), c.output, false, Int32(c.threads)))
   }
 
   func backward(_ c: BackwardContext) {
-    guard let sink = c.inputGradients[0] else { return }
+    guard let sink = c.inputGradient(0) else { return }
     backward(c.outputGradient, batch: c.batch, threads: c.threads, into: sink)
   }
 

@@ -11,22 +11,23 @@ struct ParameterSource: Operation {
   let shape: MapShape
 
   var kind: String { "source" }
+  func outputShape(_ inputs: [MapShape]) -> MapShape { shape }
   var parameters: [ParameterID] { [parameter] }
   var backwardReads: BackwardReads { .nothing }
 
   func forward(_ c: ForwardContext) {
-    c.output.update(from: c.memory.value(parameter), count: c.batch * shape.count)
+    c.output.update(from: c.value(parameter), count: c.batch * shape.count)
   }
 
   func backward(_ c: BackwardContext) {
-    c.memory.gradient(parameter).update(from: c.outputGradient, count: c.batch * shape.count)
+    c.gradient(parameter).update(from: c.outputGradient, count: c.batch * shape.count)
   }
 
   static func add(_ name: String, _ shape: MapShape, batch: Int, to builder: GraphBuilder) throws
     -> SymbolicMap
   {
     let id = try builder.addParameter(name, .weight, shape: [batch * shape.count], .constant(0))
-    return builder.record(ParameterSource(parameter: id, shape: shape), [], shape: shape)
+    return try builder.record(ParameterSource(parameter: id, shape: shape), [])
   }
 }
 
@@ -35,6 +36,9 @@ struct Concatenation: Operation {
   let counts: [Int]
 
   var kind: String { "concatenate" }
+  func outputShape(_ inputs: [MapShape]) -> MapShape {
+    MapShape(height: 1, width: 1, channels: counts.reduce(0, +))
+  }
   var backwardReads: BackwardReads { .nothing }
 
   /// Calls `body` with (map, offset in the map, offset in the output, count) for every image.
@@ -51,13 +55,13 @@ struct Concatenation: Operation {
 
   func forward(_ c: ForwardContext) {
     forEachPiece(c.batch) { map, from, to, count in
-      (c.output + to).update(from: c.inputs[map] + from, count: count)
+      (c.output + to).update(from: c.input(map) + from, count: count)
     }
   }
 
   func backward(_ c: BackwardContext) {
     forEachPiece(c.batch) { map, from, to, count in
-      guard let sink = c.inputGradients[map] else { return }
+      guard let sink = c.inputGradient(map) else { return }
       for index in 0..<count {
         let gradient = c.outputGradient[to + index]
         sink.pointer[from + index] = sink.accumulate ? sink.pointer[from + index] + gradient : gradient
@@ -65,9 +69,8 @@ struct Concatenation: Operation {
     }
   }
 
-  static func join(_ maps: [SymbolicMap], in builder: GraphBuilder) -> SymbolicMap {
+  static func join(_ maps: [SymbolicMap], in builder: GraphBuilder) throws -> SymbolicMap {
     let counts = maps.map(\.shape.count)
-    let shape = MapShape(height: 1, width: 1, channels: counts.reduce(0, +))
-    return builder.record(Concatenation(counts: counts), maps, shape: shape)
+    return try builder.record(Concatenation(counts: counts), maps)
   }
 }

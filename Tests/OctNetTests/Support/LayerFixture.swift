@@ -78,7 +78,7 @@ struct LayerFixture {
         let found = map.map { [batch, $0.shape.channels, $0.shape.height, $0.shape.width] }
         #expect(found == expected, "\(name) \(key)")
       }
-      return OctFeature(Concatenation.join([y.high, y.low].compactMap { $0 }, in: builder))
+      return OctFeature(try Concatenation.join([y.high, y.low].compactMap { $0 }, in: builder))
     }
   }
 
