@@ -1,9 +1,13 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+// Set by Scripts/fuzz.sh, which fuzzes the readers of files: kernels take long to instrument and read none.
+let isFuzzing = Context.environment["OCTNET_FUZZ"] != nil
+
 // -O3 comes after SwiftPM's own -O0, so the kernels are fast in debug builds too and a bare
 // `swift run octcli train` is usable. Tools version 6.2 allows unsafe flags in a versioned dependency.
-let kernelFlags: CSetting = .unsafeFlags(["-O3", "-fopenmp", "-Wall", "-Wextra"])
+let kernelFlags: CSetting = .unsafeFlags(
+  ["-O3", "-fopenmp", "-Wall", "-Wextra"] + (isFuzzing ? ["-O1", "-fno-sanitize=all"] : []))
 
 // PNG and JPEG come from two system libraries, which only this trait needs.
 let withImages: BuildSettingCondition = .when(traits: ["Images"])
@@ -70,17 +74,23 @@ let package = Package(
     .target(name: "OctNetImages", dependencies: ["OctNet", "CImages"]),
 
     // MARK: Command line
+    // Settings in YAML and JSON, as octcli reads them.
+    .target(
+      name: "OctNetSettings", dependencies: ["OctNet", .product(name: "Yams", package: "Yams")]),
     .executableTarget(
       name: "octcli",
       dependencies: [
-        "OctNet", "OctNetImages", "OctNetTensorBoard",
+        "OctNet", "OctNetImages", "OctNetSettings", "OctNetTensorBoard",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Yams", package: "Yams"),
       ]),
 
     // MARK: Tests
     // Plain-loop oracles in double precision; never part of a product.
     .target(name: "CReference", path: "Tests/CReference", cSettings: [.unsafeFlags(["-O2"])]),
+    // The readers of files as functions of bytes, for fuzzing and for replaying what it found.
+    .target(
+      name: "FuzzReaders", dependencies: ["OctNet", "OctNetImages", "OctNetSettings"], path: "Fuzz/Readers"),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzReaders"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "CReference"]),
     .testTarget(
       name: "OctNetTests", dependencies: ["OctNet", "OctNetTesting", "CKernels"],
@@ -103,3 +113,11 @@ let package = Package(
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11
 )
+
+// libFuzzer brings main: only Scripts/fuzz.sh, which links it, builds this.
+if isFuzzing {
+  package.targets.append(
+    .executableTarget(
+      name: "octfuzz", dependencies: ["FuzzReaders"], path: "Fuzz/Driver",
+      swiftSettings: [.unsafeFlags(["-parse-as-library"])]))
+}

@@ -4,11 +4,11 @@ import OctNetSupport
 
 /// CIFAR-10 and CIFAR-100 in their binary form (Krizhevsky, "Learning Multiple Layers of Features from Tiny Images",
 /// 2009): records of one label byte (CIFAR-100: coarse, then fine) and 3 planes of 32 × 32 bytes, R, G, B.
-enum CIFAR {
+package enum CIFAR {
   static let side = 32
   static let imageSize = 3 * side * side
 
-  enum Labels {
+  package enum Labels {
     case cifar10
     case cifar100Coarse
     case cifar100Fine
@@ -26,7 +26,7 @@ enum CIFAR {
       }
     }
 
-    var nameFile: String {
+    package var nameFile: String {
       switch self {
       case .cifar10: "batches.meta.txt"
       case .cifar100Coarse: "coarse_label_names.txt"
@@ -34,21 +34,21 @@ enum CIFAR {
       }
     }
 
-    var recordSize: Int { bytes + imageSize }
+    package var recordSize: Int { bytes + imageSize }
   }
 
   /// A file of a data set, with the number of records in the published one.
-  struct Part {
-    var file: String
+  package struct Part {
+    package var file: String
     var officialRecords: Int
   }
 
-  static let cifar10Train = (1...5).map { Part(file: "data_batch_\($0).bin", officialRecords: 10_000) }
+  package static let cifar10Train = (1...5).map { Part(file: "data_batch_\($0).bin", officialRecords: 10_000) }
   static let cifar10Test = [Part(file: "test_batch.bin", officialRecords: 10_000)]
   static let cifar100Train = [Part(file: "train.bin", officialRecords: 50_000)]
   static let cifar100Test = [Part(file: "test.bin", officialRecords: 10_000)]
 
-  static func load(directory: String, labels: Labels) throws(OctNetError) -> DataSplit {
+  package static func load(directory: String, labels: Labels) throws(OctNetError) -> DataSplit {
     let isTen = labels == .cifar10
     let trainParts = isTen ? cifar10Train : cifar100Train
     let testParts = isTen ? cifar10Test : cifar100Test

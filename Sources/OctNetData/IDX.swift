@@ -4,12 +4,12 @@ import OctNetSupport
 
 /// MNIST and its descendants (LeCun, "The MNIST database"): an array of bytes behind a header of two zero bytes, the
 /// element type, the rank, and one big-endian 32-bit size per dimension.
-enum IDX {
-  static let byteType: UInt8 = 0x08
-  static let intType: UInt8 = 0x0c
+package enum IDX {
+  package static let byteType: UInt8 = 0x08
+  package static let intType: UInt8 = 0x0c
 
   /// The files are found by `IDXFiles`, whatever their archive calls them.
-  static func load(directory: String) throws(OctNetError) -> DataSplit {
+  package static func load(directory: String) throws(OctNetError) -> DataSplit {
     let files = try IDXFiles(directory)
     let train = try readPair(files.train), test = try readPair(files.test)
     guard train.height == test.height && train.width == test.width else {
@@ -82,7 +82,7 @@ enum IDX {
   private static func headerSize(rank: Int) -> Int { 4 + 4 * rank }
 
   /// The sizes and bytes of an array of `rank` dimensions, none of which is 0, in a file that may be compressed with gzip.
-  static func read(
+  package static func read(
     _ path: String, rank: Int, type: UInt8 = byteType
   ) throws(OctNetError) -> (sizes: [Int], values: [UInt8]) {
     let file = try FileReader(path: path)

@@ -26,6 +26,12 @@
       bytes = try file.bytes(at: 0, count: file.size)
     }
 
+    /// Bytes that are in memory already; errors name `path`.
+    package init(bytes: [UInt8], path: String) {
+      self.path = FilePath(path)
+      self.bytes = bytes
+    }
+
     /// Width and height that the header tells.
     /// - Throws: `OctNetError.file` for a file without a sensible header.
     public func size(appliesOrientation: Bool = false) throws(OctNetError) -> (width: Int, height: Int) {

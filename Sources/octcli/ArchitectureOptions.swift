@@ -1,5 +1,6 @@
 import ArgumentParser
 import OctNet
+import OctNetSettings
 
 extension ResNetDepth: ExpressibleByArgument {}
 extension Stem: ExpressibleByArgument {}

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import OctNet
+import OctNetSettings
 
 /// What `bench train` and `bench infer` share.
 struct BenchNetworkOptions: ParsableArguments {

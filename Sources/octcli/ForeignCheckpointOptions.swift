@@ -1,5 +1,6 @@
 import ArgumentParser
 import OctNet
+import OctNetSettings
 
 /// What network a checkpoint is for that does not say so itself.
 struct ForeignCheckpointOptions: ParsableArguments {

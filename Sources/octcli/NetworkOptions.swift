@@ -1,5 +1,6 @@
 import ArgumentParser
 import OctNet
+import OctNetSettings
 
 /// Which network on which images, for the commands that need no data set.
 struct NetworkOptions: ParsableArguments {

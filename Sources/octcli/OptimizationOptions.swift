@@ -1,18 +1,8 @@
 import ArgumentParser
 import OctNet
+import OctNetSettings
 
-enum OptimizerName: String, ExpressibleByArgument, CaseIterable {
-  case sgd, adam, adamw
-
-  /// With its usual constants.
-  var rule: OptimizerConfiguration {
-    switch self {
-    case .sgd: return .sgd
-    case .adam: return .adam
-    case .adamw: return .adamW
-    }
-  }
-}
+extension OptimizerName: ExpressibleByArgument {}
 
 enum ScheduleName: String, ExpressibleByArgument, CaseIterable {
   case constant, step, cosine
@@ -188,14 +178,5 @@ struct OptimizationOptions: ParsableArguments {
         "--step-epochs and --step-factor belong to the step schedule, the run's is \(shape == .cosine ? "cosine" : "constant"); "
           + "add --schedule step")
     }
-  }
-}
-
-extension TrainingConfiguration {
-  /// Another update rule comes with its usual learning rate.
-  mutating func use(_ optimizer: OptimizerName) {
-    guard optimizer.rawValue != self.optimizer.name else { return }
-    self.optimizer = optimizer.rule
-    schedule.base = optimizer == .sgd ? QuickStart.learningRate : 1e-3
   }
 }

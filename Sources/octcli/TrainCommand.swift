@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import OctNet
+import OctNetSettings
 
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import OctNet
+import OctNetSettings
 
 enum RecipeName: String, ExpressibleByArgument, CaseIterable { case seed }
 

@@ -6,11 +6,11 @@ import Yams
 /// Anchors, aliases and tags are refused: a few lines of nested aliases stand for more values than fit in any memory. So
 /// is text in blocks, for which no setting has a use. Words that are numbers become them digit by digit, so that
 /// no integer goes through a Double.
-enum YAMLSettings {
+package enum YAMLSettings {
   /// What is wrong, with line and column.
-  struct Failure: Error { var problem: String }
+  package struct Failure: Error { package var problem: String }
 
-  static func parse(_ text: String) throws(Failure) -> JSONValue {
+  package static func parse(_ text: String) throws(Failure) -> JSONValue {
     var scanner = YAMLSigns(text)
     if let problem = scanner.firstRefused() { throw Failure(problem: problem) }
     let node: Node?

@@ -4,12 +4,12 @@ import OctNet
 ///
 /// Three things may be said shortly: `optimizer: adam` for `optimizer: {name: adam}`, and `model` and the schedule's
 /// `shape` alike.
-struct ConfigurationFile {
+package struct ConfigurationFile {
   private let path: String
   private var settings: JSONValue
 
   /// - Throws: `OctNetError.file` with line and column for what is neither JSON nor YAML.
-  init(path: String) throws {
+  package init(path: String) throws {
     self.path = path
     let bytes = try FileReader.bytes(of: path, limit: FileLimit.settings)
     if let json = JSONValue(json: bytes) {
@@ -41,7 +41,7 @@ struct ConfigurationFile {
   }
 
   /// - Throws: `OctNetError.file` where the key has another kind of value.
-  func string(_ key: String) throws -> String? {
+  package func string(_ key: String) throws -> String? {
     guard let value = settings[key], value != .null else { return nil }
     guard let text = value.text else {
       throw OctNetError.file(path: path, "\(key): expected a word, found \(value.kind)")
@@ -50,10 +50,10 @@ struct ConfigurationFile {
   }
 
   /// Whether the file says it.
-  func has(_ key: String) -> Bool { settings[key] != nil }
+  package func has(_ key: String) -> Bool { settings[key] != nil }
 
   /// - Throws: as `string`.
-  func number(_ key: String) throws -> Int? {
+  package func number(_ key: String) throws -> Int? {
     guard let value = settings[key], value != .null else { return nil }
     guard let number = value.number.flatMap({ Int(exactly: $0) }) else {
       throw OctNetError.file(path: path, "\(key): expected a whole number, found \(value.kind)")
@@ -62,7 +62,7 @@ struct ConfigurationFile {
   }
 
   /// - Throws: as `string`.
-  func flag(_ key: String) throws -> Bool? {
+  package func flag(_ key: String) throws -> Bool? {
     guard let value = settings[key], value != .null else { return nil }
     guard case .bool(let flag) = value else {
       throw OctNetError.file(path: path, "\(key): expected true or false, found \(value.kind)")
@@ -72,7 +72,7 @@ struct ConfigurationFile {
 
   /// The input's height in the file's model.
   /// - Throws: `OctNetError.file` for a number out of bounds.
-  func imageSize() throws -> Int? {
+  package func imageSize() throws -> Int? {
     guard let number = settings["model"]?["inputHeight"]?.number else { return nil }
     guard let size = Int(exactly: number), SettingBounds.imageSize.contains(size) else {
       throw OctNetError.file(
@@ -88,7 +88,7 @@ struct ConfigurationFile {
   /// What follows from another setting follows it here too, unless the file says it: the stem from the model's name,
   /// the downsampling from α, the learning rate's default from the optimizer.
   /// - Throws: `OctNetError.file` for an unknown key or a value of the wrong kind.
-  func applied(to base: TrainingConfiguration) throws -> TrainingConfiguration {
+  package func applied(to base: TrainingConfiguration) throws -> TrainingConfiguration {
     var base = base
     var settings = settings
     settings["recipe"] = nil
@@ -102,7 +102,7 @@ struct ConfigurationFile {
   }
 
   /// - Throws: `OctNetError.configuration` where the file speaks of other images than the data set has.
-  func check(fits split: DataSplit, named source: String) throws {
+  package func check(fits split: DataSplit, named source: String) throws {
     for (key, found) in [
       ("classes", split.train.classNames.count), ("inputHeight", split.train.height),
       ("inputWidth", split.train.width), ("inputChannels", split.train.channels),
@@ -118,7 +118,7 @@ struct ConfigurationFile {
 
 extension ModelConfiguration {
   /// Another name, another α: the stem follows the one, the downsampling the other.
-  func changing(name newName: String?, alpha newAlpha: Double?) -> ModelConfiguration {
+  package func changing(name newName: String?, alpha newAlpha: Double?) -> ModelConfiguration {
     ModelConfiguration(
       name: newName ?? name, alpha: newAlpha ?? alpha, stem: newName == nil ? stem : nil, variant: variant,
       downsampling: newAlpha == nil ? downsampling : nil, lowToHigh: lowToHigh, highToLow: highToLow,

@@ -1,0 +1,151 @@
+import Foundation
+import OctNet
+import OctNetImages
+import OctNetSettings
+
+/// The readers of files from outside, each as a function of bytes: it may refuse them with an `OctNetError`, and nothing
+/// else may ever happen. A trap, a sanitizer's finding and another error alike end the process.
+package enum FuzzReader: String, CaseIterable, Sendable {
+  case safetensors, json, yaml, log, idx, cifar, png, jpeg
+
+  /// Whether this build has the reader: images need the trait `Images`.
+  package var isAvailable: Bool {
+    #if Images
+      return true
+    #else
+      return self != .png && self != .jpeg
+    #endif
+  }
+
+  /// Reads `bytes` in every way that the library has for files of this kind.
+  ///
+  /// - Parameter scratch: where files are put; most readers take a path.
+  package func read(_ bytes: [UInt8], in scratch: FuzzScratch) {
+    switch self {
+    case .safetensors: readSafetensors(scratch.file("weights.safetensors", bytes))
+    case .json: readJSON(bytes, scratch)
+    case .yaml: readSettings(scratch.file("settings.yaml", bytes))
+    case .log: readLogs(bytes, scratch)
+    case .idx: readIDX(bytes, scratch)
+    case .cifar: readCIFAR(bytes, scratch)
+    case .png, .jpeg: readImage(bytes)
+    }
+  }
+
+  // MARK: Checkpoints and states
+
+  private func readSafetensors(_ path: String) {
+    expectOctNetErrors { _ = try SafetensorsFile(path: path) }
+    expectOctNetErrors {
+      let checkpoint = try Checkpoint(path: path)
+      // The network of a file from outside may be of any size.
+      guard let model = checkpoint.model, model.inputHeight <= 64, model.inputWidth <= 64,
+        model.classes <= 100, ["resnet20", "resnet32"].contains(model.name)
+      else { return }
+      _ = try checkpoint.load(into: try model.makeNetwork())
+    }
+    expectOctNetErrors { _ = try TrainingState(path: path) }
+  }
+
+  private func readJSON(_ bytes: [UInt8], _ scratch: FuzzScratch) {
+    bytes.withUnsafeBufferPointer { buffer in
+      do throws(JSONScanner.Failure) {
+        _ = try JSONScanner.parse(buffer)
+      } catch { precondition(!error.problem.isEmpty && (0...buffer.count).contains(error.offset)) }
+    }
+    let path = scratch.file("config.json", bytes)
+    expectOctNetErrors { try TrainingConfiguration(path: path).validate() }
+    expectOctNetErrors { _ = try RunResults(path: path) }
+    expectOctNetErrors { try StrictJSON.read(StudyConfiguration.self, path: path).validate() }
+  }
+
+  private func readSettings(_ path: String) {
+    expectOctNetErrors {
+      let file = try ConfigurationFile(path: path)
+      _ = try file.imageSize()
+      _ = try file.string("recipe")
+      _ = try file.number("threads")
+      let base = QuickStart.configuration(data: "synthetic", normalization: .cifar10, threads: 1)
+      let configuration = try file.applied(to: base)
+      try configuration.validate()
+      // What is read can be written and read again.
+      let again = try TrainingConfiguration(settings: configuration.settings(), path: path)
+      precondition(again == configuration, "settings change when they are written and read")
+    }
+  }
+
+  /// The log and, behind the first byte 0, the timing of a run.
+  private func readLogs(_ bytes: [UInt8], _ scratch: FuzzScratch) {
+    let parts = bytes.split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false).map(Array.init)
+    let run = RunDirectory(path: scratch.path)
+    expectOctNetErrors {
+      let settings = QuickStart.configuration(data: "synthetic", normalization: .cifar10, threads: 1)
+      _ = scratch.file("config.json", Array(try StrictJSON.encode(settings).utf8))
+    }
+    _ = scratch.file("log.csv", parts[0])
+    if parts.count > 1 { _ = scratch.file("timing.csv", parts[1]) } else { scratch.remove("timing.csv") }
+    expectOctNetErrors { _ = try Report(directories: [run.path]) }
+  }
+
+  // MARK: Data sets
+
+  private func readIDX(_ bytes: [UInt8], _ scratch: FuzzScratch) {
+    // Unpacking starts a process; one in so many is enough.
+    if bytes.starts(with: [0x1f, 0x8b]), bytes.reduce(0, { $0 &* 31 &+ Int($1) }) & 63 != 0 { return }
+    let path = scratch.file("train-images-idx3-ubyte", bytes)
+    for rank in 1...3 { expectOctNetErrors { _ = try IDX.read(path, rank: rank) } }
+    expectOctNetErrors { _ = try IDX.read(path, rank: 2, type: IDX.intType) }
+    // One image of one pixel for the test, so that training images and labels are what is read.
+    _ = scratch.file("train-labels-idx1-ubyte", [0, 0, 8, 1, 0, 0, 0, 1, 0])
+    _ = scratch.file("t10k-images-idx3-ubyte", [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7])
+    _ = scratch.file("t10k-labels-idx1-ubyte", [0, 0, 8, 1, 0, 0, 0, 1, 0])
+    expectOctNetErrors { _ = try IDX.load(directory: scratch.path) }
+  }
+
+  /// The first byte says which file of the data set the rest is.
+  private func readCIFAR(_ bytes: [UInt8], _ scratch: FuzzScratch) {
+    guard let choice = bytes.first else { return }
+    let file = Array(bytes.dropFirst())
+    let isTen = choice & 1 == 0
+    let names = isTen ? CIFAR.cifar10Train.map(\.file) + ["test_batch.bin"] : ["train.bin", "test.bin"]
+    let labels: CIFAR.Labels = isTen ? .cifar10 : choice & 2 == 0 ? .cifar100Fine : .cifar100Coarse
+    let record = [UInt8](repeating: 0, count: labels.recordSize)
+    let all = names + [labels.nameFile]
+    let chosen = all[Int(choice >> 2) % all.count]
+    for name in names { _ = scratch.file(name, record) }
+    scratch.remove(labels.nameFile)
+    _ = scratch.file(chosen, file)
+    expectOctNetErrors { _ = try CIFAR.load(directory: scratch.path, labels: labels) }
+  }
+
+  // MARK: Images
+
+  private func readImage(_ bytes: [UInt8]) {
+    #if Images
+      expectOctNetErrors {
+        let image = ImageFile(bytes: bytes, path: "image")
+        let (width, height) = try image.size()
+        _ = try image.decoded(channels: 3)
+        for preparation in [
+          Preparation(size: 8, appliesOrientation: true), Preparation(size: 33, shorterSide: 40, channels: 1),
+        ] {
+          let prepared = try image.prepared(preparation)
+          precondition(prepared.width == preparation.size && prepared.height == preparation.size)
+        }
+        precondition(width > 0 && height > 0)
+      }
+    #endif
+  }
+}
+
+/// Runs a reader; errors that are not of the kind that users get, and descriptions that are not one line, end the process.
+private func expectOctNetErrors(_ body: () throws -> Void) {
+  do {
+    try body()
+  } catch let error as OctNetError {
+    let text = error.description
+    precondition(!text.isEmpty, "an error without a description")
+  } catch {
+    preconditionFailure("another error than OctNetError: \(error)")
+  }
+}

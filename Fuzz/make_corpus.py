@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Makes the files that the fuzzers begin with: small valid ones of every kind, and some that are cut or contradict themselves.
+
+Usage: python3 Fuzz/make_corpus.py, in the repository. Needs no packages. What fuzzing found later lies beside them.
+"""
+import gzip
+import json
+import pathlib
+import shutil
+import struct
+
+root = pathlib.Path(__file__).parent / "Corpus"
+
+
+def write(reader: str, name: str, data: bytes) -> None:
+    path = root / reader / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def safetensors(header: object, data: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+one = {"fc.bias": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+write("safetensors", "one.safetensors", safetensors(one, bytes(4)))
+write("safetensors", "none.safetensors", safetensors({}))
+write("safetensors", "metadata.safetensors", safetensors({"__metadata__": {"octnet.version": "1"}, **one}, bytes(4)))
+model = {"name": "resnet20", "alpha": 0.25, "stem": "cifar", "variant": "paper", "downsampling": "average",
+         "lowToHigh": True, "highToLow": True, "classes": 2, "inputHeight": 8, "inputWidth": 8, "inputChannels": 1}
+meta = {"octnet.version": "1", "octnet.model": json.dumps(model), "octnet.class_names": '["a","b"]',
+        "octnet.normalization": '{"mean":[0.5],"std":[0.25]}', "octnet.data": "synthetic"}
+write("safetensors", "model.safetensors", safetensors({"__metadata__": meta, **one}, bytes(4)))
+write("safetensors", "types.safetensors", safetensors(
+    {"a": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}, "b": {"dtype": "BF16", "shape": [1, 2], "data_offsets": [4, 8]},
+     "n.num_batches_tracked": {"dtype": "I64", "shape": [], "data_offsets": [8, 16]},
+     "d": {"dtype": "F64", "shape": [0], "data_offsets": [16, 16]}}, bytes(16)))
+write("safetensors", "large.safetensors", safetensors(
+    {"a": {"dtype": "F32", "shape": [4611686018427387904, 4], "data_offsets": [0, 4]}}, bytes(4)))
+write("safetensors", "overlap.safetensors", safetensors(
+    {"a": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}, "b": {"dtype": "U8", "shape": [2], "data_offsets": [1, 3]}}, bytes(3)))
+write("safetensors", "state.safetensors", safetensors(
+    {"__metadata__": {"octnet.version": "1", "octnet.position": '{"epoch":1,"batch":0,"step":4}',
+                      "octnet.configuration": "{}", "octnet.log": '{"rows":[]}', "octnet.results": "{}"}}))
+
+for name, text in {
+    "scalars": '[0, -1.5e-3, true, false, null, "\\u00e9\\ud83d\\ude00\\n", {}, []]',
+    "nested": "[" * 70 + "]" * 70,
+    "numbers": '[1e999, -0, 18446744073709551616, 1E+2, 0.1]',
+    "twice": '{"epochs": 1, "epochs": 2}',
+    "cut": '{"epochs": 1, "batchSize"',
+}.items():
+    write("json", name + ".json", text.encode())
+run = {"data": "synthetic", "epochs": 3, "batchSize": 50, "seed": 0, "threads": 2, "optimizer": {"name": "sgd", "momentum": 0.9,
+       "nesterov": False, "weightDecay": 0.0001}, "schedule": {"base": 0.1, "shape": {"name": "cosine"}, "warmupEpochs": 0},
+       "normalization": {"mean": [0.5, 0.5, 0.5], "std": [0.2, 0.2, 0.2]}, "model": model}
+write("json", "run.json", json.dumps(run).encode())
+write("json", "study.json", json.dumps({"alphas": [0, 0.5], "seeds": [0, 1], "base": run}).encode())
+write("json", "results.json", json.dumps({"outcome": "finished", "epochs": 1, "best": {"epoch": 1, "evaluation": {
+    "images": 2, "top1": 0.5, "top5": 1, "loss": 0.7, "classNames": ["a", "b"], "perClassAccuracy": [1, None],
+    "confusion": [[1, 0], [1, 0]]}}}).encode())
+
+for name, text in {
+    "run": "epochs: 3\nbatchSize: 50\noptimizer: adam\nschedule:\n  base: 0.1\n  shape: cosine\nmodel: {name: resnet20, alpha: 0.5}\n",
+    "words": "recipe: paper\nthreads: 2\nmixup: 0.2 # share\ndata: 'synthetic'\n\"seed\": 0x1F\n",
+    "lists": "normalization:\n  mean: [0.5, .5, 5e-1]\n  std:\n    - 0.2\n    - 0.25\n    - 1_0\n",
+    "refused": "a: &x 1\nb: *x\nc: !!int 3\nd: |\n  text\n",
+    "nested": "a: " + "[" * 80,
+    "twice": "epochs: 1\nepochs: 2\n",
+    "model": "model:\n  inputHeight: 99999999999999999999\n  alpha: .inf\n  name: ~\n",
+}.items():
+    write("yaml", name + ".yaml", text.encode())
+
+head = "epoch,train_loss,train_accuracy,test_loss,test_top1,test_top5,learning_rate\n"
+for name, text in {
+    "run": head + "1,2.1,0.2,2.0,0.25,0.7,0.1\n2,1.9,0.3,,,,0.05\n\0epoch,seconds\n1,3.5\n2,3.4\n",
+    "nan": head + "1,nan,0.2,inf,0.25,0.7,0.1\n",
+    "order": head + "2,1,0.2,1,0.2,0.7,0.1\n1,1,0.2,1,0.2,0.7,0.1\n",
+    "cells": head + "1,2\n",
+    "empty": "",
+    "times": head + "1,2.1,0.2,2.0,0.25,0.7,0.1\n\0epoch,seconds\n1,-3\n",
+}.items():
+    write("log", name + ".csv", text.encode())
+
+images = struct.pack(">4B3I", 0, 0, 8, 3, 1, 2, 2) + bytes(range(4))
+write("idx", "images.idx", images)
+write("idx", "labels.idx", struct.pack(">4BI", 0, 0, 8, 1, 3) + b"\0\1\2")
+write("idx", "wide.idx", struct.pack(">4B2I", 0, 0, 12, 2, 1, 8) + bytes(32))
+write("idx", "huge.idx", struct.pack(">4B3I", 0, 0, 8, 3, 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF))
+write("idx", "empty.idx", struct.pack(">4B3I", 0, 0, 8, 3, 0, 1, 1))
+write("idx", "images.idx.gz", gzip.compress(images, mtime=0))
+write("idx", "cut.idx", images[:14])
+
+record = bytes([3]) + bytes(3072)
+for choice, data in {0: record, 4: record * 2, 20: record[:100], 24: b"cat\ndog\n", 1: bytes([1]) + record, 3: bytes([19, 99]) + bytes(3072),
+                     9: b"a\n" * 100, 8: bytes([10]) + bytes(3072)}.items():
+    write("cifar", f"choice-{choice}.bin", bytes([choice]) + data)
+
+fixtures = pathlib.Path(__file__).parent.parent / "Tests/OctNetImagesTests/Fixtures"
+for path in sorted(fixtures.iterdir()):
+    kind = {".png": "png", ".jpg": "jpeg"}.get(path.suffix)
+    if kind and path.stat().st_size <= 4096:
+        shutil.copyfile(path, root / kind / path.name)
