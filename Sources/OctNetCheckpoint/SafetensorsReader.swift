@@ -42,6 +42,8 @@ extension SafetensorsFile {
       }
     }
     try Self.checkPlacement(descriptions, dataLength: dataLength, path: path)
+    // All arrays stay in memory.
+    try reader.requireMemory(dataLength)
 
     self.metadata = metadata
     entries = []

@@ -33,11 +33,12 @@ package enum YAMLSettings {
       return .array(elements)
     case .mapping(let mapping):
       var members: [(key: String, value: JSONValue)] = []
+      var keys: Set<String> = []
       for (key, content) in mapping {
         guard case .scalar(let word) = key else {
           throw Failure(problem: "\(place(key))expected a word as key, found a \(kind(key))")
         }
-        guard !members.contains(where: { $0.key == word.string }) else {
+        guard keys.insert(word.string).inserted else {
           throw Failure(problem: "\(place(key))the key \(word.string) is there twice")
         }
         members.append((word.string, try value(of: content)))

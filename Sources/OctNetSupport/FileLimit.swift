@@ -1,5 +1,5 @@
-/// Bytes and parts that files of text may have. A reader takes no more memory than some thirty times the bytes it accepts,
-/// whatever they are.
+/// Bytes and parts that files of text may have. What readers take for the worst texts that could be thought of is in
+/// docs/checkpoints.md: 14 times the bytes of JSON beside 600 bytes a key, some hundred times those of YAML and logs.
 package enum FileLimit {
   /// `config.json`, `study.json`, settings in YAML.
   package static let settings = 1 << 20
@@ -16,4 +16,6 @@ package enum FileLimit {
   package static let values = 1_000_000
   /// The same in `results.json`.
   package static let resultValues = 16_000_000
+  /// Keys in one text of JSON. Each is kept twice while an object is read.
+  package static let keys = 200_000
 }

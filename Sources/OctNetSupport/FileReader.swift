@@ -65,6 +65,7 @@ public final class FileReader {
       throw OctNetError.file(
         path: path, "truncated: expected \(count) bytes at offset \(offset), the file has \(size)")
     }
+    try requireMemory(count)
     var failure: OctNetError?
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       guard let base = buffer.baseAddress else { return }
@@ -84,6 +85,17 @@ public final class FileReader {
     }
     if let failure { throw failure }
     return bytes
+  }
+
+  /// Before memory is asked for so many bytes of the file: a few bytes of a sparse file can promise a terabyte.
+  ///
+  /// - Throws: `OctNetError.file` where there is less. Small amounts are not asked about.
+  package func requireMemory(
+    _ count: Int, available: () -> AvailableMemory? = { .now() }
+  ) throws(OctNetError) {
+    guard count >= 1 << 26, let available = available(), count > available.bytes else { return }
+    throw OctNetError.file(
+      path: path, "takes \(MemoryDemand.shortage(count, available))")
   }
 
   /// Whether there is anything under this name.

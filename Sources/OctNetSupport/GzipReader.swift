@@ -54,7 +54,16 @@ package final class GzipReader {
   /// - Throws: `OctNetError.file` where it ends and `gzip` has found the file damaged.
   package func bytes(upTo count: Int) throws(OctNetError) -> [UInt8] {
     var bytes: [UInt8] = []
+    var nextCheck = 1 << 26
     while bytes.count < count {
+      // A few megabytes unpack to any number. An array that grows is in memory twice for a moment.
+      if bytes.count >= nextCheck, let available = AvailableMemory.now(), available.bytes < 2 * bytes.count {
+        throw OctNetError.file(
+          path: path,
+          "unpacks to more than \(MemoryDemand.text(bytes.count)); \(MemoryDemand.text(available.bytes)) of memory \(available.limit) are left"
+        )
+      }
+      if bytes.count >= nextCheck { nextCheck = bytes.count + (1 << 26) }
       let wanted = min(1 << 20, count - bytes.count)
       var failure: Int32 = 0
       let piece = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, initialized in

@@ -51,6 +51,7 @@ package struct JSONScanner {
   private let maximumDepth = 64
   private let maximumValues: Int
   private var values = 0
+  private var keys = 0
 
   /// The one value in `bytes`, with white space around it.
   ///
@@ -124,6 +125,8 @@ package struct JSONScanner {
       skipSpace()
       guard current == UInt8(ascii: "\"") else { throw failure("expected a key") }
       let key = try string()
+      keys += 1
+      guard keys <= FileLimit.keys else { throw failure("more than \(FileLimit.keys) keys") }
       guard seen.insert(Array(key.utf8)).inserted else { throw failure("duplicate key \"\(key)\"") }
       skipSpace()
       guard take(":") else { throw failure("expected ':' after \"\(key)\"") }

@@ -66,7 +66,8 @@ package enum MemoryDemand {
     throw OctNetError.configuration(key: key, "\(use) need \(shortage(bytes, available))")
   }
 
-  private static func shortage(_ needed: Int, _ available: AvailableMemory) -> String {
+  /// "12 GB of memory, 3 GB of the machine are left".
+  static func shortage(_ needed: Int, _ available: AvailableMemory) -> String {
     "\(text(needed)) of memory, \(text(available.bytes)) \(available.limit) are left"
   }
 

@@ -33,10 +33,17 @@ extension JSONValue {
 
   /// Objects key by key, everything else as a whole; so too an object that names another kind of thing.
   package func merged(over old: JSONValue) -> JSONValue {
-    guard case .object(let members) = self, case .object = old else { return self }
+    guard case .object(let members) = self, case .object(var result) = old else { return self }
     if let name = self["name"]?.text, let before = old["name"]?.text, name != before { return self }
-    var result = old
-    for (key, value) in members { result[key] = old[key].map(value.merged) ?? value }
-    return result
+    var places = Dictionary(uniqueKeysWithValues: zip(result.map(\.key), result.indices))
+    for (key, value) in members {
+      if let place = places[key] {
+        result[place].value = value.merged(over: result[place].value)
+      } else {
+        places[key] = result.count
+        result.append((key, value))
+      }
+    }
+    return .object(result)
   }
 }

@@ -109,8 +109,8 @@ package enum StrictJSON {
     guard case .object(let members) = given, case .object(let knownMembers) = known else { return }
     for (key, value) in members {
       guard let match = knownMembers.first(where: { $0.key == key }) else {
-        // An optional setting that is absent is not written.
-        if value == .null { continue }
+        // An optional setting that is absent is not written; which ones there are is known at the top only.
+        if value == .null, !path.isEmpty || optional.contains(key) { continue }
         let names = Set(knownMembers.map(\.key)).union(optional).sorted().joined(separator: ", ")
         throw Failure(problem: "unknown key \"\(path)\(key)\", expected one of \(names)")
       }

@@ -69,6 +69,10 @@ public struct Evaluator {
       shuffleSeed: nil, limit: limit)
     let classes = network.outputShape.channels
     let total = min(dataset.count, limit ?? dataset.count)
+    // Of pairs of classes, and once more where the result is made.
+    try MemoryDemand.check(
+      2 * classes * classes * MemoryLayout<Int>.stride, for: "the confusions of \(classes) classes",
+      key: "classes")
     var sums = EvaluationSums(classes: classes)
     var losses = [Float](repeating: 0, count: batchSize)
     var done = 0

@@ -8,7 +8,7 @@ public final class GraphBuilder {
   var graph = Graph()
   private var scopes: [String] = []
   /// The 2×2 average of each value that has one.
-  var pooled: [ValueID: SymbolicMap] = [:]
+  var pooled: [ValueID: ValueID] = [:]
   private var parameterNames: Set<String> = []
 
   init() {}

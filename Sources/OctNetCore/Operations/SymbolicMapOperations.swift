@@ -12,10 +12,10 @@ extension SymbolicMap {
   /// 2×2 average, ceil mode, border windows divide by the pixels really inside.
   func pooledByTwo() throws(OctNetError) -> SymbolicMap {
     // Several convolutions read the same feature: its average is taken once.
-    if let known = builder.pooled[id] { return known }
+    if let known = builder.pooled[id] { return SymbolicMap(builder: builder, id: known) }
     let geometry = PoolGeometry(input: shape, kernelSize: 2, stride: 2, padding: 0, ceilMode: true)
     let map = try applying(AveragePooling(geometry: geometry))
-    builder.pooled[id] = map
+    builder.pooled[id] = map.id
     return map
   }
 
