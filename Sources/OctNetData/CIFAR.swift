@@ -43,7 +43,9 @@ package enum CIFAR {
     var officialRecords: Int
   }
 
-  package static let cifar10Train = (1...5).map { Part(file: "data_batch_\($0).bin", officialRecords: 10_000) }
+  package static let cifar10Train = (1...5).map {
+    Part(file: "data_batch_\($0).bin", officialRecords: 10_000)
+  }
   static let cifar10Test = [Part(file: "test_batch.bin", officialRecords: 10_000)]
   static let cifar100Train = [Part(file: "train.bin", officialRecords: 50_000)]
   static let cifar100Test = [Part(file: "test.bin", officialRecords: 10_000)]

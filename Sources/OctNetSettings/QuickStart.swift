@@ -11,7 +11,8 @@ package enum QuickStart {
 
   package static var network: ModelConfiguration { ModelConfiguration(name: model.rawValue, alpha: alpha) }
 
-  package static func configuration(data: String, normalization: Normalization, threads: Int) -> TrainingConfiguration
+  package static func configuration(data: String, normalization: Normalization, threads: Int)
+    -> TrainingConfiguration
   {
     TrainingConfiguration(
       model: network, data: data, epochs: epochs, batchSize: batchSize, optimizer: .sgd,
