@@ -25,10 +25,20 @@ public struct RunDirectory: Sendable {
   /// Held from `create` or `open` until the trainer that writes here is done; `nil` for those who only read.
   package let lock: RunLock?
 
+  /// Whether it was made for this run.
+  private var isNew = false
+
   /// A directory to read.
   package init(path: String, lock: RunLock? = nil) {
     self.path = path
     self.lock = lock
+  }
+
+  /// Gives up a directory whose run could not begin: one that was made for it and is empty still is removed.
+  public func abandon() {
+    lock?.release()
+    // Fails where anything is in it.
+    if isNew { rmdir(path) }
   }
 
   /// A directory to write, which is this process's from now on.
@@ -44,7 +54,8 @@ public struct RunDirectory: Sendable {
   /// - Throws: `OctNetError.file` where it exists and is not empty, is another process's, or cannot be created.
   public static func create(_ path: String) throws(OctNetError) -> RunDirectory {
     var isDirectory: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
+    let isNew = !FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
+    if !isNew {
       guard isDirectory.boolValue else {
         throw OctNetError.file(path: path, "expected a new directory for the run, found a file")
       }
@@ -53,8 +64,9 @@ public struct RunDirectory: Sendable {
     } else {
       try makeDirectory(path)
     }
-    let run = try RunDirectory(locking: path)
+    var run = try RunDirectory(locking: path)
     try expectEmpty(path)
+    run.isNew = isNew
     return run
   }
 
@@ -87,7 +99,11 @@ public struct RunDirectory: Sendable {
         guard FileManager.default.fileExists(atPath: path) else { throw error }
         isNew = false
       }
-      if isNew { return try create(path) }
+      if isNew {
+        var run = try create(path)
+        run.isNew = true
+        return run
+      }
     }
   }
 

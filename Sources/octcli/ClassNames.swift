@@ -24,8 +24,14 @@ extension Checkpoint {
   ) throws -> (images: any Dataset, note: String?) {
     let labels = ClassLabels(
       names: images.classNames, fingerprint: training.flatMap { ClassLabels($0).fingerprint })
-    let mapping = try ClassNames.advising(byNumber: byNumber) {
-      try ClassMapping(of: labels, to: classLabels, owner: "the checkpoint", byNumber: byNumber)
+    let mapping: ClassMapping
+    do {
+      mapping = try ClassNames.advising(byNumber: byNumber) {
+        try ClassMapping(of: labels, to: classLabels, owner: "the checkpoint", byNumber: byNumber)
+      }
+    } catch let error as OctNetError {
+      guard case .configuration(let key, let problem) = error, let path else { throw error }
+      throw OctNetError.file(path: path, "\(key): \(problem)")
     }
     return (images.mapped(by: mapping), mapping.note.map { "\(path ?? "checkpoint"): \($0)" })
   }

@@ -74,9 +74,14 @@ struct TrainCommand: ParsableCommand {
     let summary = try TrainingProgress.run(tensorBoard: !training.noTensorBoard, threads: run.threads) {
       onEvent in
       try ClassNames.advising(byNumber: training.classesByNumber) {
-        try Trainer(
-          network: run.network, configuration: run.configuration, data: run.data, directory: run.directory,
-          resuming: run.state, classesByNumber: training.classesByNumber, onEvent: onEvent)
+        do {
+          return try Trainer(
+            network: run.network, configuration: run.configuration, data: run.data, directory: run.directory,
+            resuming: run.state, classesByNumber: training.classesByNumber, onEvent: onEvent)
+        } catch {
+          run.directory.abandon()
+          throw error
+        }
       }
     }
     if summary.isInterrupted {

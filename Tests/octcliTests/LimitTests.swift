@@ -53,6 +53,9 @@ struct LimitTests {
       let flags = ["--epochs", "1", "--limit-train", "16", "--limit-test", "8", "--threads", "2", "--out"]
       let outcome = try limited(
         runner, ["train", "--batch-size", "100000"] + flags + [runner.path("large")])
+      #expect(
+        !FileManager.default.fileExists(atPath: runner.path("large")),
+        "a run that cannot begin leaves nothing")
       let message = try #require(outcome.errorMessage, "\(outcome)")
       let match = try #require(
         message.firstMatch(
