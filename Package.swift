@@ -1,13 +1,23 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
 
 // Set by Scripts/fuzz.sh, which fuzzes the readers of files: kernels take long to instrument and read none.
 let isFuzzing = Context.environment["OCTNET_FUZZ"] != nil
 
+// Apple's compiler has no OpenMP: there, as without the trait, everything runs on one thread.
+let withOpenMP: BuildSettingCondition = .when(platforms: [.linux], traits: ["OpenMP"])
+
+// Debian and Ubuntu link LLVM's OpenMP under a name of its own, so that several versions can be installed.
+let openMP = FileManager.default.fileExists(atPath: "/etc/debian_version") ? "omp5" : "omp"
+
 // -O3 comes after SwiftPM's own -O0, so the kernels are fast in debug builds too and a bare
 // `swift run octcli train` is usable. Tools version 6.2 allows unsafe flags in a versioned dependency.
-let kernelFlags: CSetting = .unsafeFlags(
-  ["-O3", "-fopenmp", "-Wall", "-Wextra"] + (isFuzzing ? ["-O1", "-fno-sanitize=all"] : []))
+let kernelFlags: [CSetting] = [
+  .unsafeFlags(
+    ["-O3", "-Wall", "-Wextra", "-Wno-unknown-pragmas"] + (isFuzzing ? ["-O1", "-fno-sanitize=all"] : [])),
+  .unsafeFlags(["-fopenmp"], withOpenMP),
+]
 
 // PNG and JPEG come from two system libraries, which only this trait needs.
 let withImages: BuildSettingCondition = .when(traits: ["Images"])
@@ -23,11 +33,17 @@ let package = Package(
     .executable(name: "octcli", targets: ["octcli"]),
   ],
   traits: [
+    .default(enabledTraits: ["OpenMP"]),
+    .trait(
+      name: "OpenMP",
+      description: "All processors, by LLVM's OpenMP; needs libomp-dev. Without it, one thread."),
+    // With OpenMP, since traits on the command line are in place of the default ones, and nobody who asks for images
+    // wants one thread.
     .trait(
       name: "Images",
       description:
-        "PNG and JPEG for octcli predict and --data folder:DIR; needs libpng-dev and libjpeg-dev."
-    )
+        "PNG and JPEG for octcli predict and --data folder:DIR; needs libpng-dev and libjpeg-dev. Brings OpenMP.",
+      enabledTraits: ["OpenMP"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -38,8 +54,8 @@ let package = Package(
     // MARK: Library
     .target(
       name: "CKernels",
-      cSettings: [kernelFlags],
-      linkerSettings: [.linkedLibrary("omp5", .when(platforms: [.linux]))]),
+      cSettings: kernelFlags,
+      linkerSettings: [.linkedLibrary(openMP, withOpenMP)]),
     .target(name: "OctNetSupport"),
     .target(name: "OctNetCore", dependencies: ["OctNetSupport", "CKernels"]),
     .target(name: "OctNetModels", dependencies: ["OctNetCore"]),

@@ -4,9 +4,18 @@
 
 #include "CKernels.h"
 
+#ifdef _OPENMP
 extern int omp_get_thread_num(void);
 extern int omp_get_num_threads(void);
 extern int omp_get_num_procs(void);
+#else
+// Every parallel region is run by the thread that comes to it. Numbers of threads stand in pragmas alone.
+#pragma clang diagnostic ignored "-Wunused-parameter"
+#pragma clang diagnostic ignored "-Wunused-but-set-variable"
+static inline int omp_get_thread_num(void) { return 0; }
+static inline int omp_get_num_threads(void) { return 1; }
+static inline int omp_get_num_procs(void) { return 1; }
+#endif
 
 /// The half-open share [begin, end) of `count` items that part `part` of `parts` owns: contiguous, sizes differ by
 /// at most one.

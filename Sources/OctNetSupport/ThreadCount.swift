@@ -9,6 +9,8 @@ public struct ThreadCount: Equatable, Sendable {
     case processors
     /// The time that control groups grant it (`docker --cpus`), rounded up.
     case quota
+    /// One: this build has no OpenMP.
+    case singleThreaded
   }
 
   public let count: Int
@@ -16,8 +18,23 @@ public struct ThreadCount: Equatable, Sendable {
   /// The value of `OMP_NUM_THREADS` where it is no number of threads and so was not followed.
   public let ignoredVariable: String?
 
+  /// Whether this build has no OpenMP (the package's trait of that name, on Linux), so that the kernels run on the thread that
+  /// calls them, however many are asked for. Results have the same bits.
+  public static let isSingleThreaded: Bool = {
+    #if OpenMP && os(Linux)
+      return false
+    #else
+      return true
+    #endif
+  }()
+
   /// `OMP_NUM_THREADS`, of whose list the first number counts, else the smaller of processors and quota.
+  ///
+  /// One in a build without OpenMP (`isSingleThreaded`).
   public static func usual() -> ThreadCount {
+    guard !isSingleThreaded else {
+      return ThreadCount(count: 1, origin: .singleThreaded, ignoredVariable: nil)
+    }
     let system = ControlGroups()
     return usual(
       variable: ProcessInfo.processInfo.environment["OMP_NUM_THREADS"],
@@ -66,6 +83,7 @@ extension ThreadCount: CustomStringConvertible {
       case .environment: "OMP_NUM_THREADS"
       case .processors: "the processors"
       case .quota: "the CPU quota"
+      case .singleThreaded: "a build without OpenMP"
       }
     guard let ignoredVariable else { return "\(count) (\(reason))" }
     return "\(count) (\(reason); OMP_NUM_THREADS is \"\(ignoredVariable)\", which is no number of threads)"

@@ -5,7 +5,7 @@ import OctNet
 struct ThreadOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Threads; results do not depend on it (default: OMP_NUM_THREADS, else the processors or the CPU quota).",
+      "Threads; results do not depend on it (default: OMP_NUM_THREADS, else the processors or the CPU quota; a build without OpenMP has one).",
       valueName: "n"))
   var threads: Int?
 
@@ -23,7 +23,8 @@ struct ThreadOptions: ParsableArguments {
 
   /// The number with what it follows from; `other` says it where that is neither the flag nor the usual number.
   func reason(else other: String? = nil) -> String {
-    threads.map { "\($0) (--threads)" } ?? other ?? ThreadCount.usual().description
+    if ThreadCount.isSingleThreaded { return ThreadCount.usual().description }
+    return threads.map { "\($0) (--threads)" } ?? other ?? ThreadCount.usual().description
   }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import OctNet
 import Testing
 
 /// Numbers that nobody can mean, machines with little memory, and data that is elsewhere.
@@ -96,6 +97,12 @@ struct LimitTests {
           + [runner.path(name)] + more, environment: ["OMP_NUM_THREADS": value])
       #expect(outcome.status == 0, "\(outcome.errors)")
       return outcome.errors
+    }
+    guard !ThreadCount.isSingleThreaded else {
+      for (name, flags) in [("a", []), ("b", ["--threads", "2"]), ("c", ["--config", file])] {
+        #expect(try line(name, flags, "3").contains("threads: 1 (a build without OpenMP)"))
+      }
+      return
     }
     #expect(try line("a", [], "3,1").contains("threads: 3 (OMP_NUM_THREADS)"))
     #expect(try line("b", ["--threads", "2"], "3").contains("threads: 2 (--threads)"))
