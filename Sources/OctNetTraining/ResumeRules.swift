@@ -90,7 +90,9 @@ extension TrainingConfiguration {
       configuration.schedule.rate(step: step, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
     }
     guard step > 0, rate(earlier, step) != rate(self, step) else { return nil }
+    // From the last step to the next.
     let (before, after) = (format(rate(earlier, step - 1), digits: 3), format(rate(self, step), digits: 3))
+    guard before != after else { return nil }
     return
       "learning rate: \(before) before, \(after) now, as its course ends after \(epochs) epochs instead of "
       + "\(earlier.epochs)"
