@@ -6,7 +6,9 @@ import OctNetSupport
 /// Either part may be missing: without `low` it is an ordinary feature map (α = 0), without `high` everything is
 /// low-frequency (α = 1).
 public struct OctFeature {
+  /// Full resolution; nil where α = 1.
   public let high: SymbolicMap?
+  /// Half resolution, rounded up; nil where α = 0.
   public let low: SymbolicMap?
   /// Full resolution; the low map has ⌈height / 2⌉ × ⌈width / 2⌉.
   public let height, width: Int
@@ -40,6 +42,7 @@ public struct OctFeature {
     self.init(high: high, low: low, height: full.height, width: full.width, builder: high.builder)
   }
 
+  /// Channels of the two maps, 0 for one that is missing, and of both.
   public var highChannels: Int { high?.shape.channels ?? 0 }
   public var lowChannels: Int { low?.shape.channels ?? 0 }
   public var channels: Int { highChannels + lowChannels }

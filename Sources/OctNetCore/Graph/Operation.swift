@@ -71,6 +71,7 @@ extension Operation {
   public func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int { 0 }
 }
 
+/// What a graph is run for: scratch memory and fusion differ.
 public enum Pass: Sendable {
   case inference, trainingForward, backward
 }
@@ -79,12 +80,15 @@ public enum Pass: Sendable {
 public struct BackwardReads: Sendable {
   /// So many of the inputs, from the first on.
   public var inputs = 0
+  /// Whether it reads the output.
   public var output = false
 
+  /// - Parameter inputs: how many of the inputs, from the first on.
   public init(inputs: Int = 0, output: Bool = false) {
     self.inputs = inputs
     self.output = output
   }
 
+  /// Gradients alone are enough, as for a sum.
   public static let nothing = BackwardReads()
 }
