@@ -135,7 +135,9 @@ extension ResNetTraits {
       $0.isEmpty ? "usual layers" : "\($0.prefix(3).joined(separator: ", ")) beside the usual layers"
     }
     // Where the layers say it already, the width adds nothing.
-    if !hasUsualWidth || !other.hasUsualWidth { compare(\.width) { "\($0) channels in the first stage" } }
+    if !hasUsualWidth || !other.hasUsualWidth {
+      compare(\.width) { numbered($0, "channel") + " in the first stage" }
+    }
     compare(\.groups) { $0 == 1 ? "ungrouped convolutions" : "convolutions in \($0) groups" }
     compare(\.alpha) { "α = \($0 == 0 ? "0" : "\($0)")" }
     compare(\.variant) { "variant \($0)" }
@@ -145,8 +147,8 @@ extension ResNetTraits {
       let name = kernel == 7 ? " (imagenet)" : kernel == 3 ? " (cifar)" : ""
       return "a \(kernel)×\(kernel) stem\(name)"
     }
-    compare(\.inputChannels) { $0 == 1 ? "1 input channel" : "\($0) input channels" }
-    compare(\.classes) { $0 == 1 ? "1 class" : "\($0) classes" }
+    compare(\.inputChannels) { numbered($0, "input channel") }
+    compare(\.classes) { numbered($0, "class", plural: "classes") }
     return (own, others)
   }
 

@@ -22,11 +22,12 @@ extension SafetensorsFile {
     }
     guard length <= Self.maximumHeaderLength else {
       throw fail(
-        "not a safetensors file: header of \(length) bytes, expected at most \(Self.maximumHeaderLength)")
+        "not a safetensors file: header of \(numbered(length, "byte")), expected at most \(Self.maximumHeaderLength)"
+      )
     }
     let headerLength = Int(length)
     guard headerLength <= reader.size - 8 else {
-      throw fail("truncated: header of \(headerLength) bytes in a file of \(reader.size)")
+      throw fail("truncated: header of \(numbered(headerLength, "byte")) in a file of \(reader.size)")
     }
     let header = try reader.bytes(at: 8, count: headerLength)
     let members = try Self.members(ofHeader: header, path: path)
@@ -106,13 +107,15 @@ extension SafetensorsFile {
       guard description.end <= dataLength else {
         throw OctNetError.file(
           path: path,
-          "truncated: \"\(description.name)\" ends at \(description.end) of \(dataLength) bytes of data")
+          "truncated: \"\(description.name)\" ends at \(description.end) of \(numbered(dataLength, "byte")) of data"
+        )
       }
       end = description.end
       previous = "\"\(description.name)\""
     }
     guard end == dataLength else {
-      throw OctNetError.file(path: path, "\(dataLength - end) bytes follow the last array, expected none")
+      throw OctNetError.file(
+        path: path, "\(numbered(dataLength - end, "byte")) follow the last array, expected none")
     }
   }
 }
@@ -159,7 +162,8 @@ private struct Description {
       throw fail("shape \(shape) of \(dtypeName) is larger than any memory")
     }
     guard offsets[1] - offsets[0] == size else {
-      throw fail("shape \(shape) of \(dtypeName) needs \(size) bytes, found \(offsets[1] - offsets[0])")
+      throw fail(
+        "shape \(shape) of \(dtypeName) needs \(numbered(size, "byte")), found \(offsets[1] - offsets[0])")
     }
     self.name = name
     self.dtype = dtype

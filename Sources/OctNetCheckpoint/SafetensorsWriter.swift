@@ -30,7 +30,8 @@ extension SafetensorsFile {
       }
       guard Self.byteCount(shape: entry.shape, dtype: entry.dtype) == entry.bytes.count else {
         throw OctNetError.file(
-          path: path, "\"\(entry.name)\": \(entry.bytes.count) bytes do not fit shape \(entry.shape)")
+          path: path,
+          "\"\(entry.name)\": \(numbered(entry.bytes.count, "byte")) do not fit shape \(entry.shape)")
       }
     }
     let order = entries.indices.sorted {

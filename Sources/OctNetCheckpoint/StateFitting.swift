@@ -49,7 +49,9 @@ public struct LoadReport: Equatable, Sendable {
     case .otherNames(let difference):
       lines.append("for other classes (\(difference)); left random: \(keptKeys.joined(separator: ", "))")
     case .otherClasses(let count):
-      lines.append("for \(count) classes; left random: \(keptKeys.joined(separator: ", "))")
+      lines.append(
+        "for \(numbered(count, "class", plural: "classes")); left random: \(keptKeys.joined(separator: ", "))"
+      )
     case .absent: lines.append("has no classifier; left random: \(keptKeys.joined(separator: ", "))")
     }
     if let list = StateMismatch.list(leftKeys, "of another head left out") { lines.append(list) }

@@ -126,8 +126,8 @@ package enum CIFAR {
         let (records, rest) = size.quotientAndRemainder(dividingBy: recordSize)
         throw OctNetError.file(
           path: "\(directory)/\(part.file)",
-          "found \(size) bytes (\(records) record\(records == 1 ? "" : "s")\(rest > 0 ? " and \(rest) bytes" : "")), "
-            + "expected \(official) bytes (\(part.officialRecords) records of \(recordSize) bytes)"
+          "found \(numbered(size, "byte")) (\(numbered(records, "record"))\(rest > 0 ? " and " + numbered(rest, "byte") : "")), "
+            + "expected \(numbered(official, "byte")) (\(numbered(part.officialRecords, "record")) of \(numbered(recordSize, "byte")))"
             + (isPublished ? "" : " or another number of whole records"))
       }
     }
@@ -202,7 +202,7 @@ package enum CIFAR {
     { !$0.isEmpty }
     guard names.count == labels.classCount else {
       throw OctNetError.file(
-        path: path, "found \(names.count) class names, expected \(labels.classCount)")
+        path: path, "found \(numbered(names.count, "class name")), expected \(labels.classCount)")
     }
     return names
   }

@@ -54,7 +54,8 @@ package enum IDX {
     let labels = try readLabels(files.labels)
     guard images.sizes[0] == labels.count else {
       throw OctNetError.file(
-        path: files.labels, "found \(labels.count) labels, expected \(images.sizes[0]), one for each image")
+        path: files.labels,
+        "found \(numbered(labels.count, "label")), expected \(images.sizes[0]), one for each image")
     }
     return Pair(
       imagePath: files.images, labelPath: files.labels, height: images.sizes[1], width: images.sizes[2],
@@ -123,7 +124,7 @@ package enum IDX {
     }
     guard header.count == headerSize(rank: rank) else {
       throw OctNetError.file(
-        path: path, "found \(header.count) bytes, expected a header of \(headerSize(rank: rank))")
+        path: path, "found \(numbered(header.count, "byte")), expected a header of \(headerSize(rank: rank))")
     }
     let sizes = (0..<rank).map { dimension in
       header[(4 + 4 * dimension)..<(8 + 4 * dimension)].reduce(0) { $0 << 8 | Int($1) }
@@ -145,7 +146,7 @@ package enum IDX {
     guard found != length else { return }
     throw OctNetError.file(
       path: path,
-      "found \(found) bytes after the header (\(found / max(1, length / sizes[0])) records), expected "
+      "found \(numbered(found, "byte")) after the header (\(numbered(found / max(1, length / sizes[0]), "record"))), expected "
         + "\(length == .max ? "more than any file holds" : "\(length)") for the sizes \(text(sizes)) in it")
   }
 

@@ -18,7 +18,8 @@ enum IDXClassNames {
     guard names.count >= count else {
       throw OctNetError.file(
         path: path,
-        "found \(names.count) class names, expected \(count): one on each line, the first for label 0")
+        "found \(numbered(names.count, "class name")), expected \(count): one on each line, the first for label 0"
+      )
     }
     return names
   }

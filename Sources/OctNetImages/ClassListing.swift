@@ -160,7 +160,7 @@
       guard count <= largestCount else {
         throw OctNetError.file(
           path: "\(folder)",
-          "more than \(largestCount) files and folders of one class; do links lead in circles?")
+          "more than \(numbered(largestCount, "file")) and folders of one class; do links lead in circles?")
       }
       folders.append((folder, files))
     }

@@ -20,7 +20,7 @@
       let file = try FileReader(path)
       guard file.size <= Self.largestFile else {
         throw OctNetError.file(
-          path: "\(path)", "found \(file.size) bytes, expected at most \(Self.largestFile)")
+          path: "\(path)", "found \(numbered(file.size, "byte")), expected at most \(Self.largestFile)")
       }
       self.path = path
       bytes = try file.bytes(at: 0, count: file.size)

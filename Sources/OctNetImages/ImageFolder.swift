@@ -147,8 +147,8 @@
       guard !overflows, bytes <= Self.memoryLimit else {
         throw OctNetError.file(
           path: directory,
-          "\(count) images of \(preparation.size)×\(preparation.size) take "
-            + "\(overflows ? "more bytes than there are" : "\(bytes) bytes"), expected at most \(Self.memoryLimit)"
+          "\(numbered(count, "image")) of \(preparation.size)×\(preparation.size) take "
+            + "\(overflows ? "more bytes than there are" : "\(numbered(bytes, "byte"))"), expected at most \(Self.memoryLimit)"
         )
       }
     }
@@ -184,7 +184,8 @@
     private static func describe(_ damages: [Damage], of count: Int) -> String {
       var parts = damages.prefix(namedFiles).map { "\($0.problem)" }
       if damages.count > namedFiles { parts.append("and \(damages.count - namedFiles) more") }
-      return "\(damages.count) of \(count) images that cannot be read: \(parts.joined(separator: "; "))"
+      return
+        "\(damages.count) of \(numbered(count, "image")) that cannot be read: \(parts.joined(separator: "; "))"
     }
   }
 #endif

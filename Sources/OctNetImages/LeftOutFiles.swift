@@ -42,11 +42,11 @@
       var notes: [String] = []
       let total = kinds.values.reduce(0, +)
       if total > 0 {
-        notes.append("left out \(total) \(total == 1 ? "file" : "files"), not .png, .jpg or .jpeg: \(self)")
+        notes.append("left out \(numbered(total, "file")), not .png, .jpg or .jpeg: \(self)")
       }
       if besideClasses > 0 {
         notes.append(
-          "left out \(besideClasses) \(besideClasses == 1 ? "file" : "files") beside the folders of classes")
+          "left out \(numbered(besideClasses, "file")) beside the folders of classes")
       }
       if !danglingLinks.isEmpty {
         notes.append("no class, but a link to what does not exist: \(ClassListing.list(danglingLinks))")

@@ -21,7 +21,8 @@
       let classes = network.outputShape.channels
       guard classNames.isEmpty || classNames.count == classes else {
         throw OctNetError.configuration(
-          key: "class names", "found \(classNames.count), the network has \(classes) classes")
+          key: "class names",
+          "found \(classNames.count), the network has \(numbered(classes, "class", plural: "classes"))")
       }
       let input = network.inputShape
       guard input.height == input.width, input.channels == 1 || input.channels == 3 else {

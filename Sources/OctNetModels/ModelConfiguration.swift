@@ -53,7 +53,8 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
     let numbers =
       graph.parameters.reduce(0) { $0 + $1.storedCount } + (graph.parameters.map(\.count).max() ?? 0)
     try MemoryDemand.check(
-      numbers * MemoryLayout<Float>.stride, for: "the parameters of \(name) with \(classes) classes",
+      numbers * MemoryLayout<Float>.stride,
+      for: "the parameters of \(name) with \(numbered(classes, "class", plural: "classes"))",
       key: "model")
     return Network(graph: graph, seed: seed)
   }

@@ -46,7 +46,7 @@ extension Comparison {
     guard sorted.count > 2 * Self.extremes else { return all }
     var table = all
     table.note =
-      "The \(Self.extremes) classes that the best run, \(best.run.name), recognises least and most, of "
+      "The \(counted(Self.extremes, "class", plural: "classes")) that the best run, \(best.run.name), recognises least and most, of "
       + "\(accuracies.count). " + all.note
     table.rows = (sorted.prefix(Self.extremes) + sorted.suffix(Self.extremes)).map { all.rows[$0] }
     return table

@@ -146,7 +146,7 @@ extension Comparison {
 
   private func label(_ group: RunGroup, threads: Int) -> String {
     guard hasSeveralThreadCounts else { return group.label }
-    return "\(group.label), \(threads) thread\(threads == 1 ? "" : "s")"
+    return "\(group.label), \(counted(threads, "thread"))"
   }
 
   private var timeByMACs: ScatterChart? {

@@ -89,7 +89,7 @@ struct ComparisonSection {
       if hasBands { caption += " Line: mean of the runs that reached the epoch; band: smallest to largest." }
       if let limit = chart.limit {
         caption +=
-          " \(chart.cutPoints) value\(chart.cutPoints == 1 ? "" : "s") above \(ReportNumber.fixed(limit, 2)) "
+          " \(counted(chart.cutPoints, "value")) above \(ReportNumber.fixed(limit, 2)) "
           + "\(chart.cutPoints == 1 ? "is" : "are") drawn at the upper edge."
       }
       return figure(picture, id: "curve-\(index)", attributes: attributes, caption: caption)

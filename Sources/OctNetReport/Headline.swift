@@ -47,7 +47,9 @@ struct Headline: Sendable {
     let isChosenApart = best.counted.allSatisfy { $0.chosenOn == .validation }
     let percent = ReportNumber.percent(accuracy) + " %"
     let scope =
-      (n > 1 ? "in the mean of \(n) runs" : best.counted.first?.best.map { "after epoch \($0.epoch)" } ?? "")
+      (n > 1
+        ? "in the mean of \(counted(n, "run"))"
+        : best.counted.first?.best.map { "after epoch \($0.epoch)" } ?? "")
       + (isChosenApart ? ", chosen on validation images" : "")
     let progress = best.isProvisional ? " so far" : ""
     guard comparison.groups.count > 1 else {
@@ -96,7 +98,7 @@ struct Headline: Sendable {
         Number(
           name: "Training time per epoch", value: "\(ReportNumber.seconds(timing.seconds.median)) s",
           remark: ratio.map { "\(ReportNumber.fixed($0, 2)) of α = 0" }
-            ?? "\(timing.threads) thread\(timing.threads == 1 ? "" : "s")"))
+            ?? counted(timing.threads, "thread")))
     }
     return numbers
   }
@@ -110,7 +112,7 @@ struct Headline: Sendable {
       guard runs.count > 1 else { return notes.append("This run \(one).") }
       let names = which.prefix(6).map(\.name).joined(separator: ", ")
       let more = which.count > 6 ? " and \(which.count - 6) more" : ""
-      let start = which.count == 1 ? "One run \(one): " : "\(which.count) runs \(several): "
+      let start = which.count == 1 ? "One run \(one): " : "\(counted(which.count, "run")) \(several): "
       notes.append(start + names + more + ".")
     }
     add(runs.filter { !$0.isComplete }, "is unfinished", "are unfinished")
@@ -140,7 +142,7 @@ struct Headline: Sendable {
     if comparison.missingValues > 0 {
       let count = comparison.missingValues
       notes.append(
-        "\(count) epoch\(count == 1 ? " has a loss that is" : "s have losses that are") not a finite number; the "
+        "\(counted(count, "epoch")) \(count == 1 ? "has a loss that is" : "have losses that are") not a finite number; the "
           + "curves leave \(count == 1 ? "it" : "them") out.")
     }
     if comparison.hasSeveralThreadCounts {

@@ -40,7 +40,7 @@ struct ReportPage {
   /// Well-formed XML as well as HTML.
   var html: String {
     let title = "OctNet report"
-    let runs = "\(report.runs.count) run" + (report.runs.count == 1 ? "" : "s")
+    let runs = counted(report.runs.count, "run")
     let data = report.comparisons.map(\.dataName).joined(separator: ", ")
     let head = Markup.element(
       "head", [:],

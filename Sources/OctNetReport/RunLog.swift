@@ -92,7 +92,8 @@ struct NumberTable {
     for (index, line) in lines.enumerated().dropFirst() {
       let found = cells(line)
       guard found.count == header.count else {
-        throw failure(index + 1, "expected \(header.count) cells as in the header, found \(found.count)")
+        throw failure(
+          index + 1, "expected \(counted(header.count, "cell")) as in the header, found \(found.count)")
       }
       var numbers: [Double?] = []
       for cell in found {

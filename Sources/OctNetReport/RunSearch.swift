@@ -27,7 +27,7 @@ enum RunSearch {
       guard !runs.isEmpty else {
         throw OctNetError.file(
           path: path,
-          "no run found, expected config.json and log.csv in it or up to \(depth) levels below")
+          "no run found, expected config.json and log.csv in it or up to \(counted(depth, "level")) below")
       }
       for run in runs where known.insert(resolved(run)).inserted { found.append(run) }
     }

@@ -37,7 +37,8 @@ public struct ClassMapping: Equatable, Sendable {
     }
     if byNumber || Self.isOlder(network, than: data) {
       guard data.names.count == known.count else {
-        throw Self.error("found \(data.names.count) classes, \(owner) has \(known.count)")
+        throw Self.error(
+          "found \(numbered(data.names.count, "class", plural: "classes")), \(owner) has \(known.count)")
       }
       labels = Array(known.indices)
       note = byNumber ? nil : "\(owner) has only numbers for class names: its classes are taken by number"
@@ -62,7 +63,7 @@ public struct ClassMapping: Equatable, Sendable {
     note =
       labels.count == known.count
       ? "classes are in another order than in \(owner): mapped by name"
-      : "\(labels.count) of the \(known.count) classes of \(owner), mapped by name"
+      : "\(labels.count) of the \(numbered(known.count, "class", plural: "classes")) of \(owner), mapped by name"
   }
 
   /// By code points.
@@ -91,7 +92,7 @@ public struct ClassMapping: Equatable, Sendable {
     let found = "class \(label) is \(quoted(data[label])) in the data"
     return network.indices.contains(label)
       ? "\(found), \(quoted(network[label])) in \(owner), which has no class of that name"
-      : "\(found), and \(owner), of \(network.count) classes, has none of that name"
+      : "\(found), and \(owner), of \(numbered(network.count, "class", plural: "classes")), has none of that name"
   }
 
   private static func quoted(_ name: String) -> String { "\"\(StateMismatch.shortened(name))\"" }

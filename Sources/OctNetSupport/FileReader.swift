@@ -45,7 +45,8 @@ public final class FileReader {
     }
     guard Int(status.st_size) <= limit else {
       close(descriptor)
-      throw OctNetError.file(path: path, "found \(status.st_size) bytes, expected at most \(limit)")
+      throw OctNetError.file(
+        path: path, "found \(numbered(status.st_size, "byte")), expected at most \(limit)")
     }
     self.path = path
     self.descriptor = descriptor
@@ -63,7 +64,8 @@ public final class FileReader {
     precondition(offset >= 0 && count >= 0)
     guard offset <= size, count <= size - offset else {
       throw OctNetError.file(
-        path: path, "truncated: expected \(count) bytes at offset \(offset), the file has \(size)")
+        path: path, "truncated: expected \(numbered(count, "byte")) at offset \(offset), the file has \(size)"
+      )
     }
     try requireMemory(count)
     var failure: OctNetError?
@@ -77,7 +79,7 @@ public final class FileReader {
           failure =
             chunk < 0
             ? OctNetError.system(path, "cannot read", errno)
-            : OctNetError.file(path: path, "truncated while it was read: expected \(size) bytes")
+            : OctNetError.file(path: path, "truncated while it was read: expected \(numbered(size, "byte"))")
           return
         }
         initialized += chunk

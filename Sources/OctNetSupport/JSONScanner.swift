@@ -93,7 +93,7 @@ package struct JSONScanner {
   private mutating func value(depth: Int) throws(Failure) -> JSONValue {
     guard depth < maximumDepth else { throw failure("nested too deeply") }
     values += 1
-    guard values <= maximumValues else { throw failure("more than \(maximumValues) values") }
+    guard values <= maximumValues else { throw failure("more than \(numbered(maximumValues, "value"))") }
     skipSpace()
     switch current {
     case UInt8(ascii: "{"): return try object(depth: depth)
@@ -126,7 +126,7 @@ package struct JSONScanner {
       guard current == UInt8(ascii: "\"") else { throw failure("expected a key") }
       let key = try string()
       keys += 1
-      guard keys <= FileLimit.keys else { throw failure("more than \(FileLimit.keys) keys") }
+      guard keys <= FileLimit.keys else { throw failure("more than \(numbered(FileLimit.keys, "key"))") }
       guard seen.insert(Array(key.utf8)).inserted else { throw failure("duplicate key \"\(key)\"") }
       skipSpace()
       guard take(":") else { throw failure("expected ':' after \"\(key)\"") }

@@ -155,7 +155,8 @@ private struct Unkeyed: UnkeyedDecodingContainer {
     guard !isAtEnd else {
       throw DecodingError.dataCorrupted(
         .init(
-          codingPath: codingPath, debugDescription: "expected a longer list, found \(elements.count) values"))
+          codingPath: codingPath,
+          debugDescription: "expected a longer list, found \(numbered(elements.count, "value"))"))
     }
     defer { currentIndex += 1 }
     return decoder.decoder(for: elements[currentIndex], Index(intValue: currentIndex))

@@ -88,6 +88,6 @@ package enum MemoryDemand {
     let units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"]
     var value = Double(bytes), unit = 0
     while value >= 1024, unit < units.count - 1 { (value, unit) = (value / 1024, unit + 1) }
-    return unit == 0 ? "\(bytes) bytes" : "\((value * 10).rounded() / 10) \(units[unit])"
+    return unit == 0 ? numbered(bytes, "byte") : "\((value * 10).rounded() / 10) \(units[unit])"
   }
 }

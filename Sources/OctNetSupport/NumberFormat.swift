@@ -11,6 +11,11 @@ package func counted(_ count: Int, _ noun: String, plural: String? = nil) -> Str
   grouped(count) + " " + (count == 1 ? noun : plural ?? noun + "s")
 }
 
+/// "1 byte", "2000 bytes": the same in errors, beside numbers of files and settings, which have no commas.
+package func numbered(_ count: some BinaryInteger, _ noun: String, plural: String? = nil) -> String {
+  "\(count) " + (count == 1 ? noun : plural ?? noun + "s")
+}
+
 /// 4089184256 → "4,089,184,256".
 package func grouped(_ value: Int) -> String {
   let digits = Array(String(value.magnitude))

@@ -75,7 +75,7 @@ extension StateMismatch: CustomStringConvertible {
   package static func list(_ keys: [String], _ what: String) -> String? {
     guard !keys.isEmpty else { return nil }
     let shown = keys.prefix(3).map(shortened) + (keys.count > 3 ? ["…"] : [])
-    return "\(keys.count) \(keys.count == 1 ? "key" : "keys") \(what): \(shown.joined(separator: ", "))"
+    return "\(numbered(keys.count, "key")) \(what): \(shown.joined(separator: ", "))"
   }
 
   /// A name from a file may be of any length.

@@ -58,7 +58,7 @@ public struct GradientCheck: Sendable {
     let analytic = first.gradients()
     for (run, count) in zip(runs, threads).dropFirst() {
       deviations += differences(
-        analytic, run.gradients(), in: network, "on \(count) threads and \(threads[0])")
+        analytic, run.gradients(), in: network, "on \(numbered(count, "thread")) and \(threads[0])")
     }
     for entry in network.parameters.entries {
       deviations += check(entry, analytic, network, first)

@@ -71,7 +71,8 @@ public struct Evaluator {
     let total = min(dataset.count, limit ?? dataset.count)
     // Of pairs of classes, and once more where the result is made.
     try MemoryDemand.check(
-      2 * classes * classes * MemoryLayout<Int>.stride, for: "the confusions of \(classes) classes",
+      2 * classes * classes * MemoryLayout<Int>.stride,
+      for: "the confusions of \(numbered(classes, "class", plural: "classes"))",
       key: "classes")
     var sums = EvaluationSums(classes: classes)
     var losses = [Float](repeating: 0, count: batchSize)
@@ -105,7 +106,8 @@ extension Network {
     guard dataset.classNames.count == outputShape.channels else {
       throw OctNetError.configuration(
         key: "data",
-        "\"\(dataset.name)\" has \(dataset.classNames.count) classes, the network \(outputShape.channels)")
+        "\"\(dataset.name)\" has \(numbered(dataset.classNames.count, "class", plural: "classes")), the network \(outputShape.channels)"
+      )
     }
     try normalization.validate(channels: dataset.channels)
   }

@@ -20,8 +20,7 @@ package enum Resumption: Equatable {
     let done = results.epochs
     let begun = done + (batch > 0 ? 1 : 0)
     guard now.epochs >= begun else {
-      let finished = done == 1 ? "1 epoch" : "\(done) epochs"
-      let problem = "has done \(finished)" + (begun > done ? " and begun another" : "")
+      let problem = "has done \(numbered(done, "epoch"))" + (begun > done ? " and begun another" : "")
       throw OctNetError.configuration(
         key: "epochs", "the run \(problem), expected \(begun) or more, found \(now.epochs)")
     }
@@ -94,7 +93,7 @@ extension TrainingConfiguration {
     let (before, after) = (format(rate(earlier, step - 1), digits: 3), format(rate(self, step), digits: 3))
     guard before != after else { return nil }
     return
-      "learning rate: \(before) before, \(after) now, as its course ends after \(epochs) epochs instead of "
+      "learning rate: \(before) before, \(after) now, as its course ends after \(numbered(epochs, "epoch")) instead of "
       + "\(earlier.epochs)"
   }
 }

@@ -32,7 +32,9 @@ struct RunImages {
         of: ClassLabels(data.train), to: known, owner: "the run", byNumber: classesByNumber)
       guard mapping.isPermutation else {
         throw OctNetError.configuration(
-          key: "class names", "the data has \(mapping.labels.count) classes, the run \(known.names.count)")
+          key: "class names",
+          "the data has \(numbered(mapping.labels.count, "class", plural: "classes")), the run \(known.names.count)"
+        )
       }
       data = data.mapped(by: mapping)
       if let note = mapping.note { notes.append(note) }

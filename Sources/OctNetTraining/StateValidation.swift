@@ -57,7 +57,9 @@ extension EvaluationResult {
       confusion.allSatisfy({ $0.count == classes })
     else {
       throw .init(
-        key, "expected accuracies and a square confusion matrix of \(classes) classes, found other sizes")
+        key,
+        "expected accuracies and a square confusion matrix of \(numbered(classes, "class", plural: "classes")), found other sizes"
+      )
     }
     var total = 0
     for count in confusion.joined() {
@@ -66,24 +68,27 @@ extension EvaluationResult {
       }
       let (sum, overflow) = total.addingReportingOverflow(count)
       guard !overflow else {
-        throw .init("\(key).confusion", "expected counts of \(images) images, found \(count)")
+        throw .init("\(key).confusion", "expected counts of \(numbered(images, "image")), found \(count)")
       }
       total = sum
     }
     if let unscored {
       guard unscored.count == classes, unscored.allSatisfy({ (0...images).contains($0) }) else {
-        throw .init("\(key).unscored", "expected counts of images for \(classes) classes, found others")
+        throw .init(
+          "\(key).unscored",
+          "expected counts of images for \(numbered(classes, "class", plural: "classes")), found others")
       }
       for count in unscored {
         let (sum, overflow) = total.addingReportingOverflow(count)
         guard !overflow else {
-          throw .init("\(key).unscored", "expected counts of \(images) images, found \(count)")
+          throw .init("\(key).unscored", "expected counts of \(numbered(images, "image")), found \(count)")
         }
         total = sum
       }
     }
     guard total == images else {
-      throw .init("\(key).confusion", "expected counts of \(images) images in all, found \(total)")
+      throw .init(
+        "\(key).confusion", "expected counts of \(numbered(images, "image")) in all, found \(total)")
     }
     try StateValidation.fraction(top1, "\(key).top1")
     try StateValidation.fraction(top5, "\(key).top5")
@@ -104,7 +109,7 @@ extension RunResults {
     for (key, score) in [("best", best), ("last", last), ("test", test)] {
       guard let score else { continue }
       guard (1...max(1, epochs)).contains(score.epoch), epochs > 0 else {
-        throw .init("\(key).epoch", "expected one of the \(epochs) epochs, found \(score.epoch)")
+        throw .init("\(key).epoch", "expected one of the \(numbered(epochs, "epoch")), found \(score.epoch)")
       }
       try score.evaluation.validate("\(key).evaluation")
     }
@@ -123,7 +128,7 @@ extension TrainingLog {
   /// - Throws: for anything but one row for each of the epochs, in order.
   func validate(epochs: Int) throws(StateValidation.Failure) {
     for (key, rows) in [("log", rows), ("timing", timingRows)] where rows.count != epochs {
-      throw .init(key, "expected a row for each of the \(epochs) epochs, found \(rows.count)")
+      throw .init(key, "expected a row for each of the \(numbered(epochs, "epoch")), found \(rows.count)")
     }
     for (index, row) in rows.enumerated() {
       let key = "log row \(index + 1)"
@@ -223,7 +228,11 @@ extension TrainingPosition {
     try StateValidation.number(correct, in: 0...images, "position.correct")
     guard lossSum.isFinite,
       lossSum.magnitude <= Double(Float.greatestFiniteMagnitude) * Double(max(1, images))
-    else { throw .init("position.lossSum", "expected a sum of \(images) losses, found \(lossSum)") }
+    else {
+      throw .init(
+        "position.lossSum",
+        "expected a sum of \(numbered(images, "loss", plural: "losses")), found \(lossSum)")
+    }
     try StateValidation.seconds(seconds, "position.seconds")
     try StateValidation.seconds(earlierSeconds, "position.earlierSeconds")
   }

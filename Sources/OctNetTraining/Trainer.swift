@@ -92,7 +92,7 @@ public final class Trainer {
     guard plan.updates(epochs: configuration.epochs, batches: 0) != nil else {
       throw OctNetError.configuration(
         key: "epochs",
-        "found \(configuration.epochs), of \(plan.steps) updates each: more than can be counted")
+        "found \(configuration.epochs), of \(numbered(plan.steps, "update")) each: more than can be counted")
     }
     var resumption: Resumption?
     if let state {
@@ -100,7 +100,7 @@ public final class Trainer {
       guard state.position.epochImages == imageCount else {
         throw OctNetError.configuration(
           key: "data",
-          "the run began with \(state.position.epochImages) training images, found \(imageCount)")
+          "the run began with \(numbered(state.position.epochImages, "training image")), found \(imageCount)")
       }
       try images.check(continuing: state)
       resumption = try Resumption(
@@ -125,7 +125,7 @@ public final class Trainer {
       try configuration.validateBatches(of: network.graph, images: imageCount)
       if plan.leftOut > 0 {
         notes.append(
-          "1 of \(imageCount) training images, another one each epoch, is left out: a batch of one has no statistics "
+          "1 of \(numbered(imageCount, "training image")), another one each epoch, is left out: a batch of one has no statistics "
             + "where maps are one pixel")
       }
     }

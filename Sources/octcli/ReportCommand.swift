@@ -29,7 +29,8 @@ struct ReportCommand: ParsableCommand {
   func validate() throws {
     if out == nil && directories.count > 1 {
       throw ValidationError(
-        "--out says where the report on \(directories.count) directories goes; it is missing")
+        "--out says where the report on \(numbered(directories.count, "directory", plural: "directories")) goes; it is missing"
+      )
     }
   }
 

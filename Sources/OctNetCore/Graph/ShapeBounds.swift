@@ -11,7 +11,7 @@ extension SettingBounds {
     }
     guard shape.count > imageNumbers else { return }
     throw OctNetError.configuration(
-      key: "input", "found \(shape), expected at most \(imageNumbers) numbers in an image")
+      key: "input", "found \(shape), expected at most \(numbered(imageNumbers, "number")) in an image")
   }
 
   /// - Throws: `OctNetError.configuration` for a batch whose numbers cannot be counted or held anywhere.
@@ -23,6 +23,6 @@ extension SettingBounds {
     guard overflow || product > batchNumbers else { return }
     throw OctNetError.configuration(
       key: "batchSize",
-      "expected at most \(max(1, batchNumbers / shape.count)) images of \(shape), found \(value)")
+      "expected at most \(numbered(max(1, batchNumbers / shape.count), "image")) of \(shape), found \(value)")
   }
 }

@@ -1,3 +1,5 @@
+import OctNetSupport
+
 /// Batch normalisation of each octave on its own: γ · (x − mean) / √(var + ε) + β.
 ///
 /// Training normalises with the biased variance of the batch and keeps the unbiased one; `momentum` is the fraction
@@ -27,7 +29,7 @@ public struct BatchNorm2d: Layer {
     let split = OctaveSplit(channels: channels, alpha: alpha)
     guard split.high == x.highChannels, split.low == x.lowChannels else {
       throw x.builder.error(
-        "batch norm of \(channels) channels at alpha \(alpha) expects \(split.high) high and \(split.low) low, "
+        "batch norm of \(numbered(channels, "channel")) at alpha \(alpha) expects \(split.high) high and \(split.low) low, "
           + "found \(x)")
     }
     let high = try x.high.map { try normalize($0, key: "bn_h") }

@@ -19,7 +19,8 @@ public struct Linear: Layer {
     let builder = map.builder
     guard map.shape == MapShape(height: 1, width: 1, channels: inputChannels) else {
       throw builder.error(
-        "a linear layer of \(inputChannels) inputs expects a map of 1×1×\(inputChannels), found \(map.shape)")
+        "a linear layer of \(numbered(inputChannels, "input")) expects a map of 1×1×\(inputChannels), found \(map.shape)"
+      )
     }
     let geometry = ConvGeometry(
       input: map.shape, outputChannels: outputChannels, kernelHeight: 1, kernelWidth: 1, stride: 1,

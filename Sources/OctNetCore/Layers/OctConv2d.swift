@@ -98,7 +98,7 @@ public struct OctConv2d: Layer {
     let input = OctaveSplit(channels: inputChannels, alpha: alphaIn)
     guard input.high == x.highChannels, input.low == x.lowChannels else {
       throw x.builder.error(
-        "convolution of \(inputChannels) channels at alphaIn \(alphaIn) expects \(input.high) high and "
+        "convolution of \(numbered(inputChannels, "channel")) at alphaIn \(alphaIn) expects \(input.high) high and "
           + "\(input.low) low, found \(x)")
     }
     guard (0...1).contains(alphaIn), (0...1).contains(alphaOut) else {
@@ -124,7 +124,9 @@ public struct OctConv2d: Layer {
       let input = source.map.shape
       let groups = depthwise ? input.channels : self.groups
       guard input.channels.isMultiple(of: groups), channels.isMultiple(of: groups) else {
-        throw builder.error("\(groups) groups divide neither path: \(input.channels) → \(channels) channels")
+        throw builder.error(
+          "\(numbered(groups, "group")) divide neither path: \(input.channels) → \(numbered(channels, "channel"))"
+        )
       }
       let geometry = ConvGeometry(
         input: input, outputChannels: channels, kernelHeight: kernelSize, kernelWidth: kernelSize,
