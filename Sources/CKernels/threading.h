@@ -8,6 +8,7 @@
 extern int omp_get_thread_num(void);
 extern int omp_get_num_threads(void);
 extern int omp_get_num_procs(void);
+extern size_t kmp_get_stacksize_s(void);
 #else
 // Every parallel region is run by the thread that comes to it. Numbers of threads stand in pragmas alone.
 #pragma clang diagnostic ignored "-Wunused-parameter"

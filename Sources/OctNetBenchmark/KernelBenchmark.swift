@@ -43,7 +43,7 @@ public struct KernelBenchmark {
   /// - Throws: `OctNetError.configuration` for more threads than there may be, or than there is room for.
   public func validate() throws(OctNetError) {
     try SettingBounds.check(threads, in: SettingBounds.threads, "threads")
-    try MemoryDemand.check(threads: threads)
+    try MemoryDemand.check(threads: threads, stack: KernelThreads.stackBytes)
   }
 
   /// Instruction set in use: avx512, avx2 or portable.

@@ -15,6 +15,8 @@ package struct AvailableMemory: Equatable {
   let limit: Limit
   /// Of the process, which have their stacks already.
   var threads = 1
+  /// How many heaps the C library may yet reserve for threads.
+  var heaps = 0
 
   /// nil where the system tells nothing, as on other systems than Linux.
   static func now(_ system: ControlGroups = ControlGroups()) -> AvailableMemory? {
@@ -23,9 +25,19 @@ package struct AvailableMemory: Equatable {
       machine(system).map { AvailableMemory(bytes: $0, limit: .machine) },
       system.availableMemory().map { AvailableMemory(bytes: $0, limit: .controlGroup) },
       addressSpace(system).map {
-        AvailableMemory(bytes: $0, limit: .addressSpace, threads: threads)
+        AvailableMemory(bytes: $0, limit: .addressSpace, threads: threads, heaps: heaps())
       },
     ].compactMap { $0 }.min { $0.bytes < $1.bytes }
+  }
+
+  /// glibc's: eight for each processor, or as many as are allowed, of which the first thread has one.
+  static func heaps(
+    variable: String? = ProcessInfo.processInfo.environment[MemoryDemand.heapVariable],
+    processors: Int = ProcessInfo.processInfo.activeProcessorCount
+  ) -> Int {
+    let usual = 8 * max(1, processors)
+    guard let allowed = variable.flatMap({ Int($0) }), allowed > 0 else { return usual }
+    return min(allowed - 1, usual)
   }
 
   private static func machine(_ system: ControlGroups) -> Int? {
@@ -36,6 +48,9 @@ package struct AvailableMemory: Equatable {
     }
     return bytes("MemAvailable").map { $0 + (bytes("SwapFree") ?? 0) }
   }
+
+  /// By `ulimit -v`.
+  package static var isAddressSpaceLimited: Bool { addressSpace(ControlGroups()) != nil }
 
   private static func addressSpace(_ system: ControlGroups) -> Int? {
     // "Max address space  8388608000  unlimited  bytes", the limit in force first.

@@ -3,10 +3,13 @@ import Foundation
 /// Whether there is the memory for what settings ask for, told before it is allocated: afterwards the process would be
 /// ended by a trap, or by the system.
 package enum MemoryDemand {
-  /// Stack and bookkeeping of a worker thread.
-  private static let bytesOfAThread = 9 << 20
-  /// What the C library reserves for the heaps of threads: one each, up to eight for each processor.
+  /// Of a worker thread, beside its stack.
+  private static let bytesOfAThread = 1 << 20
+  /// What the C library reserves for the heaps of threads: one each, up to eight for each processor or as many as
+  /// `heapVariable` says, the first thread's among them.
   private static let bytesOfAHeap = 64 << 20
+  /// The C library's.
+  package static let heapVariable = "MALLOC_ARENA_MAX"
 
   /// Address space beside what is counted byte by byte: the heaps that the system's allocator reserves for threads, and
   /// the ends of large buffers, which begin at boundaries of 2 MiB. Other limits count memory when it is touched.
@@ -14,13 +17,15 @@ package enum MemoryDemand {
     available?.limit == .addressSpace ? 256 << 20 : 0
   }
 
-  /// - Parameter bytes: what is going to be allocated for batches of a size; it grows with the size.
+  /// - Parameters:
+  ///   - stack: address space for the stack of each thread.
+  ///   - bytes: what is going to be allocated for batches of a size; it grows with the size.
   /// - Throws: `OctNetError.configuration` with the bytes needed and available, and the largest batch that would fit.
   package static func check(
-    batchSize: Int, threads: Int, available: AvailableMemory? = .now(), bytes: (Int) -> Int
+    batchSize: Int, threads: Int, stack: Int, available: AvailableMemory? = .now(), bytes: (Int) -> Int
   ) throws(OctNetError) {
     guard let available else { return }
-    let stacks = try stacks(threads, available)
+    let stacks = try stacks(threads, stack, available)
     func total(_ batch: Int) -> Int { bytes(batch) + stacks }
     let needed = total(batchSize)
     guard needed > available.bytes else { return }
@@ -35,19 +40,25 @@ package enum MemoryDemand {
 
   /// Before threads are started: OpenMP would end the process.
   /// - Throws: `OctNetError.configuration` where there is no room for their stacks.
-  package static func check(threads: Int, available: AvailableMemory? = .now()) throws(OctNetError) {
-    if let available { _ = try stacks(threads, available) }
+  package static func check(
+    threads: Int, stack: Int, available: AvailableMemory? = .now()
+  ) throws(OctNetError) {
+    if let available { _ = try stacks(threads, stack, available) }
   }
 
   /// Stacks of threads that have not been started yet: other limits than that of the address space count memory when it
   /// is touched.
-  private static func stacks(_ threads: Int, _ available: AvailableMemory) throws(OctNetError) -> Int {
+  private static func stacks(
+    _ threads: Int, _ stack: Int, _ available: AvailableMemory
+  ) throws(OctNetError) -> Int {
     guard available.limit == .addressSpace else { return 0 }
     let added = max(0, threads - available.threads)
-    let heaps = min(added, 8 * max(1, ProcessInfo.processInfo.activeProcessorCount))
-    let stacks = added * bytesOfAThread + heaps * bytesOfAHeap
-    guard stacks < available.bytes else { throw tooManyThreads(threads, stacks, available) }
-    return stacks
+    let heaps = min(added, available.heaps)
+    // The size of a stack is whatever the environment says.
+    let (stacks, isTooLarge) = added.multipliedReportingOverflow(by: min(stack, .max / 2) + bytesOfAThread)
+    let total = isTooLarge ? Int.max / 2 : min(stacks, .max / 2) + heaps * bytesOfAHeap
+    guard total < available.bytes else { throw tooManyThreads(threads, total, available) }
+    return total
   }
 
   private static func tooManyThreads(

@@ -57,7 +57,7 @@ public final class TrainingSession {
     let constant =
       Executor.transientBytes(graph) + network.parameters.count * MemoryLayout<Float>.stride
     let plan = makePlan(batchSize)
-    try MemoryDemand.check(batchSize: batchSize, threads: threads) { batch in
+    try MemoryDemand.check(batchSize: batchSize, threads: threads, stack: KernelThreads.stackBytes) { batch in
       let arena = batch == batchSize ? plan.arenaBytes : makePlan(batch).arenaBytes
       return constant + arena + batch * MemoryLayout<Float>.stride + bytesBeside(batch)
     }

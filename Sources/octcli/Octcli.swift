@@ -25,6 +25,7 @@ struct Octcli: ParsableCommand {
   static func main() {
     StandardStream.fillGaps()
     StopSignals.install()
+    KernelThreads.shareHeapIfLimited()
     let arguments = NumberList.joiningWords(CommandLine.arguments.dropFirst())
     var status = ExitCode.success
     do {

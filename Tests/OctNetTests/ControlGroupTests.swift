@@ -90,27 +90,45 @@ struct ControlGroupTests {
       .write(to: URL(fileURLWithPath: directory("proc/self/limits")))
     #expect(
       AvailableMemory.now(system)
-        == AvailableMemory(bytes: 2_000_000 - 100 * Int(getpagesize()), limit: .addressSpace))
+        == AvailableMemory(
+          bytes: 2_000_000 - 100 * Int(getpagesize()), limit: .addressSpace, heaps: AvailableMemory.heaps()))
   }
 
   @Test func threadsNeedRoomForTheirStacksInTheAddressSpace() {
+    func check(_ threads: Int, stack: Int = 8 << 20, _ available: AvailableMemory) -> OctNetError? {
+      error { try MemoryDemand.check(threads: threads, stack: stack, available: available) }
+    }
     // 9 MiB of stack and 64 MiB of heap each.
-    var available = AvailableMemory(bytes: 4 * 73 << 20, limit: .addressSpace, threads: 1)
-    #expect(error { try MemoryDemand.check(threads: 4, available: available) } == nil)
+    var available = AvailableMemory(bytes: 4 * 73 << 20, limit: .addressSpace, threads: 1, heaps: 16)
+    #expect(check(4, available) == nil)
     let tooMany = OctNetError.configuration(
       key: "threads",
       "5 threads need 292.0 MiB of memory, 292.0 MiB of the address space (ulimit -v) are left; take fewer")
-    #expect(error { try MemoryDemand.check(threads: 5, available: available) } == tooMany)
+    #expect(check(5, available) == tooMany)
+    // Stacks are as large as the environment says, and heaps as many.
+    #expect(check(5, stack: 7 << 20, available) == nil && check(5, stack: .max, available) != nil)
+    available.heaps = 3
+    #expect(check(5, available) == nil && check(12, available) == nil && check(13, available) != nil)
+    (available.heaps, available.threads) = (16, 5)
     // Started ones have theirs.
-    available.threads = 5
-    #expect(error { try MemoryDemand.check(threads: 5, available: available) } == nil)
+    #expect(check(5, available) == nil)
+  }
+
+  @Test(
+    arguments: [(nil, 16), ("", 16), ("x", 16), ("0", 16), ("1", 0), ("4", 3), ("1000", 16)]
+      as [(String?, Int)])
+  func heapsAreAsManyAsTheVariableAllows(variable: String?, heaps: Int) {
+    #expect(AvailableMemory.heaps(variable: variable, processors: 2) == heaps)
   }
 
   /// Bisection ends at one percent.
   @Test func aBatchThatDoesNotFitIsToldWithOneThatDoes() {
     let available = AvailableMemory(bytes: 1 << 30, limit: .machine)
     func problem(_ batch: Int, _ bytes: (Int) -> Int) -> OctNetError? {
-      error(of: { try MemoryDemand.check(batchSize: batch, threads: 2, available: available, bytes: bytes) })
+      error(of: {
+        try MemoryDemand.check(
+          batchSize: batch, threads: 2, stack: 8 << 20, available: available, bytes: bytes)
+      })
     }
     #expect(problem(1024) { $0 << 20 } == nil)
     #expect(

@@ -68,6 +68,25 @@ struct LimitTests {
       #expect(again.status == 0, "\(again.errors)")
     }
 
+    /// Threads reserve their stacks and no heaps, so that many of them fit; larger stacks are counted, too, where OpenMP would
+    /// end the process.
+    @Test(.disabled(if: ThreadCount.isSingleThreaded)) func threadsTakeTheirStacks() throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      func train(_ out: String, stack: String) throws -> CommandRunner.Outcome {
+        try runner.run(
+          script: "ulimit -v 2000000; exec \"$0\" \"$@\"",
+          ["train", "--out", runner.path(out), "--epochs", "1", "--threads", "60"] + CommandRunner.tiny,
+          environment: ["OMP_STACKSIZE": stack])
+      }
+      let fits = try train("fits", stack: "8M")
+      #expect(fits.status == 0, "\(fits.errors)")
+      let refused = try train("refused", stack: "64M")
+      #expect(
+        refused.errorMessage?.hasPrefix("threads: 60 threads need 3.7 GiB of memory") == true, "\(refused)")
+      #expect(!FileManager.default.fileExists(atPath: runner.path("refused")))
+    }
+
     @Test(arguments: [
       (
         ["bench", "train", "--image-size", "224", "--batch-size", "1000"], "batchSize: batches of 1000 need "

@@ -32,6 +32,12 @@ oct_isa oct_active_isa(void);
 const char *oct_isa_name(oct_isa isa);
 /// Processors available to this process.
 int oct_processor_count(void);
+/// Address space that each thread beside the first reserves for its stack: OMP_STACKSIZE, else ulimit -s up to 64 MiB.
+/// 0 where there are no such threads.
+size_t oct_thread_stack_bytes(void);
+/// Lets all threads allocate from one heap where the C library would reserve one for each (64 MiB of address space, glibc).
+/// Before threads are started. False where it does not.
+bool oct_share_heap(void);
 
 // MARK: Convolution
 

@@ -57,7 +57,7 @@ public final class InferenceSession {
     let images = Self.imagesOfAPass(graph, of: batchSize)
     let plan = makePlan(images)
     let weights = PreparedWeights.bytes(graph: graph, images: images)
-    try MemoryDemand.check(batchSize: batchSize, threads: threads) { batch in
+    try MemoryDemand.check(batchSize: batchSize, threads: threads, stack: KernelThreads.stackBytes) { batch in
       let pass = batch == batchSize ? plan : makePlan(Self.imagesOfAPass(graph, of: batch))
       return weights + pass.arenaBytes + batch * classes * MemoryLayout<Float>.stride + bytesBeside(batch)
     }
