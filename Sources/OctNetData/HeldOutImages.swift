@@ -25,6 +25,14 @@ struct SelectedImages: Dataset {
   }
 }
 
+extension Dataset {
+  /// The first so many, all of them where there is no limit.
+  package func first(_ limit: Int?) -> any Dataset {
+    guard let limit, limit < count else { return self }
+    return SelectedImages(self, Array(0..<limit), name: name)
+  }
+}
+
 extension DataSplit {
   /// Takes images away from training, to choose the best epoch by.
   ///

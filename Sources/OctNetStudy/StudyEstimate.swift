@@ -11,9 +11,10 @@ public struct StudyEstimate {
 
   public init(data: DataSplit) { self.data = data }
 
-  /// Seconds of one epoch with its evaluation; files and the preparation of images are not counted.
+  /// Seconds of one epoch with its evaluation, and with its part of the test at the run's end where there is one; files and
+  /// the preparation of images are not counted.
   ///
-  /// - Throws: `OctNetError` for a network that cannot be built.
+  /// - Throws: `OctNetError` for a network that cannot be built, and for more validation images than there can be.
   public mutating func secondsOfEpoch(_ configuration: TrainingConfiguration) throws -> Double {
     var key = configuration
     key.seed = 0
@@ -27,14 +28,34 @@ public struct StudyEstimate {
         repetitions: 3
       ).run().medianMilliseconds * 1e-3
     }
+    let batches = try batchesOfEpoch(configuration)
+    let result =
+      try batches.training * seconds(.training(configuration.optimizer))
+      + batches.evaluation * seconds(.inference)
+    secondsOfEpoch.append((key, result))
+    return result
+  }
+
+  /// Batches of one epoch in the mean over a run. Validation images, held back or the data's own, are evaluated in place of
+  /// the test images, which are then seen once, at the end.
+  ///
+  /// - Throws: `OctNetError.configuration` for more validation images than there can be.
+  package func batchesOfEpoch(
+    _ configuration: TrainingConfiguration
+  ) throws(OctNetError) -> (training: Double, evaluation: Double) {
+    var data = data
+    if let amount = configuration.validation {
+      data = try data.holdingBack(amount, seed: configuration.seed, limit: configuration.trainLimit)
+    }
     func batches(_ images: Int, _ limit: Int?) -> Double {
       (Double(min(images, limit ?? images)) / Double(configuration.batchSize)).rounded(.up)
     }
     let training = batches(data.train.count, configuration.trainLimit)
-    let test = batches(data.test.count, configuration.testLimit) / Double(configuration.evaluateEvery)
-    let result =
-      try training * seconds(.training(configuration.optimizer)) + test * seconds(.inference)
-    secondsOfEpoch.append((key, result))
-    return result
+    let test = batches(data.test.count, configuration.testLimit)
+    let epochs = Double(max(1, configuration.epochs))
+    // The last epoch is evaluated in any case.
+    let evaluations = (epochs / Double(configuration.evaluateEvery)).rounded(.up)
+    guard let validation = data.validation else { return (training, test * evaluations / epochs) }
+    return (training, (batches(validation.count, nil) * evaluations + test) / epochs)
   }
 }
