@@ -16,6 +16,7 @@ public struct Checkpoint: Sendable {
     package static let classNames = "octnet.class_names"
     package static let labelFingerprint = "octnet.training_labels"
     static let normalization = "octnet.normalization"
+    static let trainingImages = "octnet.training_images"
     /// Only in the state of a run.
     package static let runPosition = "octnet.position"
   }
@@ -30,19 +31,23 @@ public struct Checkpoint: Sendable {
   /// Of the labels that the network learnt from (`ClassLabels`); `nil` in files of earlier versions and other programs.
   public var labelFingerprint: String?
   public var normalization: Normalization?
+  /// All of them in files of other programs, and where a file says nothing.
+  public var trainingImages = TrainingImages()
   public var state: StateDictionary
   /// The file it was read from, which errors name.
   public private(set) var path: String?
 
   public init(
     model: ModelConfiguration?, dataName: String? = nil, classNames: [String] = [],
-    labelFingerprint: String? = nil, normalization: Normalization? = nil, state: StateDictionary
+    labelFingerprint: String? = nil, normalization: Normalization? = nil,
+    trainingImages: TrainingImages = TrainingImages(), state: StateDictionary
   ) {
     self.model = model
     self.dataName = dataName
     self.classNames = classNames
     self.labelFingerprint = labelFingerprint
     self.normalization = normalization
+    self.trainingImages = trainingImages
     self.state = state
   }
 
@@ -62,6 +67,10 @@ public struct Checkpoint: Sendable {
     classNames = try file.decode([String].self, Key.classNames, path: path) ?? []
     labelFingerprint = file.metadata[Key.labelFingerprint]
     normalization = try file.decode(Normalization.self, Key.normalization, path: path)
+    trainingImages = try file.decode(TrainingImages.self, Key.trainingImages, path: path) ?? TrainingImages()
+    do { try trainingImages.validate() } catch {
+      throw OctNetError.file(path: path, "\(Key.trainingImages): \(error)")
+    }
     do {
       state = try StateDictionary(entries: file.entries)
     } catch { throw error.naming(path) }
@@ -77,6 +86,9 @@ public struct Checkpoint: Sendable {
     if !classNames.isEmpty { try file.encode(classNames, Key.classNames, path: path) }
     if let labelFingerprint { file.metadata[Key.labelFingerprint] = labelFingerprint }
     if let normalization { try file.encode(normalization, Key.normalization, path: path) }
+    if trainingImages != TrainingImages() {
+      try file.encode(trainingImages, Key.trainingImages, path: path)
+    }
     file.entries = state.entries()
     try file.write(to: path)
   }

@@ -374,7 +374,7 @@ public final class Trainer {
     let checkpoint = Checkpoint(
       model: configuration.model, dataName: configuration.data, classNames: data.train.classNames,
       labelFingerprint: images.labels.fingerprint, normalization: configuration.normalization,
-      state: evaluatedNetwork.stateDictionary())
+      trainingImages: configuration.trainingImages, state: evaluatedNetwork.stateDictionary())
     for path in isBest ? [directory.lastPath, directory.bestPath] : [directory.lastPath] {
       try checkpoint.write(to: path)
       onEvent(.checkpointWritten(path: path))

@@ -1,3 +1,4 @@
+import OctNetCheckpoint
 import OctNetData
 import OctNetModels
 import OctNetSupport
@@ -122,13 +123,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     ] as [(String, Int?, ClosedRange<Int>)] {
       try SettingBounds.check(value, in: bounds, key)
     }
-    if let amount = validation {
-      guard amount > 0, amount < 1 || (amount == amount.rounded() && amount <= 1e9) else {
-        throw OctNetError.configuration(
-          key: "validation",
-          "expected a share above 0 and below 1, or a number of images, found \(format(amount, digits: 8))")
-      }
-    }
+    try TrainingImages.checkValidation(validation)
     guard weightDecay >= 0, weightDecay.isFinite else {
       throw OctNetError.configuration(key: "weightDecay", "expected 0 or more, found \(weightDecay)")
     }
@@ -152,6 +147,13 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
       throw OctNetError.configuration(
         key: "warmupEpochs", "expected at most \(counted(epochs, "epoch")), found \(schedule.warmupEpochs)")
     }
+  }
+
+  /// What a checkpoint says of the images that these settings leave to learn from.
+  package var trainingImages: TrainingImages {
+    TrainingImages(
+      limit: trainLimit, validation: validation, seed: validation.map { _ in seed },
+      exifOrientation: exifOrientation == true ? true : nil)
   }
 
   // MARK: Files

@@ -24,15 +24,31 @@ extension Checkpoint {
   ) throws -> (images: any Dataset, note: String?) {
     let labels = ClassLabels(
       names: images.classNames, fingerprint: training.flatMap { ClassLabels($0).fingerprint })
-    let mapping: ClassMapping
+    let mapping = try naming(byNumber) {
+      try ClassMapping(of: labels, to: classLabels, owner: "the checkpoint", byNumber: byNumber)
+    }
+    return (images.mapped(by: mapping), mapping.note.map(named))
+  }
+
+  /// Those of a part of the data as the checkpoint's run saw them, and what had to be done, where something had.
+  ///
+  /// - Throws: `OctNetError.file` for classes that the checkpoint does not have, and where nothing says which images they are.
+  func images(
+    of part: DataPart, in split: DataSplit, byNumber: Bool
+  ) throws -> (images: any Dataset, note: String?) {
+    let found = try naming(byNumber) { try split.part(part, asIn: self, byNumber: byNumber) }
+    return (found.images, found.note.map(named))
+  }
+
+  private func named(_ note: String) -> String { "\(path ?? "checkpoint"): \(note)" }
+
+  /// Lets errors name the file, and those about class names say how to do without.
+  private func naming<Result>(_ byNumber: Bool, _ body: () throws -> Result) throws -> Result {
     do {
-      mapping = try ClassNames.advising(byNumber: byNumber) {
-        try ClassMapping(of: labels, to: classLabels, owner: "the checkpoint", byNumber: byNumber)
-      }
+      return try ClassNames.advising(byNumber: byNumber, body)
     } catch let error as OctNetError {
       guard case .configuration(let key, let problem) = error, let path else { throw error }
       throw OctNetError.file(path: path, "\(key): \(problem)")
     }
-    return (images.mapped(by: mapping), mapping.note.map { "\(path ?? "checkpoint"): \($0)" })
   }
 }

@@ -43,13 +43,14 @@ struct ImageFileOptions: ParsableArguments {
   @Flag(help: "Of folder:DIR: go on without images that cannot be read; a line names them.")
   var skipDamaged = false
 
-  @Flag(help: ExifOrientationFlag.help)
-  var exifOrientation = false
+  @Flag(inversion: .prefixedNo, help: ExifOrientationFlag.help)
+  var exifOrientation: Bool?
 }
 
 enum ExifOrientationFlag {
   static let help = ArgumentHelp(
-    "Turn photographs as their EXIF orientation says (default: as they are stored, as torchvision does).")
+    "Turn photographs as their EXIF orientation says (default: as the checkpoint's run did, else no, as torchvision)."
+  )
 }
 
 /// Everything that says which images of a data set are read, and how.
@@ -129,9 +130,11 @@ enum DataOptions {
     #endif
   }
 
+  static func isFolder(_ source: String) -> Bool { source.hasPrefix("folder:") }
+
   /// DIR of folder:DIR, nil for other data sets.
   private static func folder(_ source: String, _ reading: ImageReading) throws -> String? {
-    guard source.hasPrefix("folder:") else {
+    guard isFolder(source) else {
       let flags = [
         ("--skip-damaged", reading.skipsDamaged), ("--exif-orientation", reading.appliesOrientation),
       ]

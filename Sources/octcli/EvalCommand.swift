@@ -2,10 +2,12 @@ import ArgumentParser
 import Foundation
 import OctNet
 
+extension DataPart: ExpressibleByArgument {}
+
 struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval",
-    abstract: "Score a checkpoint on the test images of a data set.",
+    abstract: "Score a checkpoint on the images of a data set.",
     discussion: """
       A checkpoint of octcli says itself what network it is, how pixels were normalised and on which data it was \
       trained; flags override it. For somebody else's safetensors file with torchvision's keys (α = 0) or those of \
@@ -17,6 +19,7 @@ struct EvalCommand: ParsableCommand {
       Examples:
         octcli eval --checkpoint runs/first/best.safetensors
         octcli eval --checkpoint best.safetensors --json --predictions logits.csv
+        octcli eval --checkpoint runs/first/best.safetensors --on train
         octcli eval --checkpoint w.safetensors --data cifar10:DIR --model resnet50
       """)
 
@@ -25,6 +28,16 @@ struct EvalCommand: ParsableCommand {
 
   @Option(help: DataOptions.help(default: "the one it was trained on"))
   var data: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Which images to score.",
+      discussion: """
+        validation: those that the run held back with --validation, found again by what the checkpoint says of them, or \
+        the data's own; train: those that it learnt from. Where the data's training labels have changed, nothing says which \
+        they were, and it is an error.
+        """))
+  var on = DataPart.test
 
   @Option(help: DataOptions.imageSizeHelp)
   var imageSize: Int?
@@ -69,13 +82,14 @@ struct EvalCommand: ParsableCommand {
     try Bounds.check("--limit-test", limitTest, SettingBounds.images)
     try Bounds.check("--image-size", imageSize, SettingBounds.imageSize)
     try Bounds.check("--batch-size", batchSize, SettingBounds.batchSize)
+    if limitTest != nil && on != .test {
+      throw ValidationError("--limit-test belongs to the test images, not to --on \(on.rawValue)")
+    }
   }
 
   func run() throws {
     let checkpoint = try Checkpoint(path: checkpoint)
-    let (testImages, training, ownNormalization) = try DataOptions.loadTest(
-      try source(of: checkpoint), reading(for: checkpoint))
-    let (images, classNote) = try checkpoint.mapped(testImages, training: training, byNumber: classesByNumber)
+    let (images, classNote, ownNormalization) = try images(for: checkpoint)
     let model = try foreign.model(
       of: checkpoint, path: self.checkpoint, classes: images.classNames.count, height: images.height,
       width: images.width, channels: images.channels)
@@ -91,20 +105,40 @@ struct EvalCommand: ParsableCommand {
     let result = try evaluator.evaluate(images, limit: limitTest, predictions: predictions) { done, total in
       bar.update(label: "evaluating", done: done, total: total, fields: ["\(done)/\(total)"])
       guard StopSignals.isRequested, done < total else { return }
-      bar.note("stopped: \(done) of \(counted(total, "image")) scored, nothing is written")
+      bar.note("stopped: \(done) of \(on.counted(total)) scored, nothing is written")
       throw StopSignals.exitCode
     }
     bar.erase()
     if let warning = result.warning { Terminal.printError("octcli: warning: \(warning)") }
-    try Terminal.print(json ? try JSONOutput.text(result) : Self.table(result))
+    try Terminal.print(json ? try JSONOutput.text(result) : table(result))
   }
 
-  private func reading(for checkpoint: Checkpoint) -> ImageReading {
+  /// Those to score under the checkpoint's classes, what had to be done for that, and the data's normalisation.
+  private func images(
+    for checkpoint: Checkpoint
+  ) throws -> (images: any Dataset, note: String?, normalization: () throws -> Normalization) {
+    let source = try source(of: checkpoint)
+    let reading = reading(for: checkpoint, source)
+    guard on == .test else {
+      let split = try DataOptions.load(source, reading)
+      let found = try checkpoint.images(of: on, in: split, byNumber: classesByNumber)
+      return (found.images, found.note, { split.normalization })
+    }
+    // A folder's test images need nothing else.
+    let loaded = try DataOptions.loadTest(source, reading)
+    let found = try checkpoint.mapped(loaded.images, training: loaded.training, byNumber: classesByNumber)
+    return (found.images, found.note, loaded.normalization)
+  }
+
+  private func reading(for checkpoint: Checkpoint, _ source: String) -> ImageReading {
     var reading = ImageReading()
     reading.size = imageSize ?? checkpoint.model?.inputHeight
     if foreign.model == nil { reading.channels = checkpoint.model?.inputChannels ?? 3 }
     reading.testLimit = limitTest
-    (reading.skipsDamaged, reading.appliesOrientation) = (files.skipDamaged, files.exifOrientation)
+    reading.trainLimit = on == .test ? nil : checkpoint.trainingImages.limit
+    reading.skipsDamaged = files.skipDamaged
+    let asTrained = DataOptions.isFolder(source) && checkpoint.trainingImages.exifOrientation == true
+    reading.appliesOrientation = files.exifOrientation ?? asTrained
     return reading
   }
 
@@ -116,7 +150,7 @@ struct EvalCommand: ParsableCommand {
     return try DataOptions.locate(source, recordedIn: self.checkpoint)
   }
 
-  private static func table(_ result: EvaluationResult) -> String {
+  private func table(_ result: EvaluationResult) -> String {
     var classes = TextTable(header: ["class", "images", "accuracy"])
     for (index, name) in result.classNames.enumerated() {
       let accuracy = result.perClassAccuracy[index].map { String(format: "%.2f%%", 100 * $0) } ?? "–"
@@ -124,6 +158,6 @@ struct EvalCommand: ParsableCommand {
     }
     let totals = String(
       format: "top-1 %.2f%%, top-5 %.2f%%, loss %.4f", 100 * result.top1, 100 * result.top5, result.loss)
-    return totals + " on \(counted(result.images, "image"))\n\n" + classes.description
+    return totals + " on \(on.counted(result.images))\n\n" + classes.description
   }
 }

@@ -40,8 +40,8 @@ struct PredictCommand: ParsableCommand {
   )
   var resize: Int?
 
-  @Flag(help: ExifOrientationFlag.help)
-  var exifOrientation = false
+  @Flag(inversion: .prefixedNo, help: ExifOrientationFlag.help)
+  var exifOrientation: Bool?
 
   @Option(
     help: ArgumentHelp(
@@ -67,10 +67,11 @@ struct PredictCommand: ParsableCommand {
 
   func run() throws {
     #if Images
-      let predictor = try predictor()
+      let checkpoint = try Checkpoint(path: checkpoint)
+      let predictor = try predictor(checkpoint)
       let preparation = Preparation(
         size: predictor.size, shorterSide: resize, channels: predictor.channels,
-        appliesOrientation: exifOrientation)
+        appliesOrientation: exifOrientation ?? checkpoint.trainingImages.exifOrientation ?? false)
       var results: [Prediction] = []
       var hasFailures = false
       for path in RawArguments.paths(inputs) {
@@ -104,8 +105,7 @@ struct PredictCommand: ParsableCommand {
   }
 
   #if Images
-    private func predictor() throws -> Predictor {
-      let checkpoint = try Checkpoint(path: checkpoint)
+    private func predictor(_ checkpoint: Checkpoint) throws -> Predictor {
       let isSmall = foreign.architecture.stem.map { $0 == .cifar } ?? (foreign.model?.isCIFAR == true)
       let size = imageSize ?? (isSmall ? 32 : 224)
       let model = try foreign.model(

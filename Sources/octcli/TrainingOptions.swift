@@ -69,7 +69,7 @@ struct TrainingOptions: ParsableArguments {
       ("--image-size", data.imageSize != nil), ("--mean and --std", normalization.normalization != nil),
       ("--augment", data.augment != nil),
       ("--limit-train and --limit-test", data.limitTrain != nil || data.limitTest != nil),
-      ("--skip-damaged and --exif-orientation", data.files.skipDamaged || data.files.exifOrientation),
+      ("--skip-damaged and --exif-orientation", data.files.skipDamaged || data.files.exifOrientation != nil),
       ("optimization flags", optimization.changesMoreThanEpochs),
       ("--eval-every, --best-metric and --validation", course.changesResults),
     ]
@@ -125,7 +125,7 @@ struct TrainingOptions: ParsableArguments {
     if let limit = data.limitTrain { settings.trainLimit = limit }
     if let limit = data.limitTest { settings.testLimit = limit }
     if data.files.skipDamaged { settings.skipDamaged = true }
-    if data.files.exifOrientation { settings.exifOrientation = true }
+    if let turns = data.files.exifOrientation { settings.exifOrientation = turns ? true : nil }
     try settings.validate()
     let threads = file?.has("threads") == true ? "\(settings.threads) (the settings file)" : nil
     return Resolved(configuration: settings, data: split, threads: threadOptions.reason(else: threads))
@@ -137,7 +137,7 @@ struct TrainingOptions: ParsableArguments {
     reading.trainLimit = try data.limitTrain ?? file?.number("trainLimit")
     reading.testLimit = try data.limitTest ?? file?.number("testLimit")
     reading.skipsDamaged = try data.files.skipDamaged || file?.flag("skipDamaged") ?? false
-    reading.appliesOrientation = try data.files.exifOrientation || file?.flag("exifOrientation") ?? false
+    reading.appliesOrientation = try data.files.exifOrientation ?? file?.flag("exifOrientation") ?? false
     return reading
   }
 

@@ -7,12 +7,14 @@ struct ClassTests {
 
   /// CIFAR-10's layout with images of one brightness a class, told apart at a glance. Image i has the class that `names`
   /// gives number i mod 10, wherever that class stands in the file of names.
-  private func cifar(_ runner: CommandRunner, _ name: String, names: [String]) throws -> String {
+  private func cifar(
+    _ runner: CommandRunner, _ name: String, names: [String], first: Int = 0
+  ) throws -> String {
     let directory = runner.path(name)
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     for file in (1...5).map({ "data_batch_\($0).bin" }) + ["test_batch.bin"] {
       var bytes = Data()
-      for image in 0..<20 {
+      for image in first..<first + 20 {
         let label = names.firstIndex(of: Self.names[image % 10]) ?? image % 10
         bytes.append(UInt8(label))
         bytes.append(Data(repeating: UInt8(25 * (image % 10)), count: 3072))
@@ -35,7 +37,8 @@ struct ClassTests {
   }
 
   private struct Score: Decodable {
-    var top1: Double
+    var top1, loss: Double
+    var images: Int
     var classNames: [String]
   }
 
@@ -137,8 +140,51 @@ struct ClassTests {
     let own = try score(runner, "run/best.safetensors", [])
     #expect(evaluation["top1"] as? Double == own.score.top1)
 
+    // So are those held back, and those that were learnt from.
+    let held = try score(runner, "run/best.safetensors", ["--on", "validation"])
+    #expect(best["top1"] as? Double == held.score.top1 && held.score.images == 20)
+    #expect(best["loss"] as? Double == held.score.loss)
+    let learnt = try score(runner, "run/best.safetensors", ["--on", "train"])
+    #expect(learnt.score.images == 80)
+    let table = try runner.run(
+      "eval", "--checkpoint", runner.path("run/best.safetensors"), "--on", "validation")
+    #expect(table.output.split(separator: "\n").first?.hasSuffix(" on 20 validation images") == true)
+    // The same images under other numbers.
+    let swapped = try cifar(runner, "swapped", names: Array(Self.names.reversed()))
+    let mapped = try score(runner, "run/best.safetensors", ["--on", "validation", "--data", swapped])
+    #expect(mapped.score.loss == held.score.loss && mapped.errors.contains("mapped by name"))
+
     let all = try train(runner, data, "all", ["--validation", "1000"])
     #expect(all.status == 1 && all.errors.contains("validation"), "\(all)")
     #expect(!FileManager.default.fileExists(atPath: runner.path("all")))
+  }
+
+  @Test func imagesThatNothingNamesAreNotScored() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let data = try cifar(runner, "plain", names: Self.names)
+    try #require(try train(runner, data, "run").status == 0)
+    let path = runner.path("run/best.safetensors")
+    func message(_ more: String...) throws -> String {
+      let outcome = try runner.run(["eval", "--checkpoint", path] + more)
+      return try #require(outcome.errorMessage, "\(outcome)")
+    }
+    #expect(
+      try message("--on", "validation")
+        == "\(path): validation images: the data has none of its own, and the checkpoint names no training images that "
+        + "its run held back")
+    try #require(try train(runner, data, "held", ["--validation", "20"]).status == 0)
+    // Images in another order are other labels at their places.
+    let others = try cifar(runner, "others", names: Self.names, first: 3)
+    let held = runner.path("held/best.safetensors")
+    for part in ["validation", "train"] {
+      let outcome = try runner.run("eval", "--checkpoint", held, "--on", part, "--data", others)
+      let message = try #require(outcome.errorMessage, "\(outcome)")
+      #expect(message.hasPrefix("\(held): \(part) images: the data's training labels are other ones"))
+    }
+    #expect(try runner.run("eval", "--checkpoint", held, "--data", others).status == 0)
+    for wrong in [["--on", "all"], ["--on", "train", "--limit-test", "5"]] {
+      #expect(try runner.run(["eval", "--checkpoint", held] + wrong).status == 64)
+    }
   }
 }

@@ -34,7 +34,7 @@ struct HelpTests {
         SUBCOMMANDS:
           train                   Train an Oct-ResNet, evaluate it after every epoch,
                                   and keep the best.
-          eval                    Score a checkpoint on the test images of a data set.
+          eval                    Score a checkpoint on the images of a data set.
           predict                 Say what a network sees in PNG and JPEG files.
           study                   Train a list of networks that differ in α and in how
                                   the octaves exchange information.

@@ -93,6 +93,81 @@
       #expect(outcome.output.contains(good))
     }
 
+    /// Logits of a network with NaN weights are none: a line for each image, nothing on standard output, exit 1.
+    @Test(arguments: [[], ["--json"], ["--csv"]])
+    func noPredictionOfWhatIsNoNumber(format: [String]) throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      try makeFolder(runner)
+      try runner.train("run")
+      let path = runner.path("run/last.safetensors")
+      var file = try SafetensorsFile(path: path)
+      let bias = try #require(file.entries.firstIndex { $0.name == "fc.bias" })
+      let entry = file.entries[bias]
+      var values = try entry.floats()
+      values[3] = .nan
+      file.entries[bias] = .init(name: entry.name, tensor: Tensor(shape: entry.shape, values: values))
+      try file.write(to: path)
+      let images = ["red/0.png", "blue/1.png"].map { runner.path("folder/test/\($0)") }
+      let outcome = try runner.run(["predict", "--checkpoint", path] + images + format)
+      #expect(outcome.status == 1)
+      #expect(
+        outcome.errorLines.map(String.init)
+          == images.map {
+            "octcli: error: \($0): the network gives logits that are not finite numbers, and so no prediction"
+          })
+      // A list of none is a list.
+      #expect(outcome.output.filter { !$0.isWhitespace } == (format == ["--json"] ? "[]" : ""))
+    }
+
+    /// How photographs were turned is said by the checkpoint; flags say otherwise.
+    @Test func photographsAreTurnedAsInTraining() throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      let photograph = Example.root.appendingPathComponent("Tests/OctNetImagesTests/Fixtures/turned.jpg")
+      for half in ["train", "test"] {
+        for name in ["a", "b"] {
+          let folder = runner.path("folder/\(half)/\(name)")
+          try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+          try FileManager.default.copyItem(atPath: photograph.path, toPath: folder + "/1.jpg")
+        }
+      }
+      let image = runner.path("folder/test/a/1.jpg")
+      for (name, flags) in [("plain", []), ("turned", ["--exif-orientation"])] {
+        let trained = try runner.run(
+          [
+            "train", "--data", "folder:" + runner.path("folder"), "--image-size", "32", "--model", "resnet20",
+            "--batch-size", "2", "--epochs", "1", "--out", runner.path(name), "--no-tensorboard",
+          ] + flags)
+        try #require(trained.status == 0, "\(trained.errors)")
+      }
+      func predict(_ name: String, _ flags: String...) throws -> String {
+        let outcome = try runner.run(
+          ["predict", "--checkpoint", runner.path(name + "/last.safetensors"), "--json", image] + flags)
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        return outcome.output
+      }
+      func score(_ name: String, _ flags: String...) throws -> String {
+        let outcome = try runner.run(
+          ["eval", "--checkpoint", runner.path(name + "/last.safetensors"), "--json"] + flags)
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        return outcome.output
+      }
+      #expect(try predict("turned") == predict("turned", "--exif-orientation"))
+      #expect(try predict("turned") != predict("turned", "--no-exif-orientation"))
+      #expect(try predict("plain") == predict("plain", "--no-exif-orientation"))
+      #expect(try predict("plain") != predict("plain", "--exif-orientation"))
+      #expect(try score("turned") == score("turned", "--exif-orientation"))
+      #expect(try score("turned") != score("turned", "--no-exif-orientation"))
+      #expect(try score("plain") != score("plain", "--exif-orientation"))
+      // Other data has no photographs to turn.
+      let other = try runner.run(
+        "eval", "--checkpoint", runner.path("turned/last.safetensors"), "--data", "synthetic", "--limit-test",
+        "2",
+        "--classes-by-number")
+      #expect(!other.errors.contains("--exif-orientation"), "\(other.errors)")
+    }
+
     /// What is wrong with a folder is named.
     @Test func foldersAreChecked() throws {
       let runner = try CommandRunner()

@@ -1,0 +1,43 @@
+import OctNetSupport
+
+/// Which of a data set's training images a network learnt from, and how files of images were read: what a checkpoint says
+/// of it, so that the images that were held back are found again.
+public struct TrainingImages: Codable, Equatable, Sendable {
+  /// The first so many only; of folders, the same share of each class. `nil` for all.
+  public var limit: Int?
+  /// Held back to choose the best epoch: how many, or below 1 which share of them.
+  public var validation: Double?
+  /// Says which ones were held back.
+  public var seed: UInt64?
+  /// Photographs were turned as their EXIF orientation says; `nil` is no.
+  public var exifOrientation: Bool?
+
+  /// All images, as they are stored.
+  public init(
+    limit: Int? = nil, validation: Double? = nil, seed: UInt64? = nil, exifOrientation: Bool? = nil
+  ) {
+    self.limit = limit
+    self.validation = validation
+    self.seed = seed
+    self.exifOrientation = exifOrientation
+  }
+
+  /// - Throws: `OctNetError.configuration` for the first number out of its range.
+  package func validate() throws(OctNetError) {
+    try SettingBounds.check(limit, in: SettingBounds.images, "limit")
+    try Self.checkValidation(validation)
+    guard validation == nil || seed != nil else {
+      throw OctNetError.configuration(key: "seed", "missing: it says which images were held back")
+    }
+  }
+
+  /// - Throws: `OctNetError.configuration` for what is neither a share nor a number of images.
+  package static func checkValidation(_ amount: Double?) throws(OctNetError) {
+    guard let amount else { return }
+    guard amount > 0, amount < 1 || (amount == amount.rounded() && amount <= 1e9) else {
+      throw OctNetError.configuration(
+        key: "validation",
+        "expected a share above 0 and below 1, or a number of images, found \(format(amount, digits: 8))")
+    }
+  }
+}
