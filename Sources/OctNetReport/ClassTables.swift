@@ -19,7 +19,9 @@ extension Comparison {
     var table = ReportTable(
       "classes",
       caption: "Accuracy by class (%)",
-      note: "Of the class's test images, best evaluation, mean over the runs.",
+      note: hasLastOnTest
+        ? "Of the class's test images, best evaluation, mean over the runs."
+        : "Of the class's test images, mean over the runs.",
       columns: [Column("class", csv: ["class"], isText: true)]
         + groups.map { Column(self.groups.count == 1 ? "accuracy (%)" : $0.label, csv: [$0.label]) })
     for (index, name) in names.enumerated() {

@@ -109,7 +109,7 @@ extension Comparison {
     let (unit, name) = largest >= 10_000_000_000 ? (1e9, "billions") : (1e6, "millions")
     return ScatterChart(
       name: "accuracy-by-macs", title: "Test accuracy and multiply–accumulates",
-      xTitle: "multiply–accumulates of one image (\(name))", yTitle: Self.accuracyTitle,
+      xTitle: "multiply–accumulates of one image (\(name))", yTitle: accuracyTitle,
       points: groups.compactMap { group in
         guard let macs = group.cost?.total.macs else { return nil }
         return accuracyPoint(
@@ -118,12 +118,12 @@ extension Comparison {
       })
   }
 
-  private static let accuracyTitle = "Best test accuracy, top-1 (%)"
+  private var accuracyTitle: String { (hasLastOnTest ? "Best test" : "Test") + " accuracy, top-1 (%)" }
 
   private var accuracyByTime: ScatterChart? {
     ScatterChart(
       name: "accuracy-by-time", title: "Test accuracy and measured time",
-      xTitle: "seconds of training per epoch", yTitle: Self.accuracyTitle,
+      xTitle: "seconds of training per epoch", yTitle: accuracyTitle,
       points: groups.flatMap { group in
         group.timings.compactMap { timing in
           let seconds = timing.seconds.median

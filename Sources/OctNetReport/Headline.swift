@@ -75,7 +75,9 @@ struct Headline: Sendable {
   private static func numbers(_ comparison: Comparison, best: RunGroup, accuracy: Spread) -> [Number] {
     var numbers = [
       Number(
-        name: "Best test accuracy, top-1", value: ReportNumber.percent(accuracy) + " %", remark: best.label)
+        name: best.counted.allSatisfy { $0.chosenOn == .validation }
+          ? "Test accuracy, top-1" : "Best test accuracy, top-1",
+        value: ReportNumber.percent(accuracy) + " %", remark: best.label)
     ]
     if let last = best.lastTop1 {
       numbers.append(

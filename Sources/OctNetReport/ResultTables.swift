@@ -17,17 +17,26 @@ extension Comparison {
     // With five classes or fewer every image is among the first five.
     let hasValidation = runs.contains { $0.chosenOn == .validation }
     let hasTop5 = runs.contains { ($0.best?.top5 ?? 1) < 1 }
+    // Runs that were chosen on validation images have seen the test images once.
+    let isSeenOnce = !hasLastOnTest
     var columns = [
       Self.label, Column("n", csv: ["n"]),
-      Column("best top-1 (%)", csv: ["best_top1_mean", "best_top1_deviation"]),
-      Column("last top-1 (%)", csv: ["last_top1_mean", "last_top1_deviation"]),
+      Column(isSeenOnce ? "top-1 (%)" : "best top-1 (%)", csv: ["best_top1_mean", "best_top1_deviation"]),
     ]
-    if hasTop5 { columns.append(Column("last top-5 (%)", csv: ["last_top5_mean", "last_top5_deviation"])) }
+    if isSeenOnce {
+      if hasTop5 { columns.append(Column("top-5 (%)", csv: ["best_top5_mean", "best_top5_deviation"])) }
+      columns.append(Column("loss", csv: ["best_test_loss_mean", "best_test_loss_deviation"]))
+    } else {
+      columns.append(Column("last top-1 (%)", csv: ["last_top1_mean", "last_top1_deviation"]))
+      if hasTop5 { columns.append(Column("last top-5 (%)", csv: ["last_top5_mean", "last_top5_deviation"])) }
+    }
     if hasValidation {
       columns.append(
         Column("validation top-1 (%)", csv: ["validation_top1_mean", "validation_top1_deviation"]))
     }
-    columns.append(Column("last test loss", csv: ["last_test_loss_mean", "last_test_loss_deviation"]))
+    if !isSeenOnce {
+      columns.append(Column("last test loss", csv: ["last_test_loss_mean", "last_test_loss_deviation"]))
+    }
     var table = ReportTable(
       "accuracy",
       caption: "Accuracy on the test images",
@@ -38,19 +47,25 @@ extension Comparison {
         Cell.text(group.label + (group.isUnfinished ? " *" : "")), .count(group.counted.count),
         .spread(group.bestTop1) { ReportNumber.percent($0) }
           .strong(groups.count > 1 && group.bestTop1?.mean == highest && highest != nil),
-        .spread(group.lastTop1) { ReportNumber.percent($0) },
       ]
-      if hasTop5 { row.append(.spread(group.spread { $0.last?.top5 }) { ReportNumber.percent($0) }) }
+      func score(_ run: RunRecord) -> RunRecord.Score? { isSeenOnce ? run.best : run.last }
+      let loss = Cell.spread(group.spread { score($0)?.loss }) { ReportNumber.fixed($0, 3) }
+      if !isSeenOnce { row.append(.spread(group.lastTop1) { ReportNumber.percent($0) }) }
+      if hasTop5 { row.append(.spread(group.spread { score($0)?.top5 }) { ReportNumber.percent($0) }) }
+      if isSeenOnce { row.append(loss) }
       if hasValidation {
         let chosen = group.spread { $0.chosenOn == .validation ? $0.chosen?.top1 : nil }
         row.append(.spread(chosen) { ReportNumber.percent($0) })
       }
-      row.append(.spread(group.spread { $0.last?.loss }) { ReportNumber.fixed($0, 3) })
+      if !isSeenOnce { row.append(loss) }
       row[0].values = [group.label]
       table.add(row)
     }
     return table
   }
+
+  /// Whether any run is evaluated on the test images epoch by epoch.
+  var hasLastOnTest: Bool { runs.contains { $0.chosenOn == .test } }
 
   private var accuracyNote: String {
     var sentences: [String] = []
@@ -72,8 +87,9 @@ extension Comparison {
     }
     if kinds.contains(.validation) {
       sentences.append(
-        "Best, where validation images chose it: best.safetensors on the test images, once, at the run's end; the epochs "
-          + "before are evaluated on the validation images only.")
+        (kinds.count > 1 ? "Best, where validation images chose it: best.safetensors" : "Of best.safetensors")
+          + ", scored once, at the run's end; epochs are evaluated on the validation images, which choose it."
+      )
     }
     if groups.contains(where: \.isUnfinished) { sentences.append("* No run of this setting is complete.") }
     return sentences.joined(separator: " ")

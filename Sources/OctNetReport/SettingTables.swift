@@ -57,9 +57,10 @@ extension Comparison {
       Column("run", csv: ["run"], isText: true), Column("setting", csv: ["setting"], isText: true),
       Column("seed", csv: ["seed"]), Column("threads", csv: ["threads"]),
       Column("state", csv: ["state"], isText: true), Column("epochs", csv: ["epochs", "epochs_planned"]),
-      Column("best top-1 (%)", csv: ["best_top1"]), Column("at epoch", csv: ["best_epoch"]),
-      Column("last top-1 (%)", csv: ["last_top1"]),
+      Column(hasLastOnTest ? "best top-1 (%)" : "top-1 (%)", csv: ["best_top1"]),
+      Column("at epoch", csv: ["best_epoch"]),
     ]
+    if hasLastOnTest { columns.append(Column("last top-1 (%)", csv: ["last_top1"])) }
     if isTimed { columns.append(Column("seconds per epoch", csv: ["seconds_per_epoch_median"])) }
     var table = ReportTable("runs", caption: "All runs", columns: columns)
     for group in groups {
@@ -70,8 +71,8 @@ extension Comparison {
           .count(run.configuration.threads), Cell(run.state, values: [run.outcome.rawValue]),
           Cell("\(run.epochs) of \(planned)", values: [String(run.epochs), String(planned)]),
           .number(run.best?.top1) { ReportNumber.percent($0) }, .count(run.best?.epoch),
-          .number(run.last?.top1) { ReportNumber.percent($0) },
         ]
+        if hasLastOnTest { row.append(.number(run.last?.top1) { ReportNumber.percent($0) }) }
         if isTimed { row.append(.number(Spread(run.log.seconds)?.median, ReportNumber.seconds)) }
         table.add(row)
       }

@@ -59,6 +59,38 @@ struct ReportNumberTests {
         """)
   }
 
+  /// Test images that were seen once have no best and no last evaluation, but where other runs have them.
+  @Test func validationRunsHaveOneTest() throws {
+    let maker = try RunMaker()
+    let configuration = RunMaker.configuration { $0.validation = 0.2 }
+    try maker.run("apart", configuration, top1: [0.5, 0.6], test: 0.55)
+    let alone = try maker.report("apart")
+    #expect(
+      alone.file("accuracy.md") == """
+        | setting | n | top-1 (%) | loss | validation top-1 (%) |
+        | --- | ---: | ---: | ---: | ---: |
+        | resnet20, α = 0.25 | 1 | 55.00 | 0.750 | 60.00 |
+
+        Accuracy on the test images. 36 images. Of best.safetensors, scored once, at the run's end; epochs are evaluated on \
+        the validation images, which choose it.
+
+        """)
+    #expect(
+      alone.file("runs.csv")?.hasPrefix(
+        "run,setting,seed,threads,state,epochs,epochs_planned,best_top1,best_epoch,seconds") == true)
+    #expect(alone.page.contains(">Test accuracy, top-1<") && !alone.page.contains("Best test"))
+    #expect(!alone.page.contains("best evaluation") && !alone.page.contains("flatters"))
+
+    try maker.run("plain", RunMaker.configuration(), top1: [0.7, 0.65])
+    let both = try maker.report()
+    #expect(
+      both.file("accuracy.csv")?.hasPrefix(
+        "setting,n,best_top1_mean,best_top1_deviation,last_top1_mean,last_top1_deviation,validation_top1_mean"
+      ) == true)
+    #expect(both.page.contains("where validation images chose it: best.safetensors, scored once"))
+    #expect(both.page.contains(">Best test accuracy, top-1<") && both.page.contains("flatters"))
+  }
+
   /// 40,813,184 and 26,329,728 multiply–accumulates with ten classes, 64 · 7 fewer with three.
   @Test func ratiosAreToAlphaZero() throws {
     let maker = try RunMaker()

@@ -21,11 +21,12 @@ struct RunMaker {
     return configuration
   }
 
-  /// A run whose test accuracies are `top1`, one an epoch (`nil`: no evaluation), and whose epochs take `seconds`.
+  /// A run whose test accuracies are `top1`, one an epoch (`nil`: no evaluation), and whose epochs take `seconds`. With `test`
+  /// they are of validation images, and that is what the best reaches on the test images.
   @discardableResult
   func run(
     _ name: String, _ configuration: TrainingConfiguration = configuration(), top1: [Double?] = [0.5, 0.75],
-    seconds: Double? = 10, results: Bool = true, log: String? = nil
+    seconds: Double? = 10, results: Bool = true, log: String? = nil, test: Double? = nil
   ) throws -> String {
     let path = directory(name)
     try RunDirectory.makeDirectory(path)
@@ -45,10 +46,13 @@ struct RunMaker {
         accuracy.map { RunResults.Score(epoch: index + 1, evaluation: Self.evaluation(top1: $0)) }
       }
       let outcome: RunResults.Outcome = top1.count == configuration.epochs ? .finished : .unfinished
-      try RunResults(
-        outcome: outcome, epochs: top1.count, best: scores.max { $0.evaluation.top1 < $1.evaluation.top1 },
-        last: scores.last
-      ).write(to: path + "/results.json")
+      let best = scores.max { $0.evaluation.top1 < $1.evaluation.top1 }
+      var results = RunResults(outcome: outcome, epochs: top1.count, best: best, last: scores.last)
+      if let test, let best {
+        results.chosenOn = .validation
+        results.test = RunResults.Score(epoch: best.epoch, evaluation: Self.evaluation(top1: test))
+      }
+      try results.write(to: path + "/results.json")
     }
     return path
   }
