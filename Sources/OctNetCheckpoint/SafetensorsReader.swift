@@ -115,7 +115,7 @@ extension SafetensorsFile {
     }
     guard end == dataLength else {
       throw OctNetError.file(
-        path: path, "\(numbered(dataLength - end, "byte")) follow the last array, expected none")
+        path: path, "\(numbered(dataLength - end, "byte")) behind the last array, expected none")
     }
   }
 }

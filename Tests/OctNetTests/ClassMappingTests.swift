@@ -62,7 +62,7 @@ struct ClassMappingTests {
   @Test func byNumberNeedsAsManyClasses() throws {
     let forced = try mapping(["0_dog", "1_cat"], ["cat", "dog"], byNumber: true)
     #expect(forced.isIdentity && forced.classNames == ["cat", "dog"] && forced.note == nil)
-    #expect(problem(["a"], ["b", "c"], byNumber: true) == "found 1 classes, the checkpoint has 2")
+    #expect(problem(["a"], ["b", "c"], byNumber: true) == "found 1 class, the checkpoint has 2")
   }
 
   @Test func whatNothingCanTellIsSaid() throws {

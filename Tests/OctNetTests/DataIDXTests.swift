@@ -71,7 +71,7 @@ struct IDXTests {
       ),
       (
         Self.file(sizes: [.max, .max, .max], values: [1]),
-        "found 1 bytes after the header (0 records), expected more than any file holds "
+        "found 1 byte after the header (0 records), expected more than any file holds "
           + "for the sizes 4294967295×4294967295×4294967295 in it"
       ),
     ]

@@ -190,9 +190,9 @@ import OctNet
       "truncated: \"b\" ends at 12 of 11 bytes of data",
       in: try two(array("a", 2, 0, 8), array("b", 1, 8, 12), 11))
     expectProblem(
-      "1 bytes follow the last array, expected none",
+      "1 byte behind the last array, expected none",
       in: try two(array("a", 2, 0, 8), array("b", 1, 8, 12), 13))
-    expectProblem("4 bytes follow the last array, expected none", in: try file("{}  ", data: [0, 0, 0, 0]))
+    expectProblem("4 bytes behind the last array, expected none", in: try file("{}  ", data: [0, 0, 0, 0]))
   }
 
   @Test func readsWhatOthersWrite() throws {
