@@ -185,6 +185,33 @@ oct_status oct_batch_norm_forward_inference(const oct_batch_norm_desc *desc, con
   return OCT_OK;
 }
 
+oct_status oct_batch_norm_backward_inference(const oct_batch_norm_desc *desc, const float *dst, const float *diff_dst,
+                                             const float *gamma, const float *var, float *diff_src,
+                                             bool accumulate_src, float *diff_residual, bool accumulate_residual,
+                                             int threads) {
+  ptrdiff_t count;
+  if (!valid(desc, &count) || (desc->relu && dst == NULL)) return OCT_INVALID_DESCRIPTOR;
+  if (count == 0 || (diff_src == NULL && diff_residual == NULL)) return OCT_OK;
+  const oct_maps_leaves *leaves = oct_maps();
+  const column_plan plan = plan_columns(desc->rows, desc->c);
+#pragma omp parallel for schedule(static) num_threads(oct_team(threads, count))
+  for (ptrdiff_t t = 0; t < plan.tasks; t++) {
+    const column_task task = task_at(&plan, t);
+    float scale[OCT_COLUMNS];
+    const float zero[OCT_COLUMNS] = {0.0f};
+    for (ptrdiff_t i = 0; i < task.width; i++) {
+      const ptrdiff_t channel = (task.column + i) % desc->c;
+      scale[i] = (float)((double)gamma[channel] / sqrt((double)var[channel] + (double)desc->epsilon));
+    }
+    // What the leaf adds beside scale · g is multiplied by zero: any finite map will do for its source.
+    leaves->norm_gradient_apply(task.rows, task.stride, task.width, diff_dst + task.offset,
+                                desc->relu ? dst + task.offset : NULL, diff_dst + task.offset, zero, scale, NULL, zero,
+                                zero, diff_src == NULL ? NULL : diff_src + task.offset, accumulate_src,
+                                diff_residual == NULL ? NULL : diff_residual + task.offset, accumulate_residual);
+  }
+  return OCT_OK;
+}
+
 void oct_batch_norm_fold(const oct_batch_norm_desc *desc, const float *gamma, const float *beta, const float *mean,
                          const float *var, float *scale, float *bias) {
   for (ptrdiff_t i = 0; i < desc->c; i++) {

@@ -56,6 +56,11 @@ ptrdiff_t oct_conv2d_transformed_count(const oct_conv2d_desc *d) {
   return oct_winograd_gains_by_transformed(&sweep) ? oct_winograd_weights_count(&source, d->oc) : 0;
 }
 
+ptrdiff_t oct_conv2d_transformed_size(const oct_conv2d_desc *d) {
+  const oct_sweep_source source = make_source(d, NULL, NULL);
+  return oct_winograd_weights_count(&source, d->oc);
+}
+
 bool oct_conv2d_takes_transformed(const oct_conv2d_source *sources, int count) {
   oct_sweep_source sweep_sources[OCT_MAX_SOURCES];
   if (count < 1 || count > OCT_MAX_SOURCES) return false;

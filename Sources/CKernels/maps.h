@@ -64,6 +64,16 @@ typedef struct oct_maps_leaves {
                        float *dst_image, bool accumulate);
   void (*upsample_backward_row)(const oct_upsample2x_desc *d, ptrdiff_t iy, ptrdiff_t channels,
                                 const float *diff_image, float *diff_src_row, bool accumulate);
+  /// One row of an upsampled image, and one of the gradient of its source.
+  void (*resample_row)(const oct_upsample_desc *d, ptrdiff_t oy, ptrdiff_t channels, const float *image, float *dst_row);
+  void (*resample_backward_row)(const oct_upsample_desc *d, ptrdiff_t iy, ptrdiff_t channels, const float *diff_image,
+                                float *diff_src_row, bool accumulate);
+  /// dst[pixel, c] (+)= src[pixel, c] · gate[c], 1 where gate is NULL; pixels are `stride` floats apart.
+  void (*gate_rows)(ptrdiff_t pixels, ptrdiff_t channels, const float *src, ptrdiff_t src_stride, const float *gate,
+                    float *dst, ptrdiff_t dst_stride, bool accumulate);
+  /// sums[c] (+)= Σ a[pixel, c] · b[pixel, c].
+  void (*product_sums)(ptrdiff_t pixels, ptrdiff_t stride, ptrdiff_t channels, const float *a, const float *b, float *sums,
+                       bool accumulate);
 } oct_maps_leaves;
 
 extern const oct_maps_leaves oct_maps_leaves_portable;

@@ -94,6 +94,8 @@ typedef struct oct_conv2d_source {
 /// Floats of the transformed weights that oct_conv2d_forward_sources can take, 0 where for desc->n images the direct sum is
 /// faster. Once they are there it takes them for any number of images, so that no result depends on that.
 ptrdiff_t oct_conv2d_transformed_count(const oct_conv2d_desc *desc);
+/// The same whether it is faster or not: what each of several transformed weights takes in one piece of memory.
+ptrdiff_t oct_conv2d_transformed_size(const oct_conv2d_desc *desc);
 /// Whether oct_conv2d_forward_sources reads only the transformed weights, where every source has them: each count above
 /// is positive. It does not read the sources' pointers.
 bool oct_conv2d_takes_transformed(const oct_conv2d_source *sources, int count);
@@ -155,6 +157,51 @@ oct_status oct_upsample2x_forward(const oct_upsample2x_desc *desc, const float *
 oct_status oct_upsample2x_backward(const oct_upsample2x_desc *desc, const float *diff_dst, float *diff_src,
                                    bool accumulate, int threads);
 
+// MARK: Upsampling by whole factors
+
+/// dst[n, y, x, c] = src at (y / scale, x / scale), or bilinear between the four pixels around ((y + ½) / scale − ½, …) as
+/// PyTorch's `interpolate` with align_corners false. Cropped: ih = ⌈oh / scale⌉, iw = ⌈ow / scale⌉. scale 1 crops alone.
+typedef struct oct_upsample_desc {
+  ptrdiff_t n, ih, iw, c, oh, ow, scale;
+  bool bilinear;
+} oct_upsample_desc;
+
+oct_status oct_upsample_forward(const oct_upsample_desc *desc, const float *src, float *dst, int threads);
+oct_status oct_upsample_backward(const oct_upsample_desc *desc, const float *diff_dst, float *diff_src, bool accumulate,
+                                 int threads);
+
+// MARK: Channels
+
+/// dst[n, pixel, c] (+)= src[n, pixel, c] · gate[n, c]. It is its own backward pass for src.
+oct_status oct_gate_forward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, const float *src, const float *gate, float *dst,
+                            bool accumulate, int threads);
+/// diff_gate[n, c] (+)= Σ_pixels src · diff_dst.
+oct_status oct_gate_backward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, const float *src, const float *diff_dst,
+                             float *diff_gate, bool accumulate, int threads);
+/// dst[row, 0 … channels) (+)= src[row, 0 … channels); rows are src_stride and dst_stride floats apart: what joins maps side by
+/// side, and takes them apart.
+oct_status oct_copy_channels(ptrdiff_t rows, ptrdiff_t channels, const float *src, ptrdiff_t src_stride, float *dst,
+                             ptrdiff_t dst_stride, bool accumulate, int threads);
+/// dst[row, c] += bias[c].
+oct_status oct_bias_forward(ptrdiff_t rows, ptrdiff_t c, const float *bias, float *dst, int threads);
+
+// MARK: Group normalisation
+
+typedef struct oct_group_norm_desc {
+  ptrdiff_t n, pixels, c, groups;  // groups divides c
+  float epsilon;
+} oct_group_norm_desc;
+
+ptrdiff_t oct_group_norm_scratch_bytes(const oct_group_norm_desc *desc);
+/// dst = gamma · (src − mean) · inv_std + beta, mean and biased variance of each image over the pixels and the c / groups
+/// channels of a group. save_mean and save_inv_std [n, groups] are what backward reads; both may be NULL.
+oct_status oct_group_norm_forward(const oct_group_norm_desc *desc, const float *src, const float *gamma, const float *beta,
+                                  float *dst, float *save_mean, float *save_inv_std, void *scratch, int threads);
+/// diff_src (may be NULL) is assigned or added to, diff_gamma and diff_beta [c] are assigned.
+oct_status oct_group_norm_backward(const oct_group_norm_desc *desc, const float *src, const float *diff_dst,
+                                   const float *gamma, const float *save_mean, const float *save_inv_std, float *diff_src,
+                                   bool accumulate, float *diff_gamma, float *diff_beta, void *scratch, int threads);
+
 // MARK: Batch normalisation, with the addition and ReLU that may follow it
 
 typedef struct oct_batch_norm_desc {
@@ -180,6 +227,13 @@ oct_status oct_batch_norm_recompute(const oct_batch_norm_desc *desc, const float
 oct_status oct_batch_norm_forward_inference(const oct_batch_norm_desc *desc, const float *src,
                                             const float *gamma, const float *beta, const float *mean,
                                             const float *var, const float *residual, float *dst, int threads);
+/// What oct_batch_norm_forward_inference does to gradients, its parameters and statistics being constants: with g = diff_dst,
+/// with relu masked by dst > 0, diff_src (+)= gamma / √(var + epsilon) · g and diff_residual (+)= g. Either may be NULL; one of them
+/// may be diff_dst itself. dst is read with relu only.
+oct_status oct_batch_norm_backward_inference(const oct_batch_norm_desc *desc, const float *dst, const float *diff_dst,
+                                             const float *gamma, const float *var, float *diff_src,
+                                             bool accumulate_src, float *diff_residual, bool accumulate_residual,
+                                             int threads);
 /// The same as an epilogue of a convolution: scale = gamma / √(var + epsilon), bias = beta − mean · scale.
 void oct_batch_norm_fold(const oct_batch_norm_desc *desc, const float *gamma, const float *beta, const float *mean,
                          const float *var, float *scale, float *bias);

@@ -25,6 +25,23 @@ void ref_upsample2x_forward(ptrdiff_t n, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t c
 void ref_upsample2x_backward(ptrdiff_t n, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t c, const float *diff_dst,
                              double *diff_src);
 
+/// By a whole factor, nearest or bilinear with PyTorch's positions (align_corners false), cropped.
+void ref_upsample_forward(ptrdiff_t n, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t c, ptrdiff_t scale, bool bilinear,
+                          const float *src, double *dst);
+void ref_upsample_backward(ptrdiff_t n, ptrdiff_t oh, ptrdiff_t ow, ptrdiff_t c, ptrdiff_t scale, bool bilinear,
+                           const float *diff_dst, double *diff_src);
+
+void ref_gate_forward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, const float *src, const float *gate, double *dst);
+void ref_gate_backward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, const float *src, const float *diff_dst,
+                       double *diff_gate);
+
+/// Biased variance of each image and group. The chain rule through both, step by step.
+void ref_group_norm_forward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, ptrdiff_t groups, double epsilon, const float *src,
+                            const float *gamma, const float *beta, double *dst);
+void ref_group_norm_backward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, ptrdiff_t groups, double epsilon,
+                             const float *src, const float *gamma, const float *diff_dst, double *diff_src,
+                             double *diff_gamma, double *diff_beta);
+
 /// f(x) and f′(x) of the activation with the number of oct_activation_kind.
 double ref_activation(int kind, double low, double high, double x, double *slope);
 
