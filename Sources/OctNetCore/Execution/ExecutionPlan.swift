@@ -21,8 +21,13 @@ package struct ExecutionPlan {
   /// Whether a node's contribution to an input's gradient adds to earlier ones.
   private(set) var accumulates: [[Bool]]
 
-  /// - Parameter recomputes: whether backward makes maps again that forward need not keep (see `Recomputation`).
-  init(graph: Graph, batch: Int, training: Bool, threads: Int, recomputes: Bool) {
+  /// - Parameters:
+  ///   - demand: of a training plan: whose gradients are wanted.
+  ///   - recomputes: whether backward makes maps again that forward need not keep (see `Recomputation`).
+  init(
+    graph: Graph, batch: Int, training: Bool, threads: Int, demand: GradientDemand = GradientDemand(),
+    recomputes: Bool
+  ) {
     self.batch = batch
     self.training = training
     let nodes = graph.nodes
@@ -39,7 +44,7 @@ package struct ExecutionPlan {
     }
 
     let consumers = graph.consumers()
-    let needsGradient = Self.needsGradient(graph)
+    let needsGradient = demand.values(of: graph)
     var valueRequests = [Int?](repeating: nil, count: graph.values.count)
     var gradientRequests = valueRequests
     var savedRequests = [Int?](repeating: nil, count: nodes.count)
@@ -68,9 +73,9 @@ package struct ExecutionPlan {
     for (index, node) in nodes.enumerated() {
       let output = node.output.index
       var last = max(consumers[output].last ?? index, readers[output].max() ?? index)
-      if node.output == graph.output { last = max(last, lossStep) }
+      if graph.isOutput(node.output) { last = max(last, lossStep) }
       valueRequests[output] = request(mapBytes(node.output), index, last)
-      if training {
+      if training, needsGradient[output] {
         let bytes = node.operation.savedBytes(batch: batch)
         if bytes > 0 { savedRequests[index] = request(bytes, index, backwardStep(index)) }
       }
@@ -85,13 +90,13 @@ package struct ExecutionPlan {
           // The last consumer runs backward first and so assigns.
           let writer = consumers[node.output.index].last
           let first = writer.map(backwardStep) ?? lossStep
-          let whole = node.output == graph.output ? lossStep : first
+          let whole = graph.isOutput(node.output) ? lossStep : first
           gradient = request(mapBytes(node.output), whole, backwardStep(index))
           gradientRequests[node.output.index] = gradient
         }
         // Where the operation can, the gradient of an input takes the place of the output's.
         let input = node.operation.inPlaceGradients.map { node.inputs[$0] }.first {
-          needsGradient[$0.index] && consumers[$0.index].last == index && $0 != graph.output
+          needsGradient[$0.index] && consumers[$0.index].last == index && !graph.isOutput($0)
             && Set(node.inputs).count == node.inputs.count
         }
         if let input, let producer = producers[input.index] {
@@ -99,7 +104,11 @@ package struct ExecutionPlan {
           requests[gradient].last = backwardStep(producer)
         }
       }
-      var written = Set<ValueID>()
+      if needsGradient[graph.input.index], let first = consumers[graph.input.index].last.map(backwardStep) {
+        gradientRequests[graph.input.index] = request(mapBytes(graph.input), first, 2 * nodes.count)
+      }
+      // The loss has written the outputs' gradients.
+      var written = Set(graph.outputs.map(\.value))
       for (index, node) in nodes.enumerated().reversed() {
         for (position, input) in node.inputs.enumerated() where needsGradient[input.index] {
           accumulates[index][position] = !written.insert(input).inserted
@@ -123,15 +132,5 @@ package struct ExecutionPlan {
     self.accumulates = accumulates
     scratch = bytes
     arenaBytes = bytes + scratchBytes
-  }
-
-  /// Values with a parameter upstream; gradients of the others are never computed.
-  private static func needsGradient(_ graph: Graph) -> [Bool] {
-    var result = Array(repeating: false, count: graph.values.count)
-    for node in graph.nodes {
-      result[node.output.index] =
-        !node.operation.parameters.isEmpty || node.inputs.contains { result[$0.index] }
-    }
-    return result
   }
 }

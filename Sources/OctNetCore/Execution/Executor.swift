@@ -12,6 +12,8 @@ package final class Executor {
   /// The same with gradients that live until their updates have run.
   private let transientMemory: ParameterMemory
   private let transientGradients: AlignedBuffer
+  /// Of parameters whose gradients nobody asks for.
+  private let unreadGradients: AlignedBuffer
   /// Input and output maps of each node; nil stands for the network's input.
   private let inputs: [[UnsafePointer<Float>?]]
   private let outputs: [UnsafeMutablePointer<Float>]
@@ -19,6 +21,8 @@ package final class Executor {
   private let backwardInputs: [[UnsafePointer<Float>?]]
   private let backwardOutputs: [UnsafeMutablePointer<Float>]
   private let outputGradients: [UnsafePointer<Float>?]
+  /// Of the network.
+  private let outputPlaces: [UnsafePointer<Float>]
   private let sinks: [[GradientSink?]]
   private let saved: [UnsafeMutableRawBufferPointer]
   private let forwardScratch, backwardScratch: [UnsafeMutableRawBufferPointer]
@@ -37,13 +41,19 @@ package final class Executor {
     self.plan = plan
     self.threads = threads
     self.arena = arena
+    // Not touched by the operations that look before they compute, and so no memory but addresses.
+    let unread = zip(graph.parameters, memory.isFrozen).filter(\.1).map(\.0.storedCount).max() ?? 0
+    unreadGradients = AlignedBuffer(byteCount: (plan.training ? unread : 0) * MemoryLayout<Float>.stride)
+    var memory = memory
+    memory.unread = unreadGradients.floats
     self.memory = memory
     let (offsets, count) = Self.transientOffsets(graph)
     transientGradients = AlignedBuffer(byteCount: (plan.training ? count : 0) * MemoryLayout<Float>.stride)
     transientMemory = ParameterMemory(
       values: memory.values, gradients: transientGradients.floats, buffers: memory.buffers,
-      parameterOffsets: memory.parameterOffsets, gradientOffsets: offsets, bufferOffsets: memory.bufferOffsets
-    )
+      parameterOffsets: memory.parameterOffsets, gradientOffsets: offsets,
+      bufferOffsets: memory.bufferOffsets,
+      isFrozen: memory.isFrozen, unread: memory.unread)
     func inputMaps(_ places: [Int?]) -> [[UnsafePointer<Float>?]] {
       graph.nodes.map { node in
         node.inputs.map { input in places[input.index].map { UnsafePointer(floats($0)) } }
@@ -60,6 +70,12 @@ package final class Executor {
     let backwardPlaces = zip(plan.recomputed, plan.values).map { $0 ?? $1 }
     inputs = inputMaps(plan.values)
     outputs = outputMaps(plan.values)
+    outputPlaces = graph.outputs.map { output in
+      guard let offset = plan.values[output.value.index] else {
+        preconditionFailure("every output is a node's")
+      }
+      return UnsafePointer(floats(offset))
+    }
     backwardInputs = inputMaps(backwardPlaces)
     backwardOutputs = outputMaps(backwardPlaces)
     outputGradients = graph.nodes.map { node in
@@ -87,12 +103,17 @@ package final class Executor {
     backwardScratch = plan.training ? scratch([.backward]) : []
   }
 
-  /// - Parameter recomputes: nil: where all maps would take more than `Recomputation.worthwhileBytes`.
+  /// - Parameters:
+  ///   - demand: of a training plan: whose gradients are wanted.
+  ///   - recomputes: nil: where all maps would take more than `Recomputation.worthwhileBytes`.
   package static func plan(
-    graph: Graph, batch: Int, training: Bool, threads: Int, recomputes: Bool? = nil
+    graph: Graph, batch: Int, training: Bool, threads: Int, demand: GradientDemand = GradientDemand(),
+    recomputes: Bool? = nil
   ) -> ExecutionPlan {
     func make(_ recomputes: Bool) -> ExecutionPlan {
-      ExecutionPlan(graph: graph, batch: batch, training: training, threads: threads, recomputes: recomputes)
+      ExecutionPlan(
+        graph: graph, batch: batch, training: training, threads: threads, demand: demand,
+        recomputes: recomputes)
     }
     let plan = make(recomputes ?? false)
     guard training, recomputes == nil, plan.mapBytes > Recomputation.worthwhileBytes else { return plan }
@@ -107,7 +128,7 @@ package final class Executor {
   package var arenaBytes: Int { plan.arenaBytes }
   var batch: Int { plan.batch }
 
-  /// count × output floats, valid until the next call.
+  /// count × floats of the first output, valid until the next call, as are those of the others (`output(_:)`).
   ///
   /// - Parameter visit: sees each node's output while it is in memory; false ends the pass.
   package func forward(
@@ -130,7 +151,7 @@ package final class Executor {
       }
       if let visit, !visit(node, UnsafePointer(outputs[index])) { break }
     }
-    return outputMap
+    return output()
   }
 
   /// Floats of a node's output for one image.
@@ -165,7 +186,7 @@ package final class Executor {
         node.operation.backward(context)
       }
       guard let updates else { continue }
-      for parameter in node.operation.parameters {
+      for parameter in node.operation.parameters where !memory.isFrozen[parameter.index] {
         updates.append(parameter, gradient: memory.gradient(parameter))
       }
     }
@@ -230,19 +251,19 @@ package final class Executor {
     return Double(count * maps * MemoryLayout<Float>.stride)
   }
 
-  private var outputMap: UnsafePointer<Float> {
-    guard let node = graph.nodes.lastIndex(where: { $0.output == graph.output }) else {
-      preconditionFailure("the output is a node's")
-    }
-    return UnsafePointer(outputs[node])
+  /// count × floats of the output's shape, as the last forward pass left them.
+  package func output(_ index: Int = 0) -> UnsafePointer<Float> { outputPlaces[index] }
+
+  /// Where the loss writes ∂loss/∂output; nil where nothing that is trained lies upstream.
+  package func outputGradient(_ index: Int = 0) -> UnsafeMutablePointer<Float>? {
+    gradient(of: graph.outputs[index].value)
   }
 
-  /// Where the loss writes ∂loss/∂output.
-  package var outputGradient: UnsafeMutablePointer<Float> {
-    guard let offset = plan.gradients[graph.output.index] else {
-      preconditionFailure("a network without parameters has no gradient")
-    }
-    return (arena.base + offset).assumingMemoryBound(to: Float.self)
+  /// ∂loss/∂input after a backward pass, where it was asked for.
+  package var inputGradient: UnsafePointer<Float>? { gradient(of: graph.input).map { UnsafePointer($0) } }
+
+  private func gradient(of value: ValueID) -> UnsafeMutablePointer<Float>? {
+    plan.gradients[value.index].map { (arena.base + $0).assumingMemoryBound(to: Float.self) }
   }
 
   /// Each node draws from a stream of its own.

@@ -25,6 +25,13 @@ public struct Graph: Sendable {
     public let path: String
   }
 
+  /// A map that the network gives to its caller.
+  public struct Output: Sendable {
+    /// Unlike those of the others; the two maps of an octave feature are `name.high` and `name.low`.
+    public let name: String
+    public let value: ValueID
+  }
+
   public internal(set) var values: [Value] = []
   public internal(set) var nodes: [Node] = []
   public internal(set) var parameters: [Parameter] = []
@@ -32,7 +39,13 @@ public struct Graph: Sendable {
   public internal(set) var stateSlots: [StateSlot] = []
   public internal(set) var counters = 0
   public internal(set) var input = ValueID(index: 0)
-  public internal(set) var output = ValueID(index: 0)
+  /// At least one, each made by a node.
+  public internal(set) var outputs: [Output] = []
+
+  /// The first of the outputs, which are the logits of a classifier.
+  public var output: ValueID { outputs[0].value }
+
+  func isOutput(_ value: ValueID) -> Bool { outputs.contains { $0.value == value } }
 
   /// Shape of a map for one image.
   public func shape(of value: ValueID) -> MapShape { values[value.index].shape }

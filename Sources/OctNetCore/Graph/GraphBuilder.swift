@@ -94,11 +94,11 @@ public final class GraphBuilder {
     graph.counters += 1
   }
 
-  /// The finished graph: only nodes that the output depends on.
-  func finish(output: SymbolicMap) -> Graph {
+  /// The finished graph: only nodes that the outputs depend on.
+  func finish(outputs: [Graph.Output]) -> Graph {
     var result = graph
-    result.output = output.id
-    var needed: Set<ValueID> = [output.id]
+    result.outputs = outputs
+    var needed = Set(outputs.map(\.value))
     var kept: [Graph.Node] = []
     for node in result.nodes.reversed() where needed.contains(node.output) {
       needed.formUnion(node.inputs)
@@ -114,13 +114,53 @@ extension Graph {
   ///
   /// - Throws: what `body` throws; `OctNetError.graph` where its output still has two octaves.
   public init(inputShape: MapShape, body: (OctFeature) throws -> OctFeature) throws {
+    try self.init(inputShape: inputShape) { x in
+      let output = try OctFeature(body(x).plain(for: "the network's output"))
+      return [(name: "output", feature: output)]
+    }
+  }
+
+  /// The same for a network of several outputs: maps of any size, some of which may be on the way to others. An octave
+  /// feature gives two, `name.high` and `name.low`, or the one of them that it has.
+  ///
+  /// ```swift
+  /// let graph = try Graph(inputShape: shape) { x in
+  ///   let stem = try stem(x)
+  ///   return [("logits", try head(stem)), ("stem", stem)]
+  /// }
+  /// ```
+  ///
+  /// - Throws: what `body` throws; `OctNetError.graph` for outputs without a name of their own, for one map under two names,
+  ///   and for the input itself.
+  public init(
+    inputShape: MapShape, outputs body: (OctFeature) throws -> [(name: String, feature: OctFeature)]
+  ) throws {
     let builder = GraphBuilder()
     guard inputShape.height > 0, inputShape.width > 0, inputShape.channels > 0 else {
       throw builder.error("the input needs at least one pixel and channel, found \(inputShape)")
     }
-    let output = try body(OctFeature(builder.addInput(inputShape))).plain(for: "the network's output")
-    self = builder.finish(output: output)
-    guard !nodes.isEmpty else { throw builder.error("the network has no layers") }
+    let outputs = try body(OctFeature(builder.addInput(inputShape))).flatMap { name, feature in
+      precondition(feature.builder === builder, "an output of another network")
+      let maps = [
+        (feature.low == nil ? name : name + ".high", feature.high), (name + ".low", feature.low),
+      ]
+      return maps.compactMap { name, map in map.map { Graph.Output(name: name, value: $0.id) } }
+    }
+    guard let first = outputs.first else { throw builder.error("the network has no output") }
+    for (index, output) in outputs.enumerated() {
+      guard !output.name.isEmpty, output.value != builder.graph.input else {
+        throw builder.error(
+          output.name.isEmpty
+            ? "output \(index + 1) has no name" : "the network has no layers before \(output.name)")
+      }
+      if let other = outputs[..<index].first(where: { $0.name == output.name || $0.value == output.value }) {
+        throw builder.error(
+          other.name == output.name
+            ? "two outputs are called \(output.name)" : "\(other.name) and \(output.name) are the same map")
+      }
+    }
+    self = builder.finish(outputs: outputs)
+    precondition(isOutput(first.value) && !nodes.isEmpty)
   }
 }
 

@@ -8,11 +8,18 @@ package struct ParameterMemory {
   let parameterOffsets: [Int]
   let gradientOffsets: [Int]
   let bufferOffsets: [Int]
+  /// Of each parameter: nobody asks for its gradient.
+  let isFrozen: [Bool]
+  /// Where operations leave gradients that nobody asks for; room for the largest of them.
+  var unread: UnsafeMutablePointer<Float>?
   /// Other forms of parameters, see `WeightPreparation`.
   var prepared: [ParameterID: UnsafePointer<Float>] = [:]
 
   func value(_ id: ParameterID) -> UnsafeMutablePointer<Float> { values + parameterOffsets[id.index] }
-  func gradient(_ id: ParameterID) -> UnsafeMutablePointer<Float> { gradients + gradientOffsets[id.index] }
+  func gradient(_ id: ParameterID) -> UnsafeMutablePointer<Float> {
+    if isFrozen[id.index], let unread { return unread }
+    return gradients + gradientOffsets[id.index]
+  }
   func buffer(_ id: BufferID) -> UnsafeMutablePointer<Float> { buffers + bufferOffsets[id.index] }
 }
 
@@ -95,8 +102,14 @@ public struct BackwardContext {
   /// A parameter in its layout.
   public func value(_ id: ParameterID) -> UnsafePointer<Float> { UnsafePointer(memory.value(id)) }
 
-  /// Where ∂loss/∂parameter goes, in the parameter's layout: every element is to be assigned, not added to.
-  public func gradient(_ id: ParameterID) -> UnsafeMutablePointer<Float> { memory.gradient(id) }
+  /// Whether anybody asks for a parameter's gradient; nobody does where it is frozen.
+  public func needsGradient(_ id: ParameterID) -> Bool { !memory.isFrozen[id.index] }
+
+  /// Where ∂loss/∂parameter goes, in the parameter's layout: every element is to be assigned, not added to. What
+  /// is written for a parameter that is frozen is lost.
+  public func gradient(_ id: ParameterID) -> UnsafeMutablePointer<Float> {
+    memory.gradient(id)
+  }
 
   /// A running statistic.
   public func buffer(_ id: BufferID) -> UnsafePointer<Float> { UnsafePointer(memory.buffer(id)) }
@@ -113,7 +126,7 @@ public struct BackwardContext {
 }
 
 /// Divides 0 ..< count between so many of OpenMP's threads and waits for all of them.
-private func parallel(_ count: Int, threads: Int, _ body: (Range<Int>) -> Void) {
+package func parallel(_ count: Int, threads: Int, _ body: (Range<Int>) -> Void) {
   precondition(count >= 0 && threads > 0)
   withoutActuallyEscaping(body) { body in
     withUnsafePointer(to: body) { body in

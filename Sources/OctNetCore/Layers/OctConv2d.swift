@@ -137,10 +137,22 @@ public struct OctConv2d: Layer {
       }
       // PyTorch's fan out counts all output channels, whatever the groups.
       let fanOut = channels * kernelSize * kernelSize
+      let parts = source.map.concatenatedParts
+      let layout = ConcatenatedLayout(
+        parts: parts.map {
+          ConvGeometry(
+            input: $0.shape, outputChannels: channels, kernelHeight: kernelSize, kernelWidth: kernelSize,
+            stride: source.stride, padding: padding, groups: 1)
+        })
+      let isSum = groups == 1 && parts.count > 1 && layout.isSupported
       let weight = try builder.addParameter(
-        "weight", .weight, shape: geometry.weightShape, .kaimingNormal(fanOut: fanOut), layout: geometry)
+        "weight", .weight, shape: geometry.weightShape, .kaimingNormal(fanOut: fanOut),
+        layout: isSum ? layout : geometry)
       let bias = try bias ? builder.addParameter("bias", .bias, shape: [channels], .constant(0)) : nil
-      return try source.map.applying(Convolution(geometry: geometry, weight: weight, bias: bias))
+      guard isSum else {
+        return try source.map.applying(Convolution(geometry: geometry, weight: weight, bias: bias))
+      }
+      return try builder.record(Convolution(concatenated: layout, weight: weight, bias: bias), parts)
     }
   }
 

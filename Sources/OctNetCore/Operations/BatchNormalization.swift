@@ -13,14 +13,18 @@ struct BatchNormalization: Operation {
   var momentum: Float
   var appliesReLU = false
   var addsResidual = false
+  /// Normalises with the running statistics in training too, which then stand still: a norm that is not trained.
+  var isFrozen = false
 
   var kind: String { "batch_norm" + (addsResidual ? "+add" : "") + (appliesReLU ? "+relu" : "") }
   func outputShape(_ inputs: [MapShape]) -> MapShape { shape }
   var role: OperationRole { .norm(self) }
   var parameters: [ParameterID] { [scale, shift] }
-  var backwardReads: BackwardReads { .init(inputs: 1, output: appliesReLU && addsResidual) }
-  var leastTrainingBatch: Int { shape.pixels == 1 ? 2 : 1 }
-  var isRecomputable: Bool { true }
+  var backwardReads: BackwardReads {
+    isFrozen ? .init(output: appliesReLU) : .init(inputs: 1, output: appliesReLU && addsResidual)
+  }
+  var leastTrainingBatch: Int { shape.pixels == 1 && !isFrozen ? 2 : 1 }
+  var isRecomputable: Bool { !isFrozen }
 
   /// The residual's gradient is the output's, masked: mostly it stays as it is.
   var inPlaceGradients: [Int] { addsResidual ? [1, 0] : [0] }
@@ -31,11 +35,11 @@ struct BatchNormalization: Operation {
   }
 
   /// Mean, inverse deviation and shift, a float a channel each.
-  func savedBytes(batch: Int) -> Int { 3 * shape.channels * MemoryLayout<Float>.stride }
+  func savedBytes(batch: Int) -> Int { isFrozen ? 0 : 3 * shape.channels * MemoryLayout<Float>.stride }
 
   func scratchBytes(_ pass: Pass, batch: Int, threads: Int) -> Int {
     var descriptor = descriptor(batch: batch)
-    return pass == .inference ? 0 : oct_batch_norm_scratch_bytes(&descriptor)
+    return pass == .inference || isFrozen ? 0 : oct_batch_norm_scratch_bytes(&descriptor)
   }
 
   func forward(_ c: ForwardContext) {
@@ -45,7 +49,7 @@ struct BatchNormalization: Operation {
     let beta = c.memory.value(shift)
     let mean = c.memory.buffer(runningMean)
     let variance = c.memory.buffer(runningVariance)
-    if c.isTraining, let saved = c.saved.baseAddress?.assumingMemoryBound(to: Float.self) {
+    if c.isTraining, !isFrozen, let saved = c.saved.baseAddress?.assumingMemoryBound(to: Float.self) {
       check(
         oct_batch_norm_forward_training(
           &descriptor, c.input(0), gamma, beta, residual, mean, variance, c.output, saved,
@@ -79,6 +83,7 @@ struct BatchNormalization: Operation {
   }
 
   func backward(_ c: BackwardContext) {
+    guard !isFrozen else { return backwardFrozen(c) }
     guard let saved = c.saved.baseAddress?.assumingMemoryBound(to: Float.self) else {
       preconditionFailure("batch norm needs its saved statistics")
     }
@@ -95,9 +100,26 @@ struct BatchNormalization: Operation {
         c.scratch.baseAddress,
         Int32(c.threads)))
   }
+
+  private func backwardFrozen(_ c: BackwardContext) {
+    let sink = c.inputGradient(0)
+    let residual = addsResidual ? c.inputGradient(1) : nil
+    var descriptor = descriptor(batch: c.batch)
+    check(
+      oct_batch_norm_backward_inference(
+        &descriptor, appliesReLU ? c.output : nil, c.outputGradient, c.memory.value(scale),
+        c.memory.buffer(runningVariance), sink?.pointer, sink?.accumulate ?? false, residual?.pointer,
+        residual?.accumulate ?? false, Int32(c.threads)))
+  }
 }
 
 extension BatchNormalization: JoinableNorm {
+  func frozen() -> any JoinableNorm {
+    var result = self
+    result.isFrozen = true
+    return result
+  }
+
   func activated(by activation: Activation) -> (any JoinableNorm)? {
     guard !appliesReLU, activation == .relu else { return nil }
     var result = self

@@ -70,6 +70,12 @@ public struct ConvGeometry: Hashable, Sendable {
     return oct_conv2d_transformed_count(&descriptor)
   }
 
+  /// The same whether it is used or not.
+  var transformedSize: Int {
+    var descriptor = descriptor(batch: 1)
+    return oct_conv2d_transformed_size(&descriptor)
+  }
+
   @Sendable func transform(
     _ weights: UnsafePointer<Float>, into transformed: UnsafeMutablePointer<Float>, threads: Int
   ) {

@@ -10,6 +10,8 @@ struct Convolution: Operation {
   struct Source {
     let geometry: ConvGeometry
     let weight: ParameterID
+    /// Floats of the parameter before the source's weights: several sources may share one, see `ConcatenatedLayout`.
+    var offset = 0
   }
 
   let sources: [Source]
@@ -29,6 +31,14 @@ struct Convolution: Operation {
     self.name = name
   }
 
+  /// A convolution of maps side by side, each of which is a source.
+  init(concatenated layout: ConcatenatedLayout, weight: ParameterID, bias: ParameterID?) {
+    sources = zip(layout.parts, layout.offsets).map {
+      Source(geometry: $0, weight: weight, offset: $1)
+    }
+    biases = bias.map { [$0] } ?? []
+  }
+
   private init(sources: [Source], biases: [ParameterID], low: MapShape?) {
     self.sources = sources
     self.biases = biases
@@ -43,16 +53,20 @@ struct Convolution: Operation {
   var role: OperationRole { .convolution(self) }
   var macs: Int { sources.map(\.geometry.macs).reduce(0, +) }
   var computedMacs: Int { sources.map(\.geometry.computedMacs).reduce(0, +) }
-  var parameters: [ParameterID] { sources.map(\.weight) + biases + (norm?.parameters ?? []) }
+  var parameters: [ParameterID] { weights + biases + (norm?.parameters ?? []) }
   var backwardReads: BackwardReads { .init(inputs: sources.count) }
   var profilesBackward: Bool { true }
   var runsUpdates: Bool { true }
 
+  /// Each once.
+  private var weights: [ParameterID] {
+    sources.map(\.weight).reduce(into: []) { if $0.last != $1 { $0.append($1) } }
+  }
   private var output: MapShape { sources[0].geometry.output }
   private var isFinished: Bool { norm != nil || appliesReLU }
 
   /// Whether the kernels sum these sources in one accumulation; convolutions of unlike groups they do not.
-  private var isSupported: Bool {
+  var isSupported: Bool {
     withDescriptors(batch: 1) { descriptors in
       let kernelSources = descriptors.map {
         oct_conv2d_source(desc: $0, src: nil, weights: nil, transformed: nil)
@@ -90,11 +104,19 @@ struct Convolution: Operation {
       }
       return oct_conv2d_takes_transformed(kernelSources, Int32(kernelSources.count))
     }
-    guard takesTransformed else { return [] }
-    return sources.map { source in
-      WeightPreparation(
-        parameter: source.weight, count: source.geometry.transformedCount(images: images),
-        prepare: source.geometry.transform)
+    guard takesTransformed, sources.allSatisfy({ $0.geometry.transformedCount(images: images) > 0 }) else {
+      return []
+    }
+    return weights.map { weight in
+      let parts = sources.filter { $0.weight == weight }
+      let counts = parts.map(\.geometry.transformedSize)
+      return WeightPreparation(parameter: weight, count: counts.reduce(0, +)) { value, target, threads in
+        var first = 0
+        for (part, count) in zip(parts, counts) {
+          part.geometry.transform(value + part.offset, into: target + first, threads: threads)
+          first += count
+        }
+      }
     }
   }
 
@@ -110,8 +132,8 @@ struct Convolution: Operation {
       let kernelSources = zip(descriptors, sources.indices).map { descriptor, index in
         oct_conv2d_source(
           desc: descriptor, src: c.input(index),
-          weights: UnsafePointer(c.memory.value(sources[index].weight)),
-          transformed: c.memory.prepared[sources[index].weight])
+          weights: UnsafePointer(c.memory.value(sources[index].weight) + sources[index].offset),
+          transformed: transformed(index, c))
       }
       let lowMap = low == nil ? nil : c.input(sources.count)
       var epilogue = epilogue(c)
@@ -120,6 +142,14 @@ struct Convolution: Operation {
           kernelSources, Int32(kernelSources.count), lowMap, low?.height ?? 0, low?.width ?? 0, &epilogue,
           c.output, c.scratch.baseAddress.map { $0 + foldedBytes }, Int32(c.threads)))
     }
+  }
+
+  /// Prepared for the images of the plan, which may be more than those of this pass: their number does not depend on it.
+  private func transformed(_ index: Int, _ c: ForwardContext) -> UnsafePointer<Float>? {
+    guard let prepared = c.memory.prepared[sources[index].weight] else { return nil }
+    if sources[index].offset == 0 { return prepared }
+    let before = sources[..<index].filter { $0.weight == sources[index].weight }
+    return prepared + before.reduce(0) { $0 + $1.geometry.transformedSize }
   }
 
   /// Derived from the current parameters in every pass: a few thousand numbers, and never out of date.
@@ -153,28 +183,33 @@ struct Convolution: Operation {
     let threads = Int32(c.threads)
     for (index, source) in sources.enumerated() {
       var descriptor = source.geometry.descriptor(batch: c.batch)
-      c.profiled(kind, .backwardWeights, source.geometry) {
-        check(
-          c.besideUpdates {
-            oct_conv2d_backward_weights(
-              &descriptor, c.input(index), c.outputGradient, c.memory.gradient(source.weight), false, $0,
-              c.scratch.baseAddress, threads)
-          })
-        // With the first source's weights: the bias is of all of them.
-        guard index == 0 else { return }
-        for bias in biases {
-          check(
-            oct_bias_backward(
-              c.batch * output.pixels, output.channels, c.outputGradient, c.memory.gradient(bias),
-              c.scratch.baseAddress,
-              threads))
+      // With the first source's weights: the bias is of all of them.
+      let trainedBiases = index == 0 ? biases.filter(c.needsGradient) : []
+      if c.needsGradient(source.weight) || !trainedBiases.isEmpty {
+        c.profiled(kind, .backwardWeights, source.geometry) {
+          if c.needsGradient(source.weight) {
+            check(
+              c.besideUpdates {
+                oct_conv2d_backward_weights(
+                  &descriptor, c.input(index), c.outputGradient,
+                  c.memory.gradient(source.weight) + source.offset, false, $0,
+                  c.scratch.baseAddress, threads)
+              })
+          }
+          for bias in trainedBiases {
+            check(
+              oct_bias_backward(
+                c.batch * output.pixels, output.channels, c.outputGradient, c.memory.gradient(bias),
+                c.scratch.baseAddress, threads))
+          }
         }
       }
       if let sink = c.inputGradient(index) {
         c.profiled(kind, .backwardData, source.geometry) {
           check(
             oct_conv2d_backward_data(
-              &descriptor, c.outputGradient, c.memory.value(source.weight), sink.pointer, sink.accumulate,
+              &descriptor, c.outputGradient, c.memory.value(source.weight) + source.offset, sink.pointer,
+              sink.accumulate,
               c.scratch.baseAddress, threads))
         }
       }
@@ -203,7 +238,7 @@ struct Convolution: Operation {
 }
 
 extension Convolution: JoinableConvolution {
-  var joinsSums: Bool { !isFinished && low == nil && sources.count == 1 }
+  var joinsSums: Bool { !isFinished && low == nil }
 
   func adding(_ other: any JoinableConvolution) -> (any JoinableConvolution)? {
     guard let other = other as? Convolution, joinsSums, other.joinsSums else { return nil }

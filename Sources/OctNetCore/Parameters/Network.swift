@@ -29,6 +29,14 @@ public final class Network {
     self.init(graph: try Graph(inputShape: inputShape, body: body), seed: seed)
   }
 
+  /// The same for a network of several outputs, see `Graph.init(inputShape:outputs:)`.
+  public convenience init(
+    inputShape: MapShape, seed: UInt64,
+    outputs body: (OctFeature) throws -> [(name: String, feature: OctFeature)]
+  ) throws {
+    self.init(graph: try Graph(inputShape: inputShape, outputs: body), seed: seed)
+  }
+
   /// Initialises the parameters of a graph.
   public init(graph: Graph, seed: UInt64) {
     self.graph = graph
@@ -44,11 +52,24 @@ public final class Network {
     inputShape = other.inputShape
     parameters = ParameterStore(graph: graph)
     counters = other.counters
+    parameters.entries = other.parameters.entries
     parameters.values.update(from: other.parameters.values, count: parameters.count)
     parameters.states.update(from: other.parameters.states, count: parameters.stateCount)
   }
 
-  /// Shape of one image's output; `channels` is the number of classes.
+  /// An output of a network.
+  public struct Output: Hashable, Sendable {
+    public let name: String
+    /// Of one image.
+    public let shape: MapShape
+  }
+
+  /// At least one; see `Graph.init(inputShape:outputs:)`.
+  public var outputs: [Output] {
+    graph.outputs.map { Output(name: $0.name, shape: graph.shape(of: $0.value)) }
+  }
+
+  /// Shape of one image's first output; `channels` is the number of classes of a classifier.
   public var outputShape: MapShape { graph.shape(of: graph.output) }
 
   private func initialize(seed: UInt64) {

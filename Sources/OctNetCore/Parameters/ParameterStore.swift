@@ -11,9 +11,11 @@ public final class ParameterStore {
     public let kind: ParameterKind
     /// Floats of the buffers that belong to this parameter.
     public let range: Range<Int>
+    /// Training leaves it as it is: no gradient is computed and no optimizer changes it (`Network.freeze`).
+    public package(set) var isFrozen = false
   }
 
-  public let entries: [Entry]
+  public package(set) var entries: [Entry]
   /// Floats in each of the two buffers, alignment gaps included (they hold zeros).
   public let count: Int
 
@@ -63,6 +65,13 @@ public final class ParameterStore {
     stateBuffer.floats + bufferOffsets[id.index]
   }
 
+  /// Nobody computes them, so nothing else would.
+  package func clearFrozenGradients() {
+    for entry in entries where entry.isFrozen {
+      (gradientBuffer.floats + entry.range.lowerBound).update(repeating: 0, count: entry.range.count)
+    }
+  }
+
   /// Whether some parameters are no longer here.
   private(set) var isReleased = false
 
@@ -79,6 +88,6 @@ public final class ParameterStore {
     return ParameterMemory(
       values: valueBuffer.floats, gradients: gradients, buffers: stateBuffer.floats,
       parameterOffsets: offsets,
-      gradientOffsets: offsets, bufferOffsets: bufferOffsets)
+      gradientOffsets: offsets, bufferOffsets: bufferOffsets, isFrozen: entries.map(\.isFrozen))
   }
 }

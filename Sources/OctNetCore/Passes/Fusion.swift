@@ -69,18 +69,24 @@ extension GraphPass {
 
   /// conv → norm becomes one operation that normalises its sums before it writes them. Only with running statistics:
   /// those of a batch are not known before the sums are.
-  static let foldingNorms = GraphPass(name: "folding norms") { graph in
-    graph.joiningWithConvolutions { conv, follower in
-      guard case .norm(let norm) = follower.role.kind else { return nil }
-      return conv.normalized(by: norm)
+  ///
+  /// - Parameter demand: of a training pass: only what needs no gradient is joined.
+  static func foldingNorms(_ demand: GradientDemand? = nil) -> GraphPass {
+    GraphPass(name: "folding norms") { graph in
+      graph.joiningWithConvolutions(demand) { conv, follower in
+        guard case .norm(let norm) = follower.role.kind else { return nil }
+        return conv.normalized(by: norm)
+      }
     }
   }
 
   /// conv → activation becomes one operation, where no norm stands between.
-  static let foldingActivations = GraphPass(name: "folding activations") { graph in
-    graph.joiningWithConvolutions { conv, follower in
-      guard case .activation(let activation) = follower.role.kind else { return nil }
-      return conv.activated(by: activation)
+  static func foldingActivations(_ demand: GradientDemand? = nil) -> GraphPass {
+    GraphPass(name: "folding activations") { graph in
+      graph.joiningWithConvolutions(demand) { conv, follower in
+        guard case .activation(let activation) = follower.role.kind else { return nil }
+        return conv.activated(by: activation)
+      }
     }
   }
 }
@@ -89,12 +95,14 @@ extension Graph {
   /// Takes each node into the convolution in front of it, where nothing else reads what is between them and `join` knows
   /// how.
   fileprivate func joiningWithConvolutions(
+    _ demand: GradientDemand?,
     _ join: (any JoinableConvolution, any Operation) -> (any JoinableConvolution)?
   ) -> Graph {
     let uses = GraphUses(self)
+    let needsGradient = demand?.values(of: self)
     var replaced = Set<Int>()
     var joined: [Int: Node] = [:]
-    for (index, node) in nodes.enumerated() {
+    for (index, node) in nodes.enumerated() where needsGradient?[node.output.index] != true {
       guard let first = node.inputs.first, let source = uses.onlyProducer(of: first),
         case .convolution(let conv) = nodes[source].operation.role.kind,
         let result = join(conv, node.operation)

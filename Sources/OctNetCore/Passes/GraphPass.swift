@@ -8,12 +8,29 @@ struct GraphPass: Sendable {
 /// graph within rounding.
 extension Graph {
   /// The fused graph for a pass.
-  package func fused(for pass: Pass) -> Graph {
-    Self.passes(for: pass).reduce(self) { $1.apply($0) }
+  ///
+  /// - Parameter demand: in training: whose gradients are wanted. What lies below the first of them runs as in inference.
+  package func fused(for pass: Pass, demand: GradientDemand = GradientDemand()) -> Graph {
+    Self.passes(for: pass, demand: demand).reduce(self) { $1.apply($0) }
   }
 
-  static func passes(for pass: Pass) -> [GraphPass] {
-    [.joiningConvolutions, .joiningNorms] + (pass == .inference ? [.foldingNorms, .foldingActivations] : [])
+  static func passes(for pass: Pass, demand: GradientDemand = GradientDemand()) -> [GraphPass] {
+    let joining = [GraphPass.joiningConvolutions, .joiningNorms]
+    if pass == .inference { return joining + [.foldingNorms(), .foldingActivations()] }
+    return joining + [.foldingNorms(demand), .foldingActivations(demand)]
+  }
+
+  /// Norms that are not trained with running statistics: not a question of speed, so of unfused graphs too.
+  package func freezingNorms(_ demand: GradientDemand) -> Graph {
+    var result = self
+    for (index, node) in nodes.enumerated() {
+      guard case .norm(let norm) = node.operation.role.kind, !norm.parameters.isEmpty,
+        !norm.parameters.contains(where: demand.isTrained)
+      else { continue }
+      result.nodes[index] = Node(
+        operation: norm.frozen(), inputs: node.inputs, output: node.output, path: node.path)
+    }
+    return result
   }
 
   func replacing(_ removed: Set<Int>, with joined: [Int: Node]) -> Graph {
@@ -41,6 +58,6 @@ struct GraphUses {
 
   /// The node that makes a value which one input of one node reads, and nobody else; nil for outputs of the network.
   func onlyProducer(of value: ValueID) -> Int? {
-    value != graph.output && consumers[value.index].count == 1 ? producers[value.index] : nil
+    !graph.isOutput(value) && consumers[value.index].count == 1 ? producers[value.index] : nil
   }
 }

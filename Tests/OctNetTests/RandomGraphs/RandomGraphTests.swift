@@ -46,6 +46,10 @@ import OctNet
     let sums: Set = ["conv+conv", "conv+up"]
     let norms: Set = ["batch_norm", "batch_norm+relu", "batch_norm+add+relu"]
     #expect(training.isSuperset(of: sums.union(norms)), "\(training)")
+    let others: Set = [
+      "concat", "gate", "group_norm", "nearest", "bilinear", "conv_transpose", "conv+conv+up", "crop",
+    ]
+    #expect(training.isSuperset(of: others), "\(training)")
     var folded: Set<String> = []
     for sum in sums.union(["conv"]) { for norm in norms { folded.insert(sum + "+" + norm) } }
     #expect(inference.isSuperset(of: folded), "\(inference)")

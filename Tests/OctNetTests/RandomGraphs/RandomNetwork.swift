@@ -66,7 +66,7 @@ private struct Author {
   }
 
   private mutating func step() throws -> OctFeature {
-    let kind = draw.index(below: 10)
+    let kind = draw.index(below: 16)
     let x = feature()
     switch kind {
     case 0, 1: return try convolved(x)
@@ -77,6 +77,12 @@ private struct Author {
     case 6: return try normalized(x, rectified: chance(50))
     case 7: return try activated(x)
     case 8: return try pooled(x)
+    case 9, 10: return try joined(x, feature())
+    case 11: return try upsampled(x)
+    case 12: return try grouped(x)
+    case 13:
+      return try SqueezeExcite(name("se"), squeezedChannels: one(of: [1, 3]))(
+        chance(50) ? normalized(x, rectified: true) : x)
     default: return try ReLU()(x + normalized(equal(to: x), rectified: false))
     }
   }
@@ -153,6 +159,36 @@ private struct Author {
         padding: kernel / 2, groups: groups, bias: chance(10), alphaIn: alpha(x), alphaOut: 0)(x)
     }
     return try part(a) + part(other)
+  }
+
+  /// Side by side, read by a convolution, or by that and something else.
+  private mutating func joined(_ a: OctFeature, _ b: OctFeature) throws -> OctFeature {
+    let isPair = a.height == b.height && a.width == b.width && (a.low == nil) == (b.low == nil)
+    var parts = try isPair ? [a, b] : [a, activated(a)]
+    if chance(30) { parts.append(try equal(to: a)) }
+    if chance(10) { parts += parts }
+    let map = try concatenated(parts)
+    guard chance(70) else { return chance(50) ? map : try normalized(map, rectified: chance(70)) }
+    let y = try convolution(map, stride: chance(20) ? 2 : 1)(map)
+    return try chance(60) ? normalized(y, rectified: true) : y
+  }
+
+  /// Small maps only, so that networks stay small.
+  private mutating func upsampled(_ x: OctFeature) throws -> OctFeature {
+    guard x.height * x.width <= 40 else { return try activated(x) }
+    if chance(50) {
+      return try Upsample(scale: one(of: [1, 2, 3]), mode: one(of: Upsample.Mode.allCases))(x)
+    }
+    let kernel = one(of: [1, 2, 3, 4])
+    return try OctConvTranspose2d(
+      name("up"), inputChannels: x.channels, outputChannels: one(of: [3, 8, 16]), kernelSize: kernel,
+      stride: one(of: [1, 2]), padding: chance(30) ? kernel / 2 : 0, bias: chance(50), alphaIn: alpha(x),
+      alphaOut: one(of: [0, 0.25, 0.5]))(x)
+  }
+
+  private mutating func grouped(_ x: OctFeature) throws -> OctFeature {
+    let norm = GroupNorm(name("gn"), groups: one(of: [1, 2, 3]), channels: x.channels, alpha: alpha(x))
+    return try activated(norm(chance(50) ? convolved(x) : x))
   }
 
   private mutating func pooled(_ x: OctFeature) throws -> OctFeature {
