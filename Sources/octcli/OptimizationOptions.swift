@@ -87,6 +87,22 @@ struct OptimizationOptions: ParsableArguments {
         """, valueName: "α"))
   var mixup: Double?
 
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp(
+      "Leave a part of the network as it is: a name of its state, or what is above, such as layer1 (repeatable).",
+      discussion:
+        "Norms in it keep their running statistics, and nothing below the first trained layer is computed backward.",
+      valueName: "module"))
+  var freeze: [String] = []
+
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp(
+      "Multiply the learning rate of a part of the network, such as fc=10 (repeatable; the first that fits counts).",
+      valueName: "module=factor"))
+  var rateScale: [RateScale] = []
+
   /// Whether anything but `--epochs` was given.
   var changesMoreThanEpochs: Bool {
     batchSize != nil || optimizer != nil || learningRate != nil || momentum != nil || nesterov
@@ -94,7 +110,7 @@ struct OptimizationOptions: ParsableArguments {
       || weightDecay != nil
       || excludeNormsAndBiases || labelSmoothing != nil || clipGradients != nil || accumulate != nil
       || ema != nil
-      || mixup != nil
+      || mixup != nil || !freeze.isEmpty || !rateScale.isEmpty
   }
 
   func validate() throws {
@@ -133,7 +149,8 @@ struct OptimizationOptions: ParsableArguments {
     "momentum": "--momentum", "stepSize": "--step-epochs", "gamma": "--step-factor",
     "warmupEpochs": "--warmup-epochs", "weightDecay": "--weight-decay",
     "labelSmoothing": "--label-smoothing", "clipGradientNorm": "--clip-gradients",
-    "accumulationSteps": "--accumulate", "emaDecay": "--ema", "mixupAlpha": "--mixup",
+    "learningRateScale": "--rate-scale", "accumulationSteps": "--accumulate", "emaDecay": "--ema",
+    "mixupAlpha": "--mixup",
   ]
 
   /// Writes what was given over `configuration`, which may have it from a file.
@@ -159,6 +176,8 @@ struct OptimizationOptions: ParsableArguments {
     if let accumulate { configuration.accumulationSteps = accumulate }
     if let ema { configuration.emaDecay = ema }
     if let mixup { configuration.mixupAlpha = mixup }
+    if !freeze.isEmpty { configuration.frozen = freeze }
+    if !rateScale.isEmpty { configuration.parameterGroups = rateScale.map(\.group) }
   }
 
   private func applySchedule(to shape: inout LearningRateSchedule.Shape) throws {
@@ -178,5 +197,17 @@ struct OptimizationOptions: ParsableArguments {
         "--step-epochs and --step-factor belong to the step schedule, the run's is \(shape == .cosine ? "cosine" : "constant"); "
           + "add --schedule step")
     }
+  }
+}
+
+/// `fc=10`.
+struct RateScale: ExpressibleByArgument {
+  let group: ParameterGroup
+
+  init?(argument: String) {
+    guard let sign = argument.lastIndex(of: "="), sign != argument.startIndex,
+      let factor = Double(argument[argument.index(after: sign)...])
+    else { return nil }
+    group = ParameterGroup(String(argument[..<sign]), learningRateScale: factor)
   }
 }

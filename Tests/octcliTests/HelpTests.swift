@@ -58,7 +58,8 @@ struct HelpTests {
       "--batch-size <n>", "--optimizer <optimizer>", "--learning-rate <rate>", "--schedule <schedule>",
       "--warmup-epochs <n>", "--weight-decay <decay>", "--label-smoothing <share>", "--seed <n>",
       "--threads <n>", "--out <dir>", "--resume <dir>", "--recipe <recipe>", "--config <file>",
-      "--accumulate <n>", "--ema <decay>", "--mixup <α>", "--eval-every <n>", "--best-metric <best-metric>",
+      "--accumulate <n>", "--ema <decay>", "--mixup <α>", "--freeze <module>", "--rate-scale <module=factor>",
+      "--eval-every <n>", "--best-metric <best-metric>",
       "--early-stopping <n>", "--checkpoint-every <n>", "--no-tensorboard",
     ] {
       #expect(text.contains("\n  \(flag)"), "\(flag)")
