@@ -21,7 +21,7 @@ let session = try TrainingSession(network: network, batchSize: count, threads: 2
 let optimizer = Optimizer(parameters: network.parameters, configuration: .sgd, threads: 2)
 var losses: [Float] = []
 for step in 1...2 {
-  losses.append(session.step(images: images, labels: labels, count: count).loss)
+  losses.append(try session.step(images: images, labels: labels).loss)
   optimizer.update(learningRate: 0.1)
   print("step \(step): loss \(losses[step - 1])")
 }

@@ -72,26 +72,27 @@ public struct NetworkBenchmark {
   /// - Throws: `OctNetError.configuration` for a network that does not exist, and sizes that are out of bounds or need
   ///   more memory than there is.
   public func run(profiler: Profiler? = nil) throws -> Result {
-    let network = try model.makeNetwork(seed: 1)
+    let graph = try model.makeGraph()
+    let imageSize = graph.shape(of: graph.input).count
     let headroom = MemoryDemand.headroom()
-    let imageBytes = network.inputShape.count * MemoryLayout<Float>.stride
-    let operations = 2 * Double(batchSize) * Double(network.graph.costSummary().total.macs)
+    let imageBytes = imageSize * MemoryLayout<Float>.stride
+    let operations = 2 * Double(batchSize) * Double(graph.costSummary().total.macs)
     var times: [Double]
     switch work {
     case .inference:
-      let session = try InferenceSession(
-        network: network, batchSize: batchSize, threads: threads, takesParameters: true
-      ) { $0 * imageBytes + headroom }
-      let images = randomImages(network.inputShape.count * batchSize)
+      let weights = try InferenceModel(model.makeNetwork(seed: 1), batchSize: batchSize, threads: threads)
+      let session = try InferenceSession(weights) { $0 * imageBytes + headroom }
+      let images = randomImages(imageSize * batchSize)
       times = measure(start: { session.profiler = profiler }) {
         _ = session.logits(images: images.floats, count: batchSize)
       }
     case .training(let rule):
+      let network = try model.makeNetwork(seed: 1)
       let stateBytes = rule.stateNames.count * network.parameters.count * MemoryLayout<Float>.stride
       let session = try TrainingSession(network: network, batchSize: batchSize, threads: threads) {
         $0 * imageBytes + stateBytes + headroom
       }
-      let images = randomImages(network.inputShape.count * batchSize)
+      let images = randomImages(imageSize * batchSize)
       let optimizer = Optimizer(
         parameters: network.parameters, configuration: rule, weightDecay: 5e-4, threads: threads)
       var stream = RandomStream(seed: 1, "benchmark labels")

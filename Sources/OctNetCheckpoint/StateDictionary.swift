@@ -37,6 +37,20 @@ extension Network {
     try install(fitting)
   }
 
+  /// As `load`, and with `strict` false as far as names agree: what the network has and the state has not keeps its values, what
+  /// the state has and the network has not is left out, as PyTorch's `load_state_dict(strict=False)`. Shapes must fit.
+  ///
+  /// - Returns: what was kept (`keptKeys`) and what was left out (`leftKeys`).
+  /// - Throws: `OctNetError.stateDictionary` for misshaped and repeated keys, and where no name agrees; with `strict` as
+  ///   `load`. Then nothing has been changed.
+  @discardableResult
+  public func load(_ state: StateDictionary, strict: Bool) throws(OctNetError) -> LoadReport {
+    var fitting = fitting(state)
+    fitting.countMissingCounters()
+    if !strict { fitting.leaveUnmatched() }
+    return try install(fitting)
+  }
+
   /// As `load`, for files of other programs: a prefix that all keys share (`module.`, `_orig_mod.`, …) is left out where
   /// the rest has the network's names.
   ///
@@ -93,8 +107,8 @@ extension Network {
         parameters.buffer(id).update(from: tensor.values, count: tensor.values.count)
       case (.counter(_, let index), .counter(let count)):
         counters[index] = count
-      case (.counter(_, let index), nil):
-        counters[index] = 0
+      case (.counter(let name, let index), nil):
+        if !fitting.report.keptKeys.contains(name) { counters[index] = 0 }
       case (_, nil):
         break  // a classifier that keeps its own values
       default:

@@ -45,6 +45,7 @@ public struct LoadReport: Equatable, Sendable {
     switch head {
     case .loaded:
       if let headReason { lines.append("classifier kept: \(headReason)") }
+      if let list = StateMismatch.list(keptKeys, "not there, own values kept") { lines.append(list) }
     case .reordered: lines.append("classifier kept: same classes in another order, mapped by name")
     case .otherNames(let difference):
       lines.append("for other classes (\(difference)); left random: \(keptKeys.joined(separator: ", "))")
@@ -54,7 +55,8 @@ public struct LoadReport: Equatable, Sendable {
       )
     case .absent: lines.append("has no classifier; left random: \(keptKeys.joined(separator: ", "))")
     }
-    if let list = StateMismatch.list(leftKeys, "of another head left out") { lines.append(list) }
+    let what = head == .loaded ? "that the network has not left out" : "of another head left out"
+    if let list = StateMismatch.list(leftKeys, what) { lines.append(list) }
     return lines
   }
 }
@@ -137,6 +139,16 @@ struct StateFitting {
     report.keptKeys = head.map(\.name)
     let left = Set(report.leftKeys + report.keptKeys)
     state.removeAll { left.contains($0.name) }
+  }
+
+  /// Leaves what the network has not, and lets the network keep what is not there; nothing where no name agrees.
+  mutating func leaveUnmatched() {
+    let given = Set(state.map(\.name))
+    guard slots.contains(where: { given.contains($0.name) }) else { return }
+    report.keptKeys = slots.map(\.name).filter { !given.contains($0) }
+    report.leftKeys = state.map(\.name).filter { !expected.contains($0) }
+    report.missingCounters = 0
+    state.removeAll { !expected.contains($0.name) }
   }
 
   /// What an RGB image's convolution gives for a gray one in all three channels, as timm does it.

@@ -84,3 +84,24 @@ func prepareImage(
     y &+= 1
   }
 }
+
+/// The same for an image of floats; the border is zeros before normalisation.
+func prepareValues(
+  _ source: UnsafePointer<Float>, height: Int, width: Int, channels: Int, draw: Augmentation.Draw,
+  _ normalization: Normalization, to destination: UnsafeMutablePointer<Float>
+) {
+  for channel in 0..<channels {
+    let (mean, std) = (normalization.mean[channel], normalization.std[channel])
+    var output = destination + channel
+    for y in 0..<height {
+      let sourceY = y + draw.top
+      for x in 0..<width {
+        let sourceX = draw.left + (draw.flip ? width - 1 - x : x)
+        let isInside = sourceY >= 0 && sourceY < height && sourceX >= 0 && sourceX < width
+        let value = isInside ? source[(sourceY * width + sourceX) * channels + channel] : 0
+        output.pointee = (value - mean) / std
+        output += channels
+      }
+    }
+  }
+}

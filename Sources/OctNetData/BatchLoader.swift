@@ -6,8 +6,10 @@ import OctNetSupport
 public struct Batch {
   /// count × height × width × channels, normalised.
   public let images: UnsafePointer<Float>
-  /// count class indices.
+  /// count class indices; 0 where the data set has targets.
   public let labels: UnsafePointer<Int32>
+  /// count × `Dataset.targetSize`, where the data set has targets.
+  public let values: UnsafeBufferPointer<Float>?
   /// Where pairs of images were mixed.
   public let mixed: MixedLabels?
   /// The loader's batch size, or less in an epoch's last batch.
@@ -29,6 +31,7 @@ public final class BatchLoader: Sendable {
   private let shuffleSeed: UInt64?
   private let mixup: Mixup?
   private let table: [Float]
+  private let normalization: Normalization
   private let plan: EpochPlan
 
   /// Batches being used, ready and in preparation. One ready batch would do if every batch took the same time.
@@ -59,6 +62,7 @@ public final class BatchLoader: Sendable {
     mixup = mixupAlpha.map(Mixup.init)
     sampleCount = min(dataset.count, limit ?? dataset.count)
     table = normalization.table()
+    self.normalization = normalization
     plan = EpochPlan(
       images: sampleCount, batchSize: batchSize, accumulationSteps: 1,
       leavesOutSingleImage: leavesOutSingleImage)
@@ -70,7 +74,8 @@ public final class BatchLoader: Sendable {
   package static func bytes(of dataset: any Dataset, batchSize: Int, sampleCount: Int) -> Int {
     guard sampleCount > 0 else { return 0 }
     let batches = (sampleCount + batchSize - 1) / batchSize
-    let image = dataset.imageSize * MemoryLayout<Float>.stride + 2 * MemoryLayout<Int32>.stride
+    let image =
+      (dataset.imageSize + dataset.targetSize) * MemoryLayout<Float>.stride + 2 * MemoryLayout<Int32>.stride
     return min(slotCount, batches) * min(batchSize, sampleCount) * image
   }
 
@@ -87,8 +92,9 @@ public final class BatchLoader: Sendable {
     let end = batchesPerEpoch
     guard first < end else { return }
     let images = min(batchSize, sampleCount)
-    let ring = BatchRing(slotCount: min(Self.slotCount, end - first)) { [imageSize = dataset.imageSize] in
-      BatchRing.Slot(imageFloats: images * imageSize, labels: images)
+    let ring = BatchRing(slotCount: min(Self.slotCount, end - first)) {
+      [imageSize = dataset.imageSize, targetSize = dataset.targetSize] in
+      BatchRing.Slot(imageFloats: images * imageSize, labels: images, targetFloats: images * targetSize)
     }
     let producer = Thread { [self] in
       let order = sampleOrder(epoch: epoch)
@@ -107,8 +113,10 @@ public final class BatchLoader: Sendable {
       let slot = ring.waitForFilledSlot()
       try body(
         Batch(
-          images: UnsafePointer(slot.images.floats), labels: UnsafePointer(slot.labels), mixed: slot.mixed,
-          count: slot.count, index: index))
+          images: UnsafePointer(slot.images.floats), labels: UnsafePointer(slot.labels),
+          values: dataset.targetSize == 0
+            ? nil : UnsafeBufferPointer(start: slot.targets.floats, count: slot.count * dataset.targetSize),
+          mixed: slot.mixed, count: slot.count, index: index))
       ring.release()
     }
   }
@@ -128,6 +136,33 @@ public final class BatchLoader: Sendable {
     let samples = order[batch * batchSize..<min((batch + 1) * batchSize, order.count)]
     let imageSize = dataset.imageSize
     slot.count = samples.count
+    if dataset.hasFloatValues {
+      fillValues(slot, samples, epoch: epoch)
+    } else {
+      fillPixels(slot, samples, epoch: epoch)
+    }
+    for (position, sample) in samples.enumerated() {
+      slot.labels[position] = Int32(dataset.label(at: sample))
+      if dataset.targetSize > 0 {
+        dataset.copyTarget(at: sample, to: slot.targets.floats + position * dataset.targetSize)
+      }
+    }
+    slot.share = mixup.map { $0.share(seed: shuffleSeed ?? 0, epoch: epoch, batch: batch) }
+    if let share = slot.share {
+      Mixup.mix(slot.images.floats, count: slot.count, size: imageSize, share: share)
+      if dataset.targetSize > 0 {
+        // Targets are numbers: theirs are mixed as the images are, and there are no second labels.
+        Mixup.mix(slot.targets.floats, count: slot.count, size: dataset.targetSize, share: share)
+        slot.share = nil
+      }
+      for position in 0..<slot.count {
+        slot.otherLabels[position] = slot.labels[slot.count - 1 - position]
+      }
+    }
+  }
+
+  private func fillPixels(_ slot: BatchRing.Slot, _ samples: ArraySlice<Int>, epoch: Int) {
+    let imageSize = dataset.imageSize
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: imageSize) { bytes in
       table.withUnsafeBufferPointer { table in
         guard let bytes = bytes.baseAddress, let table = table.baseAddress else { return }
@@ -137,15 +172,21 @@ public final class BatchLoader: Sendable {
             bytes, height: dataset.height, width: dataset.width, channels: dataset.channels,
             draw: augmentation.draw(seed: shuffleSeed ?? 0, epoch: epoch, sample: sample), table: table,
             to: slot.images.floats + position * imageSize)
-          slot.labels[position] = Int32(dataset.label(at: sample))
         }
       }
     }
-    slot.share = mixup.map { $0.share(seed: shuffleSeed ?? 0, epoch: epoch, batch: batch) }
-    if let share = slot.share {
-      Mixup.mix(slot.images.floats, count: slot.count, size: imageSize, share: share)
-      for position in 0..<slot.count {
-        slot.otherLabels[position] = slot.labels[slot.count - 1 - position]
+  }
+
+  private func fillValues(_ slot: BatchRing.Slot, _ samples: ArraySlice<Int>, epoch: Int) {
+    let imageSize = dataset.imageSize
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: imageSize) { values in
+      guard let values = values.baseAddress else { return }
+      for (position, sample) in samples.enumerated() {
+        dataset.copyValues(at: sample, to: values)
+        prepareValues(
+          values, height: dataset.height, width: dataset.width, channels: dataset.channels,
+          draw: augmentation.draw(seed: shuffleSeed ?? 0, epoch: epoch, sample: sample), normalization,
+          to: slot.images.floats + position * imageSize)
       }
     }
   }

@@ -13,9 +13,12 @@ final class BatchRing: @unchecked Sendable {
     /// Those of the images mixed in, and the share of the first ones, where there are any.
     let otherLabels: UnsafeMutablePointer<Int32>
     var share: Float?
+    /// Where images have targets in place of labels.
+    let targets: AlignedBuffer
     var count = 0
 
-    init(imageFloats: Int, labels labelCount: Int) {
+    init(imageFloats: Int, labels labelCount: Int, targetFloats: Int) {
+      targets = AlignedBuffer(byteCount: targetFloats * MemoryLayout<Float>.stride)
       images = AlignedBuffer(byteCount: imageFloats * MemoryLayout<Float>.stride)
       labels = .allocate(capacity: labelCount)
       labels.initialize(repeating: 0, count: labelCount)

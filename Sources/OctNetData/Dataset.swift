@@ -1,8 +1,9 @@
 import OctNetSupport
 
-/// Labelled images of one size, with 8 bits a channel.
+/// Labelled images of one size, with 8 bits a channel: or, where the data set says so, floats in place of the pixels and
+/// several numbers in place of the label.
 ///
-/// `label(at:)` and `copyPixels(at:to:)` are called from the loader's thread, hence `Sendable`.
+/// What copies is called from the loader's thread, hence `Sendable`.
 public protocol Dataset: Sendable {
   /// "CIFAR-10 train".
   var name: String { get }
@@ -17,6 +18,28 @@ public protocol Dataset: Sendable {
   func label(at index: Int) -> Int
   /// Writes height × width × channels bytes, channels innermost.
   func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>)
+
+  /// Whether images are floats, which `copyValues` gives and `copyPixels` does not.
+  var hasFloatValues: Bool { get }
+  /// Writes height × width × channels floats, channels innermost, before normalisation.
+  func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>)
+
+  /// Floats of an image's target, in place of its label: 0 for images with one class each.
+  var targetSize: Int { get }
+  /// Writes `targetSize` floats, such as 1 and 0 for labels that an image has and has not.
+  func copyTarget(at index: Int, to destination: UnsafeMutablePointer<Float>)
+}
+
+extension Dataset {
+  public var hasFloatValues: Bool { false }
+  public func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>) {
+    preconditionFailure("\(name) has pixels, not floats")
+  }
+
+  public var targetSize: Int { 0 }
+  public func copyTarget(at index: Int, to destination: UnsafeMutablePointer<Float>) {
+    preconditionFailure("\(name) has labels, no targets")
+  }
 }
 
 extension Dataset {

@@ -20,8 +20,19 @@ struct SelectedImages: Dataset {
 
   func label(at index: Int) -> Int { base.label(at: indices[index]) }
 
+  var hasFloatValues: Bool { base.hasFloatValues }
+  var targetSize: Int { base.targetSize }
+
   func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
     base.copyPixels(at: indices[index], to: destination)
+  }
+
+  func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>) {
+    base.copyValues(at: indices[index], to: destination)
+  }
+
+  func copyTarget(at index: Int, to destination: UnsafeMutablePointer<Float>) {
+    base.copyTarget(at: indices[index], to: destination)
   }
 }
 
@@ -51,8 +62,9 @@ extension DataSplit {
         key: "validation",
         "\(format(amount, digits: 6)) of \(counted(images, "training image")) is none, expected at least one")
     }
-    var classes = [[Int]](repeating: [], count: train.classNames.count)
-    for index in 0..<images { classes[train.label(at: index)].append(index) }
+    // Without classes, all are of one.
+    var classes = [[Int]](repeating: [], count: train.targetSize > 0 ? 1 : train.classNames.count)
+    for index in 0..<images { classes[train.targetSize > 0 ? 0 : train.label(at: index)].append(index) }
     let most = classes.reduce(0) { $0 + max(0, $1.count - 1) }
     guard count <= most else {
       throw OctNetError.configuration(

@@ -42,6 +42,17 @@ private struct MappedImages: Dataset {
 
   func label(at index: Int) -> Int { mapping.labels[base.label(at: order?[index] ?? index)] }
 
+  var hasFloatValues: Bool { base.hasFloatValues }
+  var targetSize: Int { base.targetSize }
+
+  func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>) {
+    base.copyValues(at: order?[index] ?? index, to: destination)
+  }
+
+  func copyTarget(at index: Int, to destination: UnsafeMutablePointer<Float>) {
+    base.copyTarget(at: order?[index] ?? index, to: destination)
+  }
+
   func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
     base.copyPixels(at: order?[index] ?? index, to: destination)
   }

@@ -4,6 +4,10 @@ import OctNetCore
 extension Normalization {
   /// Mean and standard deviation of every pixel of `dataset`. A channel of one colour gets std 1.
   public init(measuring dataset: any Dataset) {
+    guard !dataset.hasFloatValues else {
+      self.init(measuringFloats: dataset)
+      return
+    }
     let channels = dataset.channels
     // Counting bytes is exact in any order; sums of floats would not be.
     var histogram = [Int](repeating: 0, count: 256 * channels)
@@ -45,5 +49,27 @@ extension Normalization {
       std.append(variance > 0 ? Float(variance.squareRoot()) : 1)
     }
     self.init(mean: mean, std: std)
+  }
+
+  /// The same where images are floats, in two passes.
+  private init(measuringFloats dataset: any Dataset) {
+    let channels = dataset.channels
+    var image = [Float](repeating: 0, count: dataset.imageSize)
+    let total = Double(max(1, dataset.count * dataset.height * dataset.width))
+    func average(_ term: (_ value: Double, _ channel: Int) -> Double) -> [Double] {
+      var sums = [Double](repeating: 0, count: channels)
+      for index in 0..<dataset.count {
+        image.withUnsafeMutableBufferPointer { buffer in
+          if let base = buffer.baseAddress { dataset.copyValues(at: index, to: base) }
+        }
+        for (place, value) in image.enumerated() {
+          sums[place % channels] += term(Double(value), place % channels)
+        }
+      }
+      return sums.map { $0 / total }
+    }
+    let mean = average { value, _ in value }
+    let variance = average { value, channel in (value - mean[channel]) * (value - mean[channel]) }
+    self.init(mean: mean.map { Float($0) }, std: variance.map { $0 > 0 ? Float($0.squareRoot()) : 1 })
   }
 }

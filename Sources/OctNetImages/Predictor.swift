@@ -17,12 +17,18 @@
     ///   - classNames: where it is empty, classes are called by their number.
     /// - Throws: `OctNetError` for a network without logits or with other inputs than square RGB or gray images, names or
     ///   normalization that do not fit it.
-    public init(network: Network, classNames: [String], normalization: Normalization, threads: Int) throws {
+    public init(network: sending Network, classNames: [String], normalization: Normalization, threads: Int)
+      throws
+    {
       let classes = network.outputShape.channels
       guard classNames.isEmpty || classNames.count == classes else {
         throw OctNetError.configuration(
           key: "class names",
           "found \(classNames.count), the network has \(numbered(classes, "class", plural: "classes"))")
+      }
+      guard network.outputShape.pixels == 1 else {
+        throw OctNetError.configuration(
+          key: "network", "gives a map of \(network.outputShape), expected 1×1×classes")
       }
       let input = network.inputShape
       guard input.height == input.width, input.channels == 1 || input.channels == 3 else {
@@ -34,7 +40,7 @@
       self.normalization = normalization
       size = network.inputShape.height
       channels = network.inputShape.channels
-      session = try InferenceSession(network: network, batchSize: 1, threads: threads, takesParameters: true)
+      session = try InferenceSession(InferenceModel(network, batchSize: 1, threads: threads))
     }
 
     /// Softmax of the logits, by class.

@@ -63,17 +63,13 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
   ///
   /// - Throws: `OctNetError.configuration` for an unknown name or a value out of range.
   public func makeGraph() throws -> Graph {
-    guard let depth = ResNetDepth(rawValue: name) else {
-      throw OctNetError.configuration(
-        key: "model", "found \"\(name)\", expected one of \(Self.modelNames.joined(separator: ", "))")
-    }
+    let model = try ResNet(self)
     guard (0...1).contains(alpha) else {
       throw OctNetError.configuration(key: "alpha", "found \(alpha), expected a ratio from 0 to 1")
     }
     try SettingBounds.check(classes, in: SettingBounds.classes, "classes")
     let shape = MapShape(height: inputHeight, width: inputWidth, channels: inputChannels)
     try SettingBounds.check(image: shape)
-    let model = ResNet(depth: depth, configuration: self)
     return try Graph(inputShape: shape) { try model($0) }
   }
 }

@@ -38,44 +38,87 @@ public enum ResNetDepth: String, CaseIterable, Sendable {
 
 /// An Oct-ResNet (paper, section 3.3): the stem is plain, all stages but the last are octave, and the last stage
 /// merges in its first block.
-struct ResNet: Layer {
-  let name = ""
-  let depth: ResNetDepth
-  let configuration: ModelConfiguration
+///
+/// ```swift
+/// let resnet = try ResNet(ModelConfiguration(name: "resnet50", alpha: 0.25, classes: 10))
+/// let network = try Network(inputShape: shape, seed: 1) { try resnet.features($0) }  // of all stages
+/// ```
+public struct ResNet: Layer {
+  public let name = ""
+  public let depth: ResNetDepth
+  public let configuration: ModelConfiguration
 
-  package func forward(_ x: OctFeature) throws -> OctFeature {
-    let relu = ReLU()
-    var x = try relu(BatchNorm2d("bn1", channels: depth.stemChannels)(stem(x)))
-    if configuration.stem == .imagenet {
-      x = try MaxPool2d(kernelSize: 3, stride: 2, padding: 1)(x)
+  /// - Parameter configuration: its classes are those of the classifier; its input's height and width are not read.
+  /// - Throws: `OctNetError.configuration` for an unknown name.
+  public init(_ configuration: ModelConfiguration) throws(OctNetError) {
+    guard let depth = ResNetDepth(rawValue: configuration.name) else {
+      throw OctNetError.configuration(
+        key: "model",
+        "found \"\(configuration.name)\", expected one of \(ModelConfiguration.modelNames.joined(separator: ", "))"
+      )
     }
-    var channels = depth.stemChannels
-    var alphaIn = 0.0
-    for (stage, blocks) in depth.blocks.enumerated() {
-      let isLast = stage == depth.blocks.count - 1
-      let alphaOut = isLast ? 0 : configuration.alpha
-      let width = depth.stemChannels << stage
-      for position in 0..<blocks {
-        // The seed's first block of the last stage stays octave up to its last convolution.
-        let staysOctave = isLast && position == 0 && configuration.variant == .seed
-        let block = ResidualBlock(
-          name: "layer\(stage + 1).\(position)", style: ConvNormStyle(configuration),
-          isBottleneck: depth.isBottleneck, inputChannels: channels, width: width,
-          stride: position == 0 && stage > 0 ? 2 : 1, alphaIn: alphaIn,
-          alphaInner: staysOctave ? alphaIn : alphaOut, alphaOut: alphaOut)
-        x = try block(x)
-        channels = block.outputChannels
-        alphaIn = alphaOut
-      }
-    }
-    return try Linear("fc", inputChannels: channels, outputChannels: configuration.classes)(
-      GlobalAvgPool()(x))
+    self.depth = depth
+    self.configuration = configuration
   }
 
-  private var stem: Conv2d {
+  /// The logits, a 1×1 map of as many channels as there are classes.
+  public func forward(_ x: OctFeature) throws -> OctFeature {
+    var x = try stem(x)
+    for stage in depth.blocks.indices { x = try self.stage(stage, x) }
+    return try head(x)
+  }
+
+  /// What each part of the network gives, for a network that ends there: `stem`, `layer1`, … up to the last stage. Stages
+  /// but the last are octave features. A checkpoint's weights load with `strict: false`, which leaves the classifier out.
+  public func features(_ x: OctFeature) throws -> [(name: String, feature: OctFeature)] {
+    var result = [(name: "stem", feature: try stem(x))]
+    for stage in depth.blocks.indices {
+      result.append(("layer\(stage + 1)", try self.stage(stage, result[stage].feature)))
+    }
+    return result
+  }
+
+  /// The layers before the first stage.
+  public func stem(_ x: OctFeature) throws -> OctFeature {
     let large = configuration.stem == .imagenet
-    return Conv2d(
+    let conv = Conv2d(
       "conv1", inputChannels: configuration.inputChannels, outputChannels: depth.stemChannels,
       kernelSize: large ? 7 : 3, stride: large ? 2 : 1, padding: large ? 3 : 1, bias: false)
+    let x = try ReLU()(BatchNorm2d("bn1", channels: depth.stemChannels)(conv(x)))
+    return try large ? MaxPool2d(kernelSize: 3, stride: 2, padding: 1)(x) : x
+  }
+
+  /// Channels behind a stage, counted from 0.
+  public func channels(ofStage stage: Int) -> Int {
+    (depth.stemChannels << stage) * (depth.isBottleneck ? 4 : 1)
+  }
+
+  /// One of the stages, counted from 0, of what the one before it gives.
+  public func stage(_ stage: Int, _ x: OctFeature) throws -> OctFeature {
+    let isLast = stage == depth.blocks.count - 1
+    let alphaOut = isLast ? 0 : configuration.alpha
+    var channels = stage == 0 ? depth.stemChannels : channels(ofStage: stage - 1)
+    var alphaIn = stage == 0 ? 0 : configuration.alpha
+    var x = x
+    for position in 0..<depth.blocks[stage] {
+      // The seed's first block of the last stage stays octave up to its last convolution.
+      let staysOctave = isLast && position == 0 && configuration.variant == .seed
+      let block = ResidualBlock(
+        name: "layer\(stage + 1).\(position)", style: ConvNormStyle(configuration),
+        isBottleneck: depth.isBottleneck, inputChannels: channels, width: depth.stemChannels << stage,
+        stride: position == 0 && stage > 0 ? 2 : 1, alphaIn: alphaIn,
+        alphaInner: staysOctave ? alphaIn : alphaOut, alphaOut: alphaOut)
+      x = try block(x)
+      channels = block.outputChannels
+      alphaIn = alphaOut
+    }
+    return x
+  }
+
+  /// The classifier of what the last stage gives.
+  public func head(_ x: OctFeature) throws -> OctFeature {
+    try Linear(
+      "fc", inputChannels: channels(ofStage: depth.blocks.count - 1), outputChannels: configuration.classes)(
+        GlobalAvgPool()(x))
   }
 }

@@ -188,7 +188,8 @@ private final class CheckedRun {
   /// Of all parameters, as they lie in memory.
   func gradients() -> [Float] {
     _ = forward()
-    for index in 0..<2 * batch { executor.outputGradient[index] = index.isMultiple(of: 2) ? 1 : 0 }
+    guard let gradient = executor.outputGradient() else { preconditionFailure("the inputs are parameters") }
+    for index in 0..<2 * batch { gradient[index] = index.isMultiple(of: 2) ? 1 : 0 }
     network.parameters.gradients.update(repeating: 0, count: network.parameters.count)
     let unused = [Float](repeating: 0, count: batch * network.inputShape.count)
     unused.withUnsafeBufferPointer { images in

@@ -14,7 +14,10 @@ public enum BestMetric: String, Codable, CaseIterable, Sendable {
   }
 
   /// Equal is not better, so that the earliest of equals stays; a number is better than none.
+  ///
+  /// A metric of the run's own, larger is better, decides where there is one.
   func prefers(_ new: EvaluationResult, to old: EvaluationResult) -> Bool {
+    if let new = new.metric, let old = old.metric { return old.isNaN ? !new.isNaN : new > old }
     let (new, old) = (value(of: new), value(of: old))
     if old.isNaN { return !new.isNaN }
     return self == .loss ? new < old : new > old

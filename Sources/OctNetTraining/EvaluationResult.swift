@@ -4,6 +4,9 @@ import OctNetData
 import OctNetSupport
 
 /// How well a network does on a data set.
+///
+/// Where images have targets in place of a class there are no class names, accuracies by class and confusions; `top1` and `top5`
+/// are then both the fraction of predictions that the loss calls right.
 public struct EvaluationResult: Codable, Equatable, Sendable {
   public var images: Int
   /// Fractions of the images whose label is the first, or among the first five, of the logits by size.
@@ -19,6 +22,8 @@ public struct EvaluationResult: Codable, Equatable, Sendable {
   /// By class, images for which the network predicts nothing, as their logits are not numbers: one is NaN, or the largest
   /// is infinite, so that there is no softmax. They count as wrong and are not in `confusion`. `nil` where there are none.
   public var unscored: [Int]?
+  /// What a run's own metric says, `TrainerHooks.metric`; `nil` without one.
+  public var metric: Double?
 
   /// Images without a prediction.
   public var unscoredImages: Int { unscored?.reduce(0, +) ?? 0 }

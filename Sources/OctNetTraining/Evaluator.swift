@@ -12,6 +12,8 @@ public struct Evaluator {
   private let threads: Int
   /// Whether nothing has counted yet what the process itself takes; a trainer has.
   var leavesHeadroom = true
+  /// Of data with targets in place of classes; that of classes is always the mean cross-entropy.
+  public var loss: any Loss = CrossEntropy()
 
   public init(network: Network, normalization: Normalization, batchSize: Int = 100, threads: Int) {
     self.network = network
@@ -32,6 +34,13 @@ public struct Evaluator {
     onProgress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
   ) throws -> EvaluationResult {
     try network.check(fits: dataset, normalization: normalization)
+    guard dataset.targetSize == 0 else {
+      guard path == nil else {
+        throw OctNetError.configuration(
+          key: "predictions", "\"\(dataset.name)\" has targets, expected classes")
+      }
+      return try runTargets(dataset, limit: limit, onProgress: onProgress)
+    }
     guard let path else { return try run(dataset, limit: limit, onProgress: onProgress) { _, _, _ in } }
     return try AtomicFile.write(to: path) { file in
       var writer = PredictionsWriter(file: file)
@@ -95,6 +104,50 @@ public struct Evaluator {
   }
 }
 
+extension Evaluator {
+  /// Where images have targets in place of a class: the loss, and the share of right predictions where it has such.
+  private func runTargets(
+    _ dataset: any Dataset, limit: Int?, onProgress: (Int, Int) throws -> Void
+  ) throws -> EvaluationResult {
+    let targets = try loss.targets(for: network.outputs)
+    guard targets.values == dataset.targetSize, targets.labels == 0 else {
+      throw OctNetError.configuration(
+        key: "data",
+        "\"\(dataset.name)\" has targets of \(numbered(dataset.targetSize, "number")), the loss takes "
+          + numbered(targets.values, "number"))
+    }
+    let total = min(dataset.count, limit ?? dataset.count)
+    let session = try InferenceSession(network: network, batchSize: batchSize, threads: threads) { batch in
+      BatchLoader.bytes(of: dataset, batchSize: batch, sampleCount: total)
+    }
+    let loader = BatchLoader(
+      dataset: dataset, batchSize: batchSize, normalization: normalization, augmentation: .none,
+      shuffleSeed: nil, limit: limit)
+    var sum = LossValue(sum: 0)
+    var done = 0
+    try loader.forEachBatch(epoch: 0) { batch in
+      let pixels = UnsafeBufferPointer(start: batch.images, count: batch.count * dataset.imageSize)
+      let value = try session.withOutputs(images: pixels) { outputs in
+        let pointers = TargetPointers(batch)
+        return loss.evaluate(
+          LossContext(
+            count: batch.count, threads: threads, labels: pointers.labels, values: pointers.values,
+            mixed: nil,
+            outputs: outputs, gradients: outputs.map { _ in nil }, descriptions: network.outputs))
+      }
+      sum.sum += value.sum
+      sum.correct += value.correct
+      sum.predictions += value.predictions
+      done += batch.count
+      try onProgress(done, total)
+    }
+    let right = sum.predictions == 0 ? 0 : Double(sum.correct) / Double(sum.predictions)
+    return EvaluationResult(
+      images: done, top1: right, top5: right, loss: sum.sum / Double(max(1, done)), classNames: [],
+      perClassAccuracy: [], confusion: [])
+  }
+}
+
 extension Network {
   /// - Throws: `OctNetError.configuration` where images, classes or channels are not what the network was built for.
   package func check(fits dataset: any Dataset, normalization: Normalization) throws(OctNetError) {
@@ -102,6 +155,16 @@ extension Network {
     guard found == inputShape else {
       throw OctNetError.configuration(
         key: "data", "images of \"\(dataset.name)\" are \(found), the network expects \(inputShape)")
+    }
+    guard dataset.targetSize == 0 else {
+      try normalization.validate(channels: dataset.channels)
+      return
+    }
+    guard outputShape.pixels == 1 else {
+      throw OctNetError.configuration(
+        key: "data",
+        "\"\(dataset.name)\" has a class for each image, the network's output is a map of \(outputShape), expected "
+          + "1×1×classes: end with GlobalAvgPool and Linear")
     }
     guard dataset.classNames.count == outputShape.channels else {
       throw OctNetError.configuration(

@@ -12,13 +12,19 @@ public final class Optimizer {
   /// Floats of the buffers that share their settings.
   struct Group: Equatable {
     var range: Range<Int>
+    var settings: Settings
+  }
+
+  /// What parameters may differ in.
+  struct Settings: Equatable {
     var weightDecay: Float
+    var learningRateScale = 1.0
   }
 
   public let configuration: OptimizerConfiguration
   let groups: [Group]
   /// Of each parameter.
-  private let weightDecays: [Float]
+  private let settings: [Settings]
   /// One buffer for each of `configuration.stateNames`.
   let state: [AlignedBuffer]
   /// Updates so far.
@@ -30,34 +36,73 @@ public final class Optimizer {
   private let parameters: ParameterStore
   private let threads: Int32
 
-  /// - Parameter excludeNormsAndBiases: apply the weight decay to the weights of convolutions and linear layers only.
-  public init(
+  /// - Parameters:
+  ///   - parameters: those that are frozen now stay as they are.
+  ///   - excludeNormsAndBiases: apply the weight decay to the weights of convolutions and linear layers only.
+  public convenience init(
     parameters: ParameterStore, configuration: OptimizerConfiguration, weightDecay: Float = 0,
     excludeNormsAndBiases: Bool = false, threads: Int
+  ) {
+    self.init(
+      parameters: parameters, configuration: configuration,
+      settings: Self.settings(parameters, weightDecay, excludeNormsAndBiases), threads: threads)
+  }
+
+  /// - Parameter groups: parameters with a rate or a weight decay of their own.
+  /// - Throws: `OctNetError.configuration` for a group out of bounds, and for one that names nothing.
+  public convenience init(
+    parameters: ParameterStore, configuration: OptimizerConfiguration, weightDecay: Float = 0,
+    excludeNormsAndBiases: Bool = false, groups: [ParameterGroup], threads: Int
+  ) throws(OctNetError) {
+    var settings = Self.settings(parameters, weightDecay, excludeNormsAndBiases)
+    for group in groups {
+      try group.validate()
+      for module in group.modules
+      where !parameters.entries.contains(where: { Network.names(module, $0.name) }) {
+        throw .configuration(key: "modules", "the network has no parameters called \(module)")
+      }
+    }
+    for (index, entry) in parameters.entries.enumerated() {
+      guard let group = groups.first(where: { $0.contains(entry.name) }) else { continue }
+      settings[index].learningRateScale = group.learningRateScale
+      if let decay = group.weightDecay { settings[index].weightDecay = decay }
+    }
+    self.init(parameters: parameters, configuration: configuration, settings: settings, threads: threads)
+  }
+
+  private init(
+    parameters: ParameterStore, configuration: OptimizerConfiguration, settings: [Settings], threads: Int
   ) {
     self.parameters = parameters
     self.configuration = configuration
     self.threads = Int32(threads)
-    weightDecays = parameters.entries.map {
-      excludeNormsAndBiases && $0.kind != .weight ? 0 : weightDecay
-    }
-    groups = Self.groups(of: parameters, weightDecays: weightDecays)
+    self.settings = settings
+    groups = Self.groups(of: parameters, settings: settings)
     state = configuration.stateNames.map { _ in
       AlignedBuffer(byteCount: parameters.count * MemoryLayout<Float>.stride)
     }
   }
 
+  private static func settings(
+    _ parameters: ParameterStore, _ weightDecay: Float, _ excludeNormsAndBiases: Bool
+  ) -> [Settings] {
+    parameters.entries.map {
+      Settings(weightDecay: excludeNormsAndBiases && $0.kind != .weight ? 0 : weightDecay)
+    }
+  }
+
   /// Neighbours of equal settings as one, gaps included: few, long kernel calls.
-  private static func groups(of parameters: ParameterStore, weightDecays: [Float]) -> [Group] {
+  private static func groups(of parameters: ParameterStore, settings: [Settings]) -> [Group] {
     var groups: [Group] = []
-    for (index, entry) in parameters.entries.enumerated() {
+    for (index, entry) in parameters.entries.enumerated() where !entry.isFrozen {
       let isLast = index == parameters.entries.count - 1
       let end = isLast ? parameters.count : parameters.entries[index + 1].range.lowerBound
-      let decay = weightDecays[index]
-      if let last = groups.last, last.weightDecay == decay {
+      if let last = groups.last, last.settings == settings[index],
+        last.range.upperBound == entry.range.lowerBound
+      {
         groups[groups.count - 1].range = last.range.lowerBound..<end
       } else {
-        groups.append(Group(range: entry.range.lowerBound..<end, weightDecay: decay))
+        groups.append(Group(range: entry.range.lowerBound..<end, settings: settings[index]))
       }
     }
     return groups
@@ -87,7 +132,7 @@ public final class Optimizer {
     beginStep()
     return UpdateQueue(waits: profiler == nil) { [self] id, gradient in
       makeUpdate(
-        Group(range: parameters.entries[id.index].range, weightDecay: weightDecays[id.index]),
+        Group(range: parameters.entries[id.index].range, settings: settings[id.index]),
         gradient: gradient, learningRate: learningRate, gradientScale: 1)
     } run: { [self] in
       run($0)
@@ -113,6 +158,8 @@ public final class Optimizer {
     _ group: Group, gradient: UnsafePointer<Float>, learningRate: Double, gradientScale: Float
   ) -> oct_update {
     let start = group.range.lowerBound
+    let rate = Float(learningRate * group.settings.learningRateScale)
+    let weightDecay = group.settings.weightDecay
     var update = oct_update()
     update.count = group.range.count
     update.gradient = gradient
@@ -122,14 +169,14 @@ public final class Optimizer {
     case .sgd(let momentum, let nesterov):
       update.optimizer = OCT_SGD
       update.sgd = oct_sgd(
-        learning_rate: Float(learningRate), momentum: momentum, weight_decay: group.weightDecay,
+        learning_rate: rate, momentum: momentum, weight_decay: weightDecay,
         gradient_scale: gradientScale, nesterov: nesterov, first_step: step == 1)
     case .adam(let beta1, let beta2, let epsilon), .adamW(let beta1, let beta2, let epsilon):
       update.optimizer = OCT_ADAM
       update.second = state[1].floats + start
       update.adam = oct_adam(
-        beta1: beta1, beta2: beta2, learning_rate: Float(learningRate), epsilon: epsilon,
-        weight_decay: group.weightDecay, gradient_scale: gradientScale,
+        beta1: beta1, beta2: beta2, learning_rate: rate, epsilon: epsilon,
+        weight_decay: weightDecay, gradient_scale: gradientScale,
         decoupled: configuration.name == "adamw", step: Int64(step))
     }
     return update

@@ -86,7 +86,7 @@ extension EvaluationResult {
         total = sum
       }
     }
-    guard total == images else {
+    guard total == images || classes == 0 else {
       throw .init(
         "\(key).confusion", "expected counts of \(numbered(images, "image")) in all, found \(total)")
     }

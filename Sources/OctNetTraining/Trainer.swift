@@ -19,6 +19,8 @@ public final class Trainer {
   public let nothingToDo: String?
 
   private let onEvent: (TrainingEvent) -> Void
+  private let loss: any Loss
+  private let hooks: TrainerHooks
   private let updater: WeightUpdater
   private let loader: BatchLoader
   private let plan: EpochPlan
@@ -42,20 +44,29 @@ public final class Trainer {
   ///   - directory: where to write; `nil` writes nothing. It is locked until `run` returns or the trainer is gone.
   ///   - state: goes on where this state was written; its weights replace the network's.
   ///   - classesByNumber: where a resumed run gets data with other class names, takes its classes by number.
+  ///   - loss: `nil` for cross-entropy with the configuration's label smoothing. For data with targets in place of classes,
+  ///     such as `BinaryCrossEntropy` or `MeanSquaredError`.
+  ///   - hooks: what the run does beside its settings.
   ///   - onEvent: called on the caller's thread.
   /// - Throws: `OctNetError` for settings, data and state that do not fit each other, before anything is written; for a
   ///   directory in which another process is at work, and for a `config.json` that cannot be written.
   public init(
     network: Network, configuration: TrainingConfiguration, data: DataSplit, directory: RunDirectory? = nil,
     resuming state: TrainingState? = nil, classesByNumber: Bool = false,
+    loss: (any Loss)? = nil, hooks: TrainerHooks = TrainerHooks(),
     onEvent: @escaping (TrainingEvent) -> Void = { _ in }
   ) throws {
     try configuration.validate()
+    let loss = loss ?? CrossEntropy(labelSmoothing: configuration.labelSmoothing)
+    self.loss = loss
+    self.hooks = hooks
     images = try RunImages(data, configuration, continuing: state, classesByNumber: classesByNumber)
     let data = images.data
     for part in [data.train, data.validation, data.test].compactMap({ $0 }) {
       try network.check(fits: part, normalization: configuration.normalization)
+      try Self.check(loss, network, fits: part)
     }
+    try network.setFrozen(true, configuration.frozen ?? [])
     self.configuration = configuration
     self.network = network
     self.data = data
@@ -64,14 +75,15 @@ public final class Trainer {
     let trainImages = min(data.train.count, configuration.trainLimit ?? data.train.count)
     let testImages = min(data.test.count, configuration.testLimit ?? data.test.count)
     let headroom = MemoryDemand.headroom()
-    updater = try WeightUpdater(network: network, configuration: configuration) { batch in
+    updater = try WeightUpdater(network: network, configuration: configuration, loss: loss) { batch in
       // Batches in preparation are those of training or of an evaluation.
       headroom
         + max(
           BatchLoader.bytes(of: data.train, batchSize: batch, sampleCount: trainImages),
           Evaluator.bytes(network: network, dataset: data.test, batchSize: batch, sampleCount: testImages))
     }
-    let leavesOutSingleImage = network.graph.onePixelNorm != nil
+    let trainingGraph = network.graph.freezingNorms(network.demand())
+    let leavesOutSingleImage = trainingGraph.onePixelNorm != nil
     loader = BatchLoader(
       dataset: data.train, batchSize: configuration.batchSize, normalization: configuration.normalization,
       augmentation: configuration.augmentation, shuffleSeed: configuration.seed,
@@ -122,7 +134,7 @@ public final class Trainer {
     position.epochImages = imageCount
     updatedPosition = position
     if nothingToDo == nil {
-      try configuration.validateBatches(of: network.graph, images: imageCount)
+      try configuration.validateBatches(of: trainingGraph, images: imageCount)
       if plan.leftOut > 0 {
         notes.append(
           "1 of \(numbered(imageCount, "training image")), another one each epoch, is left out: a batch of one has no statistics "
@@ -139,6 +151,20 @@ public final class Trainer {
     }
     try lock?.acquire()
     try restoreFiles()
+  }
+
+  private static func check(
+    _ loss: any Loss, _ network: Network, fits dataset: any Dataset
+  ) throws(OctNetError) {
+    let targets = try loss.targets(for: network.outputs)
+    let found = TargetCounts(labels: dataset.targetSize == 0 ? 1 : 0, values: dataset.targetSize)
+    guard (targets.labels, targets.values) == (found.labels, found.values) else {
+      func words(_ counts: TargetCounts) -> String {
+        numbered(counts.labels, "class", plural: "classes") + " and " + numbered(counts.values, "number")
+      }
+      throw OctNetError.configuration(
+        key: "loss", "takes \(words(targets)) an image, \"\(dataset.name)\" has \(words(found))")
+    }
   }
 
   /// Trains up to the last epoch, or until the run stops early. Where there is nothing to do, `.finished` is all it tells.
@@ -213,6 +239,7 @@ public final class Trainer {
         || batch.index + 1 == loader.batchesPerEpoch
       learningRate = configuration.schedule.rate(
         step: position.step, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
+      try applyHooks(to: batch)
       let result = try process(batch, isLast: isLast, learningRate: learningRate)
       stepLoss.sum += Double(result.loss) * Double(batch.count)
       stepLoss.images += batch.count
@@ -230,6 +257,17 @@ public final class Trainer {
         throw StopRequest()
       }
     }
+  }
+
+  private func applyHooks(to batch: Batch) throws {
+    let place = TrainerHooks.Place(epoch: position.epoch, step: position.step, batch: batch.index)
+    if let rate = hooks.learningRate { learningRate = try rate(place, learningRate) }
+    try hooks.batch?(
+      .init(
+        // The slot is this thread's until the batch is done.
+        images: UnsafeMutableBufferPointer(
+          start: UnsafeMutablePointer(mutating: batch.images), count: batch.count * data.train.imageSize),
+        count: batch.count, place: place))
   }
 
   private var isCheckpointDue: Bool {
@@ -281,14 +319,18 @@ public final class Trainer {
   private func finishEpoch(shouldStop: () throws -> Bool) throws {
     let epoch = position.epoch + 1
     let isDue = epoch % configuration.evaluateEvery == 0 || epoch == configuration.epochs
-    let test =
+    var test =
       isDue ? try evaluate(evaluatedNetwork, on: images.chosenOn, shouldStop: shouldStop) : nil
+    if let found = test { test?.metric = try hooks.metric?(evaluatedNetwork, found) }
     let isBest = keepScore(test, epoch: epoch)
     let report = EpochReport(
       epoch: epoch, epochs: configuration.epochs, trainLoss: position.lossSum / Double(position.images),
       trainAccuracy: Double(position.correct) / Double(position.images), test: test,
       evaluatedOn: images.chosenOn, learningRate: learningRate, seconds: position.seconds,
       imagesPerSecond: imagesPerSecond, isBest: isBest)
+    if try hooks.epochEnd?(report, evaluatedNetwork) == true, results.outcome == .unfinished {
+      results.outcome = .stoppedEarly
+    }
 
     var next = position
     next.epoch += 1
@@ -311,6 +353,7 @@ public final class Trainer {
       network: network, normalization: configuration.normalization,
       batchSize: configuration.batchSize, threads: configuration.threads)
     evaluator.leavesHeadroom = false
+    evaluator.loss = loss
     return try evaluator.evaluate(dataset, limit: limit) { done, total in
       onEvent(.evaluating(done: done, total: total))
       // After the last batch the result is there.

@@ -50,6 +50,10 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public var earlyStoppingEpochs: Int?
   /// Updates from one written state to the next, besides the one after every epoch.
   public var checkpointEverySteps: Int?
+  /// Parameters that stay as they are, by their names or what is above them (`Network.freeze`); `nil` for none.
+  public var frozen: [String]?
+  /// Parameters with a rate or a weight decay of their own; `nil` for none.
+  public var parameterGroups: [ParameterGroup]?
 
   public init(
     model: ModelConfiguration?, data: String = "synthetic", epochs: Int = 10, batchSize: Int = 100,
@@ -61,7 +65,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     mixupAlpha: Double? = nil, normalization: Normalization, seed: UInt64 = 1, threads: Int,
     trainLimit: Int? = nil, testLimit: Int? = nil, evaluateEvery: Int = 1, bestMetric: BestMetric = .top1,
     earlyStoppingEpochs: Int? = nil, checkpointEverySteps: Int? = nil, initialWeights: String? = nil,
-    skipDamaged: Bool? = nil, exifOrientation: Bool? = nil, validation: Double? = nil
+    skipDamaged: Bool? = nil, exifOrientation: Bool? = nil, validation: Double? = nil,
+    frozen: [String]? = nil, parameterGroups: [ParameterGroup]? = nil
   ) {
     self.model = model
     self.initialWeights = initialWeights
@@ -90,6 +95,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.bestMetric = bestMetric
     self.earlyStoppingEpochs = earlyStoppingEpochs
     self.checkpointEverySteps = checkpointEverySteps
+    self.frozen = frozen
+    self.parameterGroups = parameterGroups
   }
 
   /// The names `recipe(named:data:threads:)` takes.
@@ -143,6 +150,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     try normalization.validate(channels: normalization.mean.count)
     try optimizer.validate()
     try schedule.validate()
+    for group in parameterGroups ?? [] { try group.validate() }
     guard schedule.warmupEpochs <= epochs else {
       throw OctNetError.configuration(
         key: "warmupEpochs", "expected at most \(counted(epochs, "epoch")), found \(schedule.warmupEpochs)")

@@ -14,8 +14,10 @@ final class WeightUpdater {
 
   /// - Parameter bytesBeside: what the caller is going to allocate itself, by the size of a batch.
   /// - Throws: as `TrainingSession`, with all that the updates need.
-  init(network: Network, configuration: TrainingConfiguration, bytesBeside: (Int) -> Int = { _ in 0 }) throws
-  {
+  init(
+    network: Network, configuration: TrainingConfiguration, loss: any Loss,
+    bytesBeside: (Int) -> Int = { _ in 0 }
+  ) throws {
     self.network = network
     let threads = configuration.threads
     let copies =
@@ -24,12 +26,12 @@ final class WeightUpdater {
     let copiedBytes = copies * network.parameters.count * MemoryLayout<Float>.stride
     session = try TrainingSession(
       network: network, batchSize: configuration.batchSize, threads: threads,
-      labelSmoothing: configuration.labelSmoothing
+      loss: loss
     ) { copiedBytes + bytesBeside($0) }
-    optimizer = Optimizer(
+    optimizer = try Optimizer(
       parameters: network.parameters, configuration: configuration.optimizer,
       weightDecay: configuration.weightDecay, excludeNormsAndBiases: configuration.excludeNormsAndBiases,
-      threads: threads)
+      groups: configuration.parameterGroups ?? [], threads: threads)
     average = configuration.emaDecay.map { WeightAverage(of: network, decay: $0, threads: threads) }
     accumulator =
       configuration.accumulationSteps > 1
@@ -47,8 +49,10 @@ final class WeightUpdater {
   ) throws(OctNetError) -> StepResult {
     guard accumulator != nil || largestNorm != nil else {
       let result = session.step(
-        images: batch.images, labels: batch.labels, mixed: batch.mixed, count: batch.count,
-        dropoutSeed: dropoutSeed, updating: optimizer, learningRate: learningRate)
+        images: batch.images, targets: TargetPointers(batch), count: batch.count, dropoutSeed: dropoutSeed
+      ) {
+        optimizer.queue(learningRate: learningRate)
+      }
       try check(result.loss, batch, dropoutSeed)
       average?.update(from: network, updates: optimizer.step - 1)
       return result
@@ -56,8 +60,7 @@ final class WeightUpdater {
     if let accumulator, accumulator.images == 0 { accumulator.keepStatistics(of: network) }
     // All gradients come before the first update: for their norm, or because batches follow.
     let result = session.step(
-      images: batch.images, labels: batch.labels, mixed: batch.mixed, count: batch.count,
-      dropoutSeed: dropoutSeed)
+      images: batch.images, targets: TargetPointers(batch), count: batch.count, dropoutSeed: dropoutSeed)
     try check(result.loss, batch, dropoutSeed)
     accumulator?.add(network.parameters.gradients, images: batch.count)
     if isLast { try update(learningRate: learningRate) }

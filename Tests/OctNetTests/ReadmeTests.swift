@@ -24,7 +24,7 @@ struct ReadmeTests {
     }
     let session = try InferenceSession(network: network, batchSize: 8, threads: 2)
     let images = [Float](repeating: 0.5, count: 8 * 32 * 32 * 3)
-    let logits = Array(session.logits(images: images, count: 8))  // 8 × 10, row by row
+    let logits = try session.logits(images: images)  // 8 × 10, row by row
     // README ends
     #expect(logits.count == 80)
     #expect(logits.allSatisfy { $0.isFinite })

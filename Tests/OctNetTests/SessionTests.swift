@@ -30,7 +30,8 @@ import OctNet
     let images = (0..<count * network.inputShape.count).map { _ in stream.normal() }
     let labels = (0..<count).map { _ in Int32(stream.index(below: 7)) }
     let session = try TrainingSession(
-      network: network, batchSize: capacity, threads: threads, labelSmoothing: 0.1, fused: fused)
+      network: network, batchSize: capacity, threads: threads, loss: CrossEntropy(labelSmoothing: 0.1),
+      fused: fused)
     let result = session.step(images: images, labels: labels, count: count)
     let gradients = network.gradients().map(\.gradient.values)
     let inference = try InferenceSession(
@@ -79,7 +80,7 @@ import OctNet
     let model = ModelConfiguration(
       name: "resnet18", alpha: 0.5, stem: .cifar, classes: 7, inputHeight: 97, inputWidth: 96)
     let network = try model.makeNetwork(seed: 3)
-    let pass = InferenceSession.imagesOfAPass(network.graph.fused(for: .inference), of: 11)
+    let pass = InferencePasses(network.graph, fused: true).images(of: 11)
     #expect(pass > 1 && pass < 11)
     var stream = RandomStream(seed: 9, "images")
     let size = network.inputShape.count
@@ -121,14 +122,14 @@ import OctNet
     var stream = RandomStream(seed: 9, "images")
     let images = (0..<3 * size.height * size.width * 3).map { _ in stream.normal() }
     let sharing = try InferenceSession(network: model.makeNetwork(seed: 3), batchSize: 3, threads: 2)
-    let network = try model.makeNetwork(seed: 3)
-    let taking = try InferenceSession(network: network, batchSize: 3, threads: 2, takesParameters: true)
+    let weights = try InferenceModel(model.makeNetwork(seed: 3), batchSize: 3, threads: 2)
+    let taking = try InferenceSession(weights)
     for count in [3, 1, 2] {
       #expect(
         Array(taking.logits(images: images, count: count))
           == Array(sharing.logits(images: images, count: count)))
     }
-    if size == (32, 32) { #expect(network.parameters.isReleased) }
+    if size == (32, 32) { #expect(weights.network.parameters.isReleased) }
   }
 
   /// Updating each parameter as soon as its gradient is known gives the bits of an update after the backward pass.

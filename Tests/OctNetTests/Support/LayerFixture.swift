@@ -48,7 +48,7 @@ struct LayerFixture {
       Array(UnsafeBufferPointer(start: output, count: expected.count)), expected, within: tolerance,
       label + " output")
     let gradient = try joined(name, "diff_dst")
-    executor.outputGradient.update(from: gradient, count: gradient.count)
+    try #require(executor.outputGradient()).update(from: gradient, count: gradient.count)
     executor.backward(images: images, count: batch)
     for (key, value) in network.gradients() {
       let stored = "\(name)/diff_\(key)"

@@ -1,0 +1,47 @@
+import OctNetCore
+import OctNetData
+
+/// What a run does beside its settings. All run on the trainer's thread; an error that one throws ends the run and is passed
+/// on, as after an interruption the last written state is there.
+///
+/// A resumed run gives the same bits where the hooks depend on what they are given alone.
+public struct TrainerHooks {
+  /// A place in a run; epochs, steps and batches are counted from 0.
+  public struct Place: Equatable, Sendable {
+    public let epoch: Int
+    /// Updates of the weights before this one, in all epochs.
+    public let step: Int
+    /// Batch of the epoch.
+    public let batch: Int
+  }
+
+  /// A batch that the network is about to see.
+  public struct BatchImages {
+    /// count × height × width × channels, normalised and augmented; may be changed.
+    public let images: UnsafeMutableBufferPointer<Float>
+    public let count: Int
+    public let place: Place
+  }
+
+  /// The learning rate of a step, given what the schedule says.
+  public var learningRate: ((_ place: Place, _ scheduled: Double) throws -> Double)?
+  /// Changes images after the augmentation, before the network sees them.
+  public var batch: ((BatchImages) throws -> Void)?
+  /// What decides which epoch is the best and when the run stops early, in place of `bestMetric`: the larger, the better.
+  /// Gets the weights that are evaluated and what the evaluation found.
+  public var metric: ((Network, EvaluationResult) throws -> Double)?
+  /// After an epoch's evaluation and before its files are written. True ends the run here, as early stopping does.
+  public var epochEnd: ((EpochReport, Network) throws -> Bool)?
+
+  public init(
+    learningRate: ((_ place: Place, _ scheduled: Double) throws -> Double)? = nil,
+    batch: ((BatchImages) throws -> Void)? = nil,
+    metric: ((Network, EvaluationResult) throws -> Double)? = nil,
+    epochEnd: ((EpochReport, Network) throws -> Bool)? = nil
+  ) {
+    self.learningRate = learningRate
+    self.batch = batch
+    self.metric = metric
+    self.epochEnd = epochEnd
+  }
+}
