@@ -33,7 +33,9 @@ public struct KernelBenchmark {
   public let threads: Int
   public let repetitions: Int
 
-  /// - Parameter repetitions: the median of so many counts.
+  /// - Parameters:
+  ///   - threads: OpenMP threads that it uses.
+  ///   - repetitions: the median of so many counts.
   public init(threads: Int, repetitions: Int = 9) {
     precondition(threads > 0 && repetitions > 0)
     self.threads = threads

@@ -130,6 +130,7 @@ public struct Checkpoint: Sendable {
   /// Loads the weights for fine-tuning, as `Network.loadPretrained` does.
   ///
   /// - Parameters:
+  ///   - network: gets the weights.
   ///   - labels: of the data that the network will learn from. A classifier for as many classes of other names is left as
   ///     the network has it, one for the same names in another order is brought into the data's. `nil`: any will do.
   ///   - classesByNumber: takes the classes by number, whatever their names.

@@ -38,6 +38,10 @@ public final class BatchLoader: Sendable {
   private static let slotCount = 3
 
   /// - Parameters:
+  ///   - augmentation: random changes of training images.
+  ///   - batchSize: images that a call takes at most.
+  ///   - dataset: the images.
+  ///   - normalization: scaling of pixels, as in training.
   ///   - shuffleSeed: Seed of the order and of the augmentation. nil keeps the data set's order, and augmentation,
   ///     if any, draws under seed 0.
   ///   - mixupAlpha: Mixes the images of each batch by mixup, λ ~ Beta(α, α); nil mixes nothing.

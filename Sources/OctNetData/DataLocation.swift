@@ -8,7 +8,9 @@ public enum DataLocation {
   /// taken from the directory of the file that says it, or one of those above: a run's directory usually lies below
   /// the one in which it was trained.
   ///
-  /// - Parameter path: the checkpoint, or the directory of the run, that names the data.
+  /// - Parameters:
+  ///   - source: as `DataSource.parse` takes it.
+  ///   - path: the checkpoint, or the directory of the run, that names the data.
   /// - Throws: `OctNetError.configuration` that names what was tried.
   public static func resolve(_ source: String, recordedIn path: String) throws(OctNetError) -> String {
     guard let colon = source.firstIndex(of: ":"), !source.hasPrefix("synthetic") else { return source }

@@ -3,8 +3,10 @@ import OctNetSupport
 extension Dataset {
   /// The same images with the network's class names and numbers.
   ///
-  /// - Parameter restoringOrder: images that stand in the order of their labels stand in that of their new labels, as they
-  ///   did when the classes had that order.
+  /// - Parameters:
+  ///   - mapping: from the data's classes to the network's.
+  ///   - restoringOrder: images that stand in the order of their labels stand in that of their new labels, as they
+  ///     did when the classes had that order.
   public func mapped(by mapping: ClassMapping, restoringOrder: Bool = false) -> any Dataset {
     let isRenamed = !ClassMapping.same(classNames, mapping.classNames)
     guard isRenamed || !mapping.isIdentity else { return self }

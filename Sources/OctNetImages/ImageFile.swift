@@ -26,8 +26,12 @@
       bytes = try file.bytes(at: 0, count: file.size)
     }
 
-    /// Bytes that are in memory already; errors name `path`.
-    package init(bytes: [UInt8], path: String) {
+    /// Bytes that are in memory already, such as those of a request.
+    ///
+    /// - Parameters:
+    ///   - bytes: a whole file.
+    ///   - path: what errors call them.
+    public init(bytes: [UInt8], path: String = "image") {
       self.path = FilePath(path)
       self.bytes = bytes
     }

@@ -13,6 +13,8 @@
     private let normalization: Normalization
 
     /// - Parameters:
+    ///   - normalization: scaling of pixels, as in training.
+    ///   - threads: OpenMP threads that it uses.
     ///   - network: its parameters are the predictor's from now on.
     ///   - classNames: where it is empty, classes are called by their number.
     /// - Throws: `OctNetError` for a network without logits or with other inputs than square RGB or gray images, names or

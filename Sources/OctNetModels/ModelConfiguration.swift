@@ -21,6 +21,14 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
   public var inputHeight, inputWidth, inputChannels: Int
 
   /// - Parameters:
+  ///   - alpha: share of the channels in the low map, 0 ... 1.
+  ///   - classes: outputs of the classifier.
+  ///   - highToLow: whether high maps reach low ones; for ablations.
+  ///   - inputChannels: channels of its input.
+  ///   - inputHeight: rows of an image.
+  ///   - inputWidth: columns of an image.
+  ///   - lowToHigh: whether low maps reach high ones; for ablations.
+  ///   - variant: how stride-2 convolutions shrink octave features.
   ///   - name: one of `modelNames`.
   ///   - stem: defaults to `cifar` for the CIFAR ResNets and `imagenet` for the others.
   ///   - downsampling: defaults to `strided` at α = 0, which is torchvision's ResNet, and `average` elsewhere.

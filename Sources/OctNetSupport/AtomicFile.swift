@@ -23,7 +23,10 @@ public enum AtomicFile {
     try write(to: path, opening: openExclusively, body)
   }
 
-  /// - Parameter onlyIfChanged: leaves a file that holds this text already as it is, its times too.
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - text: what is written, as UTF-8.
+  ///   - onlyIfChanged: leaves a file that holds this text already as it is, its times too.
   public static func write(_ text: String, to path: String, onlyIfChanged: Bool = false) throws(OctNetError) {
     if onlyIfChanged, let reader = try? FileReader(path: path), reader.size == text.utf8.count,
       let bytes = try? reader.bytes(at: 0, count: reader.size), bytes.elementsEqual(text.utf8)

@@ -16,6 +16,8 @@ public struct ClassMapping: Equatable, Sendable {
   public var isPermutation: Bool { labels.count == classNames.count }
 
   /// - Parameters:
+  ///   - data: whose classes are mapped.
+  ///   - network: whose classes they become.
   ///   - owner: what the network's names are from, in messages: "the checkpoint".
   ///   - byNumber: takes names for the same thing where there are as many of them.
   /// - Throws: `OctNetError.configuration` that names the first class of the data which the network does not have.

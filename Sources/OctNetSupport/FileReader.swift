@@ -13,7 +13,9 @@ public final class FileReader {
   public let size: Int
   private let descriptor: Int32
 
-  /// - Parameter limit: bytes that the format may have at most.
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - limit: bytes that the format may have at most.
   /// - Throws: `OctNetError.file` for a missing or unreadable file, anything but a regular file, and one beyond the limit.
   public convenience init(path: String, limit: Int = .max) throws(OctNetError) {
     try self.init(FilePath(path), limit: limit)

@@ -30,6 +30,21 @@ public struct Normalization: Codable, Equatable, Sendable {
     }
   }
 
+  /// Bytes of images, channels innermost, as numbers for a network.
+  /// - Precondition: there is a mean and a std for each channel, and the bytes are whole pixels.
+  public func callAsFunction(_ pixels: [UInt8]) -> [Float] {
+    let (channels, table) = (mean.count, table())
+    precondition(
+      std.count == channels && pixels.count.isMultiple(of: max(1, channels)), "pixels of \(channels) channels"
+    )
+    return [Float](unsafeUninitializedCapacity: pixels.count) { values, count in
+      for (index, pixel) in pixels.enumerated() {
+        values.initializeElement(at: index, to: table[((index % channels) << 8) + Int(pixel)])
+      }
+      count = pixels.count
+    }
+  }
+
   /// channels × 256: what each byte becomes. A look-up is faster than the conversion and cannot differ from it.
   package func table() -> [Float] {
     zip(mean, std).flatMap { mean, std in (0..<256).map { (Float($0) / 255 - mean) / std } }

@@ -32,6 +32,7 @@ public final class TensorBoardWriter {
   private var stepsPerEpoch = 0
 
   /// - Parameters:
+  ///   - predictions: shown beside the curves; `nil` for none.
   ///   - directory: that of the run; it gets one more file from every process that trains.
   ///   - onFailure: called at most once, where the file cannot be created or written.
   public convenience init(

@@ -23,6 +23,9 @@ public final class TestPredictions {
   let images: ImageSet
 
   /// - Parameters:
+  ///   - dataset: the images.
+  ///   - normalization: scaling of pixels, as in training.
+  ///   - threads: OpenMP threads that it uses.
   ///   - network: read again by every prediction.
   ///   - limit: only from the first so many images.
   public init(

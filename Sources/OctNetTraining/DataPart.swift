@@ -22,10 +22,12 @@ public enum DataPart: String, CaseIterable, Sendable {
 
 extension DataSplit {
   /// The images of a part, as the run that wrote a checkpoint saw them: under its class names and numbers, without those
-  /// beyond its limit and, of the training images, without those it held back.
+  /// beyond its limit and, of the training images, without those it held back. Folders of images are loaded with as many
+  /// of them as the run had (`Checkpoint.trainingImages`).
   ///
   /// - Parameters:
-  ///   - split: folders of images with as many of them as the run had (`Checkpoint.trainingImages`).
+  ///   - checkpoint: of the run, whose classes the images get.
+  ///   - part: which images.
   ///   - byNumber: takes the classes by number, whatever their names.
   /// - Returns: the images, and what had to be done about their classes.
   /// - Throws: `OctNetError.configuration` for classes that the checkpoint does not have, and where nothing says which images

@@ -23,8 +23,9 @@ public struct Evaluator {
   }
 
   /// - Parameters:
+  ///   - dataset: the images.
   ///   - limit: only the first so many images.
-  ///   - predictions: a CSV file to write: a header and one row an image, `index,label,logit_0,…`, in the data set's
+  ///   - path: a CSV file to write: a header and one row an image, `index,label,logit_0,…`, in the data set's
   ///     order; it appears when the evaluation is complete.
   ///   - onProgress: called after each batch with images done and images in all; an error that it throws ends the
   ///     evaluation and is passed on.

@@ -37,6 +37,9 @@ public final class Optimizer {
   private let threads: Int32
 
   /// - Parameters:
+  ///   - configuration: the update rule and its constants.
+  ///   - threads: OpenMP threads that it uses.
+  ///   - weightDecay: of each step, as `torch.optim` has it.
   ///   - parameters: those that are frozen now stay as they are.
   ///   - excludeNormsAndBiases: apply the weight decay to the weights of convolutions and linear layers only.
   public convenience init(
@@ -48,7 +51,13 @@ public final class Optimizer {
       settings: Self.settings(parameters, weightDecay, excludeNormsAndBiases), threads: threads)
   }
 
-  /// - Parameter groups: parameters with a rate or a weight decay of their own.
+  /// - Parameters:
+  ///   - configuration: the update rule and its constants.
+  ///   - excludeNormsAndBiases: apply the weight decay to the weights of convolutions and linear layers only.
+  ///   - parameters: those of the network.
+  ///   - threads: OpenMP threads that it uses.
+  ///   - weightDecay: of each step, as `torch.optim` has it.
+  ///   - groups: parameters with a rate or a weight decay of their own.
   /// - Throws: `OctNetError.configuration` for a group out of bounds, and for one that names nothing.
   public convenience init(
     parameters: ParameterStore, configuration: OptimizerConfiguration, weightDecay: Float = 0,

@@ -40,6 +40,8 @@ public final class Trainer {
   private var bestNetwork: Network?
 
   /// - Parameters:
+  ///   - configuration: everything that determines the run.
+  ///   - data: the images of the run.
   ///   - network: usually `configuration.model`'s `makeNetwork(seed:)`; trained in place.
   ///   - directory: where to write; `nil` writes nothing. It is locked until `run` returns or the trainer is gone.
   ///   - state: goes on where this state was written; its weights replace the network's.

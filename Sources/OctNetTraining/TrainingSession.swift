@@ -40,6 +40,9 @@ public final class TrainingSession {
   private var pending: (images: [Float], dropoutSeed: UInt64)?
 
   /// - Parameters:
+  ///   - batchSize: images that a call takes at most.
+  ///   - network: trained in place: the session writes its gradients.
+  ///   - threads: OpenMP threads that it uses.
   ///   - loss: of the outputs.
   ///   - inputGradient: whether backward computes ∂loss/∂images too, see `inputGradient`.
   ///   - fused: false runs every layer as it was recorded.

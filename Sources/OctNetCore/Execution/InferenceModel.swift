@@ -27,6 +27,7 @@ public final class InferenceModel: @unchecked Sendable {
   private let preparedWeights: PreparedWeights
 
   /// - Parameters:
+  ///   - threads: of each session.
   ///   - network: handed over, and no longer the caller's. Weights that inference keeps in another form leave it, so that
   ///     none is in memory twice.
   ///   - batchSize: images that a session takes at most.

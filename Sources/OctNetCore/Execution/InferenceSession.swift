@@ -36,6 +36,9 @@ public final class InferenceSession {
   /// A session whose weights follow those of a network.
   ///
   /// - Parameters:
+  ///   - batchSize: images that a call takes at most.
+  ///   - network: what is run.
+  ///   - threads: OpenMP threads that it uses.
   ///   - fused: false runs every layer as it was recorded.
   /// - Throws: `OctNetError.configuration` for sizes that are out of bounds or need more memory than there is.
   public convenience init(network: Network, batchSize: Int, threads: Int, fused: Bool = true) throws {

@@ -60,6 +60,8 @@ public final class GraphBuilder {
   /// A parameter of the layer that is being applied.
   ///
   /// - Parameters:
+  ///   - initializer: how it starts.
+  ///   - kind: what it is for.
   ///   - name: its name below the layer's path, such as `weight`.
   ///   - shape: as in the state dictionary.
   ///   - layout: how it lies in memory; nil where that is the order of the state dictionary.

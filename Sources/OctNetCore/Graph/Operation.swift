@@ -83,7 +83,9 @@ public struct BackwardReads: Sendable {
   /// Whether it reads the output.
   public var output = false
 
-  /// - Parameter inputs: how many of the inputs, from the first on.
+  /// - Parameters:
+  ///   - output: whether it reads the output.
+  ///   - inputs: how many of the inputs, from the first on.
   public init(inputs: Int = 0, output: Bool = false) {
     self.inputs = inputs
     self.output = output

@@ -11,7 +11,13 @@ public struct BatchNorm2d: Layer {
   public let epsilon, momentum: Float
   public let keys: OctaveKeys
 
-  /// - Parameter keys: defaults to `plain` at α = 0 and `octave` elsewhere.
+  /// - Parameters:
+  ///   - alpha: share of the channels in the low map, 0 ... 1.
+  ///   - channels: of both maps together.
+  ///   - epsilon: added to the variance.
+  ///   - momentum: fraction of the new value in the running statistics.
+  ///   - name: its part of the dotted path of its parameters.
+  ///   - keys: defaults to `plain` at α = 0 and `octave` elsewhere.
   public init(
     _ name: String = "", channels: Int, alpha: Double = 0, epsilon: Float = 1e-5, momentum: Float = 0.1,
     keys: OctaveKeys? = nil

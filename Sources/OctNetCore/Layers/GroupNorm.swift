@@ -14,7 +14,13 @@ public struct GroupNorm: Layer {
   public let epsilon: Float
   public let keys: OctaveKeys
 
-  /// - Parameter keys: defaults to `plain` at α = 0 and `octave` elsewhere.
+  /// - Parameters:
+  ///   - alpha: share of the channels in the low map, 0 ... 1.
+  ///   - channels: of both maps together.
+  ///   - epsilon: added to the variance.
+  ///   - groups: of each map.
+  ///   - name: its part of the dotted path of its parameters.
+  ///   - keys: defaults to `plain` at α = 0 and `octave` elsewhere.
   public init(
     _ name: String = "", groups: Int, channels: Int, alpha: Double = 0, epsilon: Float = 1e-5,
     keys: OctaveKeys? = nil

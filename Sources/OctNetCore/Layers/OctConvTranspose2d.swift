@@ -17,6 +17,16 @@ public struct OctConvTranspose2d: Layer {
   public let keys: OctaveKeys
 
   /// - Parameters:
+  ///   - alphaIn: share of the input's channels in the low map.
+  ///   - alphaOut: share of the output's channels in the low map.
+  ///   - bias: whether each output channel has one.
+  ///   - groups: channels are divided into so many, of each map.
+  ///   - inputChannels: channels of its input.
+  ///   - kernelSize: rows and columns of a window.
+  ///   - name: its part of the dotted path of its parameters.
+  ///   - outputChannels: channels of its output.
+  ///   - padding: rows and columns beside the map on each side.
+  ///   - stride: pixels from one window to the next.
   ///   - outputPadding: below the stride: rows and columns more at the end.
   ///   - keys: defaults to `plain` where both α are 0 and `octave` elsewhere.
   public init(

@@ -41,7 +41,11 @@ public struct AvgPool2d: Layer {
   public let name = ""
   private let window: PoolWindow
 
-  /// - Parameter stride: defaults to the kernel size.
+  /// - Parameters:
+  ///   - ceilMode: whether windows that reach past the end count, as in PyTorch.
+  ///   - kernelSize: rows and columns of a window.
+  ///   - padding: rows and columns beside the map on each side.
+  ///   - stride: defaults to the kernel size.
   public init(kernelSize: Int, stride: Int? = nil, padding: Int = 0, ceilMode: Bool = false) {
     window = PoolWindow(
       kernelSize: kernelSize, stride: stride ?? kernelSize, padding: padding, ceilMode: ceilMode)
@@ -57,7 +61,11 @@ public struct MaxPool2d: Layer {
   public let name = ""
   private let window: PoolWindow
 
-  /// - Parameter stride: defaults to the kernel size.
+  /// - Parameters:
+  ///   - ceilMode: whether windows that reach past the end count, as in PyTorch.
+  ///   - kernelSize: rows and columns of a window.
+  ///   - padding: rows and columns beside the map on each side.
+  ///   - stride: defaults to the kernel size.
   public init(kernelSize: Int, stride: Int? = nil, padding: Int = 0, ceilMode: Bool = false) {
     window = PoolWindow(
       kernelSize: kernelSize, stride: stride ?? kernelSize, padding: padding, ceilMode: ceilMode)

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Builds the documentation of every product with the toolchain's own docc, and fails where that warns: links to nothing,
+# parameters that do not exist, some that are described and some that are not.
+# Usage: Scripts/build-docs.sh [directory]   (default: .build/documentation)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=${1:-.build/documentation}
+mkdir -p "$out"
+graphs=$(mktemp -d)
+trap 'rm -rf "$graphs"' EXIT
+
+# With images where their libraries are installed: the module is empty without.
+traits=()
+if dpkg -s libpng-dev libjpeg-dev >/dev/null 2>&1; then traits=(--traits Images); fi
+symbols=$PWD/.build-docs/symbols
+mkdir -p "$symbols"
+swift build ${traits[@]+"${traits[@]}"} --scratch-path .build-docs -Xswiftc -emit-symbol-graph \
+  -Xswiftc -emit-symbol-graph-dir -Xswiftc "$symbols" -Xswiftc -symbol-graph-minimum-access-level -Xswiftc public \
+  -Xswiftc -symbol-graph-skip-synthesized-members > "$graphs/log" 2>&1 || { cat "$graphs/log"; exit 1; }
+
+# build PRODUCT MODULE...: the archive of a product from its catalogue and what its modules have in public.
+build() {
+  local product=$1 module
+  rm -rf "$graphs/$product" && mkdir -p "$graphs/$product"
+  for module in "${@:2}"; do cp "$symbols/$module".symbols.json "$symbols/$module"@*.symbols.json "$graphs/$product" 2>/dev/null || true; done
+  docc convert "Sources/$product/$product.docc" --additional-symbol-graph-dir "$graphs/$product" \
+    --fallback-display-name "$product" --fallback-bundle-identifier "octnet.$product" --warnings-as-errors \
+    --output-path "$out/$product.doccarchive"
+  echo "$out/$product.doccarchive"
+}
+
+inference='OctNetSupport OctNetCore OctNetModels OctNetCheckpoint OctNetInference'
+# shellcheck disable=SC2086
+build OctNet $inference OctNetData OctNetTraining OctNetBenchmark OctNetStudy OctNetReport OctNet
+build OctNetInference OctNetInference
+build OctNetTesting OctNetTesting
+build OctNetImages OctNetImages
+build OctNetTensorBoard OctNetTensorBoard
