@@ -47,6 +47,8 @@ public struct ResNet: Layer {
   public let name = ""
   public let depth: ResNetDepth
   public let configuration: ModelConfiguration
+  /// Behind every norm but a block's last, and behind its sum.
+  public var activation: any Layer = ReLU()
 
   /// - Parameter configuration: its classes are those of the classifier; its input's height and width are not read.
   /// - Throws: `OctNetError.configuration` for an unknown name.
@@ -84,7 +86,7 @@ public struct ResNet: Layer {
     let conv = Conv2d(
       "conv1", inputChannels: configuration.inputChannels, outputChannels: depth.stemChannels,
       kernelSize: large ? 7 : 3, stride: large ? 2 : 1, padding: large ? 3 : 1, bias: false)
-    let x = try ReLU()(BatchNorm2d("bn1", channels: depth.stemChannels)(conv(x)))
+    let x = try activation(BatchNorm2d("bn1", channels: depth.stemChannels)(conv(x)))
     return try large ? MaxPool2d(kernelSize: 3, stride: 2, padding: 1)(x) : x
   }
 
@@ -105,7 +107,8 @@ public struct ResNet: Layer {
       let staysOctave = isLast && position == 0 && configuration.variant == .seed
       let block = ResidualBlock(
         name: "layer\(stage + 1).\(position)", style: ConvNormStyle(configuration),
-        isBottleneck: depth.isBottleneck, inputChannels: channels, width: depth.stemChannels << stage,
+        activation: activation, isBottleneck: depth.isBottleneck, inputChannels: channels,
+        width: depth.stemChannels << stage,
         stride: position == 0 && stage > 0 ? 2 : 1, alphaIn: alphaIn,
         alphaInner: staysOctave ? alphaIn : alphaOut, alphaOut: alphaOut)
       x = try block(x)

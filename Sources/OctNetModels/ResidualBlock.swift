@@ -45,6 +45,7 @@ struct ConvNorm: Layer {
 struct ResidualBlock: Layer {
   let name: String
   let style: ConvNormStyle
+  let activation: any Layer
   let isBottleneck: Bool
   let inputChannels, width, stride: Int
   /// Ratio of the input, of the maps inside, and of the output.
@@ -53,17 +54,16 @@ struct ResidualBlock: Layer {
   var outputChannels: Int { isBottleneck ? 4 * width : width }
 
   package func forward(_ x: OctFeature) throws -> OctFeature {
-    let relu = ReLU()
     var y: OctFeature
     if isBottleneck {
-      y = try relu(unit(1, inputChannels, width, kernel: 1, stride: 1, alphaIn, alphaInner)(x))
-      y = try relu(unit(2, width, width, kernel: 3, stride: stride, alphaInner, alphaInner)(y))
+      y = try activation(unit(1, inputChannels, width, kernel: 1, stride: 1, alphaIn, alphaInner)(x))
+      y = try activation(unit(2, width, width, kernel: 3, stride: stride, alphaInner, alphaInner)(y))
       y = try unit(3, width, outputChannels, kernel: 1, stride: 1, alphaInner, alphaOut)(y)
     } else {
-      y = try relu(unit(1, inputChannels, width, kernel: 3, stride: stride, alphaIn, alphaInner)(x))
+      y = try activation(unit(1, inputChannels, width, kernel: 3, stride: stride, alphaIn, alphaInner)(x))
       y = try unit(2, width, width, kernel: 3, stride: 1, alphaInner, alphaOut)(y)
     }
-    return try relu(y + shortcut(x))
+    return try activation(y + shortcut(x))
   }
 
   private func unit(
