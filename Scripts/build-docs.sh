@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the documentation of every product with the toolchain's own docc, and fails where that warns: links to nothing,
-# parameters that do not exist, some that are described and some that are not.
+# Builds the documentation of every product with the toolchain's own docc, and fails where that warns (links to nothing,
+# parameters that do not exist, some that are described and some that are not) and where a public symbol has no comment.
 # Usage: Scripts/build-docs.sh [directory]   (default: .build/documentation)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,6 +13,8 @@ trap 'rm -rf "$graphs"' EXIT
 traits=()
 if dpkg -s libpng-dev libjpeg-dev >/dev/null 2>&1; then traits=(--traits Images); fi
 symbols=$PWD/.build-docs/symbols
+# From nothing: an incremental build leaves the graphs of modules in which only comments have changed.
+rm -rf .build-docs
 mkdir -p "$symbols"
 swift build ${traits[@]+"${traits[@]}"} --scratch-path .build-docs -Xswiftc -emit-symbol-graph \
   -Xswiftc -emit-symbol-graph-dir -Xswiftc "$symbols" -Xswiftc -symbol-graph-minimum-access-level -Xswiftc public \
@@ -36,3 +38,7 @@ build OctNetInference OctNetInference
 build OctNetTesting OctNetTesting
 build OctNetImages OctNetImages
 build OctNetTensorBoard OctNetTensorBoard
+
+# Every public symbol says what it is.
+swiftc -swift-version 6 Scripts/documentation/undocumented.swift -o "$graphs/undocumented"
+find "$symbols" -name 'OctNet*.symbols.json' ! -name '*@*' ! -name 'OctNetSettings*' -exec "$graphs/undocumented" {} +

@@ -8,15 +8,21 @@ import OctNetTraining
 public struct KernelBenchmark {
   /// One pass of a convolution.
   public enum Pass: String, Codable, CaseIterable, Sendable {
+    /// The convolution itself.
     case forward
+    /// The gradient of the source.
     case backwardData = "backward-data"
+    /// The gradient of the weights.
     case backwardWeights = "backward-weights"
   }
 
+  /// What one pass of one convolution took.
   public struct Timing: Codable, Sendable {
+    /// Which pass.
     public let pass: Pass
     /// Median of the repetitions.
     public let milliseconds: Double
+    /// Counted in multiplications and additions of the direct algorithm, also where Winograd's does fewer.
     public let gflops: Double
     /// Of the machine's peak; more than 1 where padding is skipped, since its multiplications are counted.
     public let fractionOfPeak: Double
@@ -24,13 +30,17 @@ public struct KernelBenchmark {
     public let gigabytesPerSecond: Double
   }
 
+  /// All passes of one convolution.
   public struct Result: Codable, Sendable {
     /// Images, height and width, input channels, output channels, kernel size.
     public let shape: String
+    /// In the order of `Pass`.
     public let timings: [Timing]
   }
 
+  /// OpenMP threads.
   public let threads: Int
+  /// Of each pass; the median counts.
   public let repetitions: Int
 
   /// - Parameters:

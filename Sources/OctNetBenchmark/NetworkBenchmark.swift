@@ -14,6 +14,7 @@ import OctNetTraining
 
 /// Times whole training steps, or whole forward passes, of a network on random images.
 public struct NetworkBenchmark {
+  /// What is timed.
   public enum Work: Sendable {
     /// Forward, backward and the optimizer's update.
     case training(OptimizerConfiguration)
@@ -21,10 +22,13 @@ public struct NetworkBenchmark {
     case inference
   }
 
+  /// Times and rates of a network.
   public struct Result: Codable, Sendable {
     /// Of all repetitions.
     public let medianMilliseconds, minimumMilliseconds: Double
+    /// Passes or steps that were timed.
     public let repetitions: Int
+    /// At the median.
     public let imagesPerSecond: Double
     /// Largest resident memory of this process so far.
     public let peakResidentBytes: Int
@@ -33,6 +37,7 @@ public struct NetworkBenchmark {
     public let gflops: Double
     /// Of the machine's peak. Border taps are skipped but counted, so small maps can exceed it.
     public let fractionOfPeak: Double
+    /// Of this machine with as many threads, measured beside.
     public let peakGFLOPS: Double
 
     enum CodingKeys: String, CodingKey {
@@ -47,14 +52,20 @@ public struct NetworkBenchmark {
     }
   }
 
+  /// Which network.
   public let model: ModelConfiguration
+  /// Inference or training.
   public let work: Work
+  /// Images of a pass or step.
   public let batchSize: Int
+  /// OpenMP threads.
   public let threads: Int
   /// nil: as many as fit in `seconds`, five at least.
   public let repetitions: Int?
+  /// The least time that is measured, where `repetitions` says nothing.
   public let seconds: Double
 
+  /// - Precondition: sizes are positive.
   public init(
     model: ModelConfiguration, work: Work, batchSize: Int, threads: Int, repetitions: Int? = nil,
     seconds: Double = 5

@@ -27,16 +27,20 @@ public struct Checkpoint: Sendable {
   public var model: ModelConfiguration?
   /// The data the network was trained on, as `DataSource` reads it: `synthetic`, `cifar10:DIR`, …
   public var dataName: String?
+  /// Of the numbers of the classes; empty where the file does not say.
   public var classNames: [String]
   /// Of the labels that the network learnt from (`ClassLabels`); `nil` in files of earlier versions and other programs.
   public var labelFingerprint: String?
+  /// Of pixels, as the network was trained; `nil` where the file does not say.
   public var normalization: Normalization?
   /// All of them in files of other programs, and where a file says nothing.
   public var trainingImages = TrainingImages()
+  /// Weights and running statistics.
   public var state: StateDictionary
   /// The file it was read from, which errors name.
   public private(set) var path: String?
 
+  /// A checkpoint to be written.
   public init(
     model: ModelConfiguration?, dataName: String? = nil, classNames: [String] = [],
     labelFingerprint: String? = nil, normalization: Normalization? = nil,

@@ -9,6 +9,7 @@ import OctNetSupport
 public struct ResNetTraits: Equatable, Sendable {
   /// Blocks of each stage.
   public var blocks: [Int]
+  /// Blocks of three convolutions; else of two.
   public var isBottleneck: Bool
   /// Channels of the first stage's 3×3 convolutions.
   public var width: Int?
@@ -16,10 +17,15 @@ public struct ResNetTraits: Equatable, Sendable {
   public var groups: Int?
   /// 0 for torchvision's keys. A ratio that gives the shapes found; others may give them, too.
   public var alpha: Double?
+  /// Of its stride-2 convolutions; `nil` where the weights do not tell.
   public var variant: Variant?
+  /// Whether paths between the octaves are there; `nil` where the weights do not tell.
   public var lowToHigh, highToLow: Bool?
+  /// Rows and columns of the first convolution.
   public var stemKernel: Int?
+  /// Of the first convolution.
   public var inputChannels: Int?
+  /// Of the classifier.
   public var classes: Int?
   /// Layers that only relatives of ResNets have: `se` in every block, a stem of several convolutions.
   public var additions: [String]
@@ -29,6 +35,7 @@ public struct ResNetTraits: Equatable, Sendable {
     ResNetDepth.allCases.first { $0.blocks == blocks && $0.isBottleneck == isBottleneck }
   }
 
+  /// As the first convolution says; `nil` for others than OctNet's.
   public var stem: Stem? {
     switch stemKernel {
     case 7: return .imagenet

@@ -14,21 +14,37 @@ import OctNetSupport
 /// Layout: the header's length as u64 little-endian, the header in JSON, the data. Reading is in
 /// `SafetensorsReader.swift`, writing in `SafetensorsWriter.swift`. The machine is little-endian, as the format.
 public struct SafetensorsFile: Equatable, Sendable {
+  /// Kinds of numbers, by their names in the file.
   public enum DType: String, CaseIterable, Sendable {
+    /// A byte that is 0 or 1.
     case bool = "BOOL"
+    /// 8 bits without a sign.
     case u8 = "U8"
+    /// 8 bits with a sign.
     case i8 = "I8"
+    /// 8 bits: 4 of exponent, 3 of fraction.
     case f8e4m3 = "F8_E4M3"
+    /// 8 bits: 5 of exponent, 2 of fraction.
     case f8e5m2 = "F8_E5M2"
+    /// 16 bits with a sign.
     case i16 = "I16"
+    /// 16 bits without a sign.
     case u16 = "U16"
+    /// IEEE half precision.
     case f16 = "F16"
+    /// The upper half of a single-precision number.
     case bf16 = "BF16"
+    /// 32 bits with a sign.
     case i32 = "I32"
+    /// 32 bits without a sign.
     case u32 = "U32"
+    /// IEEE single precision.
     case f32 = "F32"
+    /// 64 bits with a sign.
     case i64 = "I64"
+    /// 64 bits without a sign.
     case u64 = "U64"
+    /// IEEE double precision.
     case f64 = "F64"
 
     /// Bytes of one element.
@@ -44,11 +60,16 @@ public struct SafetensorsFile: Equatable, Sendable {
 
   /// One array; `bytes` are its elements, row-major.
   public struct Entry: Equatable, Sendable {
+    /// The key in the file.
     public var name: String
+    /// The kind of its numbers.
     public var dtype: DType
+    /// Row-major; empty for a single number.
     public var shape: [Int]
+    /// Little-endian.
     public var bytes: [UInt8]
 
+    /// - Precondition: the bytes are as many as the shape needs.
     public init(name: String, dtype: DType, shape: [Int], bytes: [UInt8]) {
       self.name = name
       self.dtype = dtype
@@ -56,6 +77,7 @@ public struct SafetensorsFile: Equatable, Sendable {
       self.bytes = bytes
     }
 
+    /// Single-precision numbers.
     public init(name: String, tensor: Tensor) {
       let bytes = tensor.values.withUnsafeBytes { Self.copy($0) }
       self.init(name: name, dtype: .f32, shape: tensor.shape, bytes: bytes)
@@ -76,9 +98,12 @@ public struct SafetensorsFile: Equatable, Sendable {
     }
   }
 
+  /// Text by key, from the header's `__metadata__`.
   public var metadata: [String: String]
+  /// In the order of the file.
   public var entries: [Entry]
 
+  /// A file to be written.
   public init(metadata: [String: String] = [:], entries: [Entry] = []) {
     self.metadata = metadata
     self.entries = entries

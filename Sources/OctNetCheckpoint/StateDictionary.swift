@@ -3,6 +3,7 @@ import OctNetSupport
 
 /// A value of a state dictionary.
 public enum StateValue: Equatable, Sendable {
+  /// A parameter or running statistic.
   case tensor(Tensor)
   /// `num_batches_tracked`, a 64-bit scalar in PyTorch.
   case counter(Int64)

@@ -5,6 +5,7 @@ import OctNetSupport
 public struct LoadReport: Equatable, Sendable {
   /// Where the classifier's weights are from.
   public enum Head: Equatable, Sendable {
+    /// From the file.
     case loaded
     /// The file has one for another number of classes; the network's own values stay.
     case otherClasses(Int)
@@ -20,6 +21,7 @@ public struct LoadReport: Equatable, Sendable {
   public var strippedPrefix = ""
   /// `num_batches_tracked` that are not there, or not a finite number: counted from 0.
   public var missingCounters = 0
+  /// What became of the classifier.
   public var head = Head.loaded
   /// Why a classifier was kept, where that was a question.
   public var headReason: String?
@@ -30,6 +32,7 @@ public struct LoadReport: Equatable, Sendable {
   /// The weight of the first convolution, whose three input channels were summed for images of one channel.
   public var summedStem: String?
 
+  /// Nothing had to be done.
   public init() {}
 
   /// One sentence for each thing that was done.

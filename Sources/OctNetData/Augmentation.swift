@@ -18,6 +18,7 @@ public struct Augmentation: Codable, Equatable, Sendable {
     self.horizontalFlip = horizontalFlip
   }
 
+  /// Images as they are.
   public static let none = Augmentation(cropPadding: 0, horizontalFlip: false)
   /// Four pixels and flips, what nearly every CIFAR result is trained with.
   public static let standard = Augmentation(cropPadding: 4, horizontalFlip: true)

@@ -23,7 +23,9 @@ public struct Batch {
 /// What a batch holds depends on the loader's settings, the epoch and the batch's index, on nothing else: training
 /// that resumes in the middle of an epoch sees the images that it would have seen.
 public final class BatchLoader: Sendable {
+  /// Where images come from.
   public let dataset: any Dataset
+  /// Images of a batch; an epoch's last may be smaller.
   public let batchSize: Int
   /// Images of an epoch: the data set's, or the first `limit` of them.
   public let sampleCount: Int
@@ -72,6 +74,7 @@ public final class BatchLoader: Sendable {
       leavesOutSingleImage: leavesOutSingleImage)
   }
 
+  /// The last one may be smaller.
   public var batchesPerEpoch: Int { plan.batches }
 
   /// What the batches of an epoch take.

@@ -4,8 +4,11 @@ import OctNetSupport
 public enum DataSource: Equatable, Sendable {
   /// Generated; `frequencies` other than `.all` show what a network can tell without the rest.
   case synthetic(SyntheticImages.Frequencies)
+  /// Six files in the binary version.
   case cifar10(directory: String)
+  /// Two files in the binary version; `coarse` takes the twenty superclasses.
   case cifar100(directory: String, coarse: Bool)
+  /// Four files of MNIST's format.
   case idx(directory: String)
 
   /// The forms that `parse` takes.

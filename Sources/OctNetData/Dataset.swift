@@ -7,9 +7,13 @@ import OctNetSupport
 public protocol Dataset: Sendable {
   /// "CIFAR-10 train".
   var name: String { get }
+  /// Images.
   var count: Int { get }
+  /// Rows of an image.
   var height: Int { get }
+  /// Columns of an image.
   var width: Int { get }
+  /// Numbers of a pixel.
   var channels: Int { get }
   /// One name per class; the index is the label.
   var classNames: [String] { get }
@@ -56,6 +60,7 @@ public struct ImageSet: Dataset {
   public let classNames: [String]
   /// count × height × width × channels.
   public let pixels: [UInt8]
+  /// One an image.
   public let labels: [Int]
 
   /// - Precondition: the sizes fit each other, and every label is the index of a class.
@@ -92,13 +97,16 @@ public struct ImageSet: Dataset {
 
 /// What a `DataSource` loads: images to learn from, images to be measured on, and how to scale both.
 public struct DataSplit: Sendable {
+  /// To learn from.
   public var train: any Dataset
+  /// To be measured on.
   public var test: any Dataset
   /// Images that choose the best epoch, so that `test` is seen by nobody before the end; `nil` where there are none.
   public var validation: (any Dataset)?
   /// The customary constants of the data set, or measured on `train` where there are none.
   public var normalization: Normalization
 
+  /// Images to learn from and to be measured on.
   public init(
     train: any Dataset, test: any Dataset, validation: (any Dataset)? = nil, normalization: Normalization
   ) {

@@ -5,6 +5,7 @@ public struct MixedLabels {
   /// Of the first label, 0 ... 1; the rest is the second one's.
   public let share: Float
 
+  /// - Precondition: as many labels as the batch has images.
   public init(labels: UnsafePointer<Int32>, share: Float) {
     self.labels = labels
     self.share = share

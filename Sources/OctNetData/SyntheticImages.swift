@@ -14,24 +14,32 @@ import OctNetSupport
 public struct SyntheticImages: Sendable {
   /// Which part of the spectrum is left.
   public enum Frequencies: String, Sendable {
+    /// Images as they are; with nothing but their coarse structure; with nothing but their fine one.
     case all, low, high
   }
 
+  /// Rows and columns.
   public static let side = 32
+  /// Ten.
   public static let classCount = 10
   static let layoutCount = 5
   static let textureCount = 4
 
+  /// Everything follows from it.
   public var seed: UInt64
+  /// Images to learn from.
   public var trainCount: Int
+  /// Images to be measured on.
   public var testCount: Int
 
+  /// Nothing is drawn before `split`.
   public init(seed: UInt64 = 1, trainCount: Int = 5_000, testCount: Int = 1_000) {
     self.seed = seed
     self.trainCount = trainCount
     self.testCount = testCount
   }
 
+  /// - Parameter frequencies: what is left of the images.
   public func split(frequencies: Frequencies = .all) -> DataSplit {
     let sets = [images("train", count: trainCount), images("test", count: testCount)].map { images in
       switch frequencies {

@@ -7,6 +7,7 @@
   ///
   /// The training images' folders are the classes; of the others any may be missing.
   public struct ImageFolder: Sendable {
+    /// How folders are read.
     public struct Options: Sendable {
       /// Height and width afterwards; nil takes those of the first image where it is square and at most 256.
       public var size: Int?
@@ -18,14 +19,18 @@
       public var skipsDamaged = false
       /// So many images only, of every class the same share.
       public var trainLimit: Int?
+      /// Only so many test images, of every class its share.
       public var testLimit: Int?
 
+      /// All images at the size of the first, in colour.
       public init() {}
     }
 
     /// What was read, and a line for everything that was left out of it.
     public struct Loaded<Value: Sendable>: Sendable {
+      /// What was read.
       public let value: Value
+      /// A line for each thing that was left out or decided.
       public let notes: [String]
     }
 
@@ -34,9 +39,12 @@
     /// How many damaged files an error or a note names.
     private static let namedFiles = 100
 
+    /// With a folder for each class, or for each part of the data.
     public let directory: String
+    /// How it is read.
     public var options: Options
 
+    /// Nothing is read before it is asked for.
     public init(directory: String, options: Options = Options()) {
       self.directory = directory
       self.options = options

@@ -4,6 +4,7 @@
 
   /// A network and what it takes to show it images, one at a time. Call it from one thread.
   public final class Predictor {
+    /// By number of the class.
     public let classNames: [String]
     /// Height and width of the images.
     public let size: Int

@@ -4,9 +4,11 @@
 
   /// An image of 8-bit RGB or gray pixels, [height, width, channels].
   public struct RasterImage: Equatable, Sendable {
+    /// In pixels.
     public let width, height: Int
     /// 3 for RGB, 1 for gray.
     public let channels: Int
+    /// Rows from the top, channels innermost.
     public let pixels: [UInt8]
 
     /// - Precondition: `pixels` has width × height × channels bytes, at least one pixel, and 1 or 3 channels.

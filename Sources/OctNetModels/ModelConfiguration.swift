@@ -11,13 +11,21 @@ public enum Stem: String, Codable, CaseIterable, Sendable {
 
 /// Everything that determines an Oct-ResNet; stored with every checkpoint.
 public struct ModelConfiguration: Codable, Equatable, Sendable {
+  /// One of `modelNames`.
   public var name: String
+  /// Share of the channels at half resolution, 0 ... 1.
   public var alpha: Double
+  /// The layers before the first stage.
   public var stem: Stem
+  /// How stride 2 shrinks octave features.
   public var variant: Variant
+  /// What makes maps smaller.
   public var downsampling: Downsampling
+  /// Exchange between the octaves, for ablations.
   public var lowToHigh, highToLow: Bool
+  /// Outputs of the classifier.
   public var classes: Int
+  /// Of an image.
   public var inputHeight, inputWidth, inputChannels: Int
 
   /// - Parameters:
@@ -50,6 +58,7 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
     self.inputChannels = inputChannels
   }
 
+  /// In the order of `ResNetDepth`.
   public static var modelNames: [String] { ResNetDepth.allCases.map(\.rawValue) }
 
   /// Builds the network and initialises its parameters from `seed`.

@@ -3,7 +3,9 @@ import OctNetSupport
 
 /// The ResNets: He et al. 2015, with 26 and 200 layers as in the octave paper.
 public enum ResNetDepth: String, CaseIterable, Sendable {
+  /// Four stages, for ImageNet.
   case resnet18, resnet26, resnet34, resnet50, resnet101, resnet152, resnet200
+  /// Three stages, for CIFAR.
   case resnet20, resnet32, resnet44, resnet56, resnet110
 
   /// Three stages of 16, 32 and 64 channels instead of four from 64 on.
@@ -25,6 +27,7 @@ public enum ResNetDepth: String, CaseIterable, Sendable {
     }
   }
 
+  /// Blocks of 1×1, 3×3 and 1×1 convolutions; else of two 3×3.
   public var isBottleneck: Bool {
     switch self {
     case .resnet26, .resnet50, .resnet101, .resnet152, .resnet200: return true
@@ -45,7 +48,9 @@ public enum ResNetDepth: String, CaseIterable, Sendable {
 /// ```
 public struct ResNet: Layer {
   public let name = ""
+  /// Which one.
   public let depth: ResNetDepth
+  /// Everything else that determines it.
   public let configuration: ModelConfiguration
   /// Behind every norm but a block's last, and behind its sum.
   public var activation: any Layer = ReLU()

@@ -7,15 +7,20 @@ import OctNetTraining
 ///
 /// It goes on wherever it was interrupted, in the middle of an epoch too, and repeats nothing that is finished.
 public struct Study: Sendable {
+  /// What it runs.
   public let configuration: StudyConfiguration
+  /// Its directory.
   public let path: String
+  /// In the order in which they run.
   public let runs: [StudyConfiguration.PlannedRun]
 
   /// How far a run has come.
   public enum Progress: Equatable, Sendable {
+    /// Not begun.
     case waiting
     /// Finished epochs.
     case begun(epochs: Int)
+    /// All epochs are done, or it stopped early.
     case finished
   }
 
@@ -66,6 +71,7 @@ public struct Study: Sendable {
 
   static func configurationPath(_ path: String) -> String { RunFinder.studyConfigurationPath(path) }
 
+  /// Where a run writes.
   public func directory(of run: StudyConfiguration.PlannedRun) -> RunDirectory {
     RunDirectory(path: path + "/runs/" + run.name)
   }

@@ -9,6 +9,7 @@ import OctNetTraining
 public struct StudyConfiguration: Codable, Equatable, Sendable {
   /// What all runs have in common; its model's α, path switches and downsampling are replaced.
   public var base: TrainingConfiguration
+  /// Each is a run for every seed.
   public var alphas: [Double]
   /// At this α: both paths between the octaves, one of them, none, and strided convolutions in place of pools.
   public var ablationAlpha: Double?
@@ -17,6 +18,7 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
   /// `nil`: strided at α = 0, average elsewhere.
   public var downsampling: Downsampling?
 
+  /// - Precondition: none; `validate` says what does not fit.
   public init(
     base: TrainingConfiguration, alphas: [Double], ablationAlpha: Double? = nil, seeds: Int = 1,
     downsampling: Downsampling? = nil
@@ -30,7 +32,9 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
 
   /// One run, and the name of its directory.
   public struct PlannedRun: Equatable, Sendable {
+    /// As its directory is called.
     public var name: String
+    /// The settings of the run.
     public var configuration: TrainingConfiguration
   }
 

@@ -9,6 +9,7 @@ public struct StudyEstimate {
   /// Of networks that were timed already, by everything but their seed.
   private var secondsOfEpoch: [(configuration: TrainingConfiguration, seconds: Double)] = []
 
+  /// - Parameter data: what all runs train on.
   public init(data: DataSplit) { self.data = data }
 
   /// Seconds of one epoch with its evaluation, and with its part of the test at the run's end where there is one; files and

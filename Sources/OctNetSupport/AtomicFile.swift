@@ -142,6 +142,7 @@ public final class FileWriter {
     self.path = path
   }
 
+  /// Appends bytes.
   public func write(_ bytes: UnsafeRawBufferPointer) throws(OctNetError) {
     guard let base = bytes.baseAddress else { return }
     var done = 0
@@ -161,6 +162,7 @@ public final class FileWriter {
     }
   }
 
+  /// Appends text as UTF-8.
   public func write(_ text: String) throws {
     try Array(text.utf8).withUnsafeBytes { try write($0) }
   }

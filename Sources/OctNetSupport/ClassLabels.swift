@@ -6,6 +6,7 @@ public struct ClassLabels: Equatable, Sendable {
   /// Of all training labels in their order; `nil` where they are not known.
   public var fingerprint: String?
 
+  /// Classes that are known by name.
   public init(names: [String], fingerprint: String? = nil) {
     self.names = names
     self.fingerprint = fingerprint

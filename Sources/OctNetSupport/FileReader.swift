@@ -8,6 +8,7 @@
 
 /// A regular file open for reading at any position, without a buffer: pieces go straight where they belong.
 public final class FileReader {
+  /// As it was opened.
   public let path: String
   /// Bytes of the file when it was opened.
   public let size: Int

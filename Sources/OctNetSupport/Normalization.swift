@@ -3,15 +3,19 @@
 public struct Normalization: Codable, Equatable, Sendable {
   /// One value a channel, of pixels in 0 … 1.
   public var mean: [Float]
+  /// One value a channel, above 0.
   public var std: [Float]
 
+  /// `validate` says what does not fit.
   public init(mean: [Float], std: [Float]) {
     self.mean = mean
     self.std = std
   }
 
+  /// Of CIFAR-10's training images.
   public static let cifar10 = Normalization(
     mean: [0.4914, 0.4822, 0.4465], std: [0.2470, 0.2435, 0.2616])
+  /// Of CIFAR-100's training images.
   public static let cifar100 = Normalization(
     mean: [0.5071, 0.4865, 0.4409], std: [0.2673, 0.2564, 0.2762])
 

@@ -3,20 +3,29 @@
 /// The upper bounds lie above anything that a machine of today can do, and keep every size that is computed from the
 /// settings far from overflow.
 public enum SettingBounds {
+  /// Of a run.
   public static let epochs = 1...1_000_000
+  /// Images in memory at once.
   public static let batchSize = 1...1 << 20
+  /// Batches of one update.
   public static let accumulationSteps = 1...1 << 20
+  /// OpenMP threads.
   public static let threads = 1...1024
   /// Images, of a limit or of a data set.
   public static let images = 1...1 << 40
   /// Of checkpoints, in updates.
   public static let steps = 1...1 << 40
+  /// Pixels on each side.
   public static let cropPadding = 0...1 << 10
   /// Height and width.
   public static let imageSize = 1...1 << 14
+  /// Of an image.
   public static let channels = 1...1 << 10
+  /// Of a network.
   public static let classes = 1...1 << 20
+  /// Of a benchmark.
   public static let repetitions = 1...1_000_000
+  /// Seeds of a study.
   public static let studySeeds = 1...1000
   /// Numbers of one image, and of a batch of them.
   package static let imageNumbers = 1 << 30

@@ -20,9 +20,12 @@ public struct StateMismatch: Equatable, Sendable {
 
   /// A setting of a model under its name in configurations, such as `alpha`.
   public struct Setting: Equatable, Sendable {
+    /// As the command line or a settings file has it.
     public var key: String
+    /// As text.
     public var value: String
 
+    /// A setting that would fit.
     public init(_ key: String, _ value: String) {
       self.key = key
       self.value = value
@@ -31,6 +34,7 @@ public struct StateMismatch: Equatable, Sendable {
 
   /// The file with the state dictionary, where it is from one.
   public var path: String?
+  /// Why, where it can be told.
   public var cause: Cause?
   /// Keys of the network that are not there, with the shape that was expected: `fc.bias [10]`.
   public var missing: [String]
@@ -41,6 +45,7 @@ public struct StateMismatch: Equatable, Sendable {
   /// Keys that are there more than once.
   public var repeated: [String]
 
+  /// An empty one is no mismatch.
   public init(
     path: String? = nil, cause: Cause? = nil, missing: [String] = [], unexpected: [String] = [],
     unfit: [String] = [], repeated: [String] = []
@@ -53,6 +58,7 @@ public struct StateMismatch: Equatable, Sendable {
     self.repeated = repeated
   }
 
+  /// Whether nothing is wrong.
   public var isEmpty: Bool {
     missing.isEmpty && unexpected.isEmpty && unfit.isEmpty && repeated.isEmpty
   }

@@ -2,7 +2,9 @@
 ///
 /// The network itself computes in one planned arena; a `Tensor` is a copy that leaves or enters it.
 public struct Tensor: Equatable, Sendable {
+  /// Row-major; empty for a scalar.
   public var shape: [Int]
+  /// As many as the product of the shape.
   public var values: [Float]
 
   /// - Precondition: `values.count` is the product of `shape` (1 for a scalar).
@@ -12,6 +14,7 @@ public struct Tensor: Equatable, Sendable {
     self.values = values
   }
 
+  /// An array of zeros.
   public init(zeros shape: [Int]) {
     self.init(shape: shape, values: Array(repeating: 0, count: shape.reduce(1, *)))
   }

@@ -2,6 +2,7 @@ import Foundation
 
 /// How many threads to use where nobody says it, and why so many.
 public struct ThreadCount: Equatable, Sendable {
+  /// What decided.
   public enum Origin: Equatable, Sendable {
     /// `OMP_NUM_THREADS`.
     case environment
@@ -13,7 +14,9 @@ public struct ThreadCount: Equatable, Sendable {
     case singleThreaded
   }
 
+  /// At least 1.
   public let count: Int
+  /// What decided.
   public let origin: Origin
   /// The value of `OMP_NUM_THREADS` where it is no number of threads and so was not followed.
   public let ignoredVariable: String?

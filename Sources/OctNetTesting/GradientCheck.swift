@@ -20,15 +20,19 @@ public struct GradientCheck: Sendable {
     public let name: String
     /// Of the element: in the map [image, row, column, channel], or in the parameter's memory.
     public let index: Int
+    /// What was found, and what expected.
     public let problem: String
 
     public var description: String { "\(name)[\(index)]: \(problem)" }
   }
 
+  /// High and low channels together.
   public var inputShape: MapShape
   /// Share of the input's channels in the low map.
   public var alpha: Double
+  /// Images.
   public var batch = 2
+  /// Of all numbers: inputs, weights of the sum, elements.
   public var seed: UInt64 = 1
   /// h.
   public var step: Float = 1 / 64
@@ -40,6 +44,7 @@ public struct GradientCheck: Sendable {
   /// All must give the same bits.
   public var threads = [1, 2, 3]
 
+  /// The low map gets ⌊alpha · channels⌋ of the input's channels.
   public init(inputShape: MapShape, alpha: Double = 0) {
     self.inputShape = inputShape
     self.alpha = alpha

@@ -5,6 +5,7 @@ public enum BestMetric: String, Codable, CaseIterable, Sendable {
   /// Lowest mean cross-entropy on the test set.
   case loss
 
+  /// The number that is compared.
   public func value(of result: EvaluationResult) -> Double {
     switch self {
     case .top1: return result.top1

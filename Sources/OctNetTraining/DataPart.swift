@@ -4,6 +4,7 @@ import OctNetSupport
 
 /// Images on which a trained network can be scored.
 public enum DataPart: String, CaseIterable, Sendable {
+  /// Those that measure a network at the end.
   case test
   /// Those that chose the best epoch: the data's own, or training images that the run held back.
   case validation

@@ -8,12 +8,15 @@ import OctNetSupport
 /// Where images have targets in place of a class there are no class names, accuracies by class and confusions; `top1` and `top5`
 /// are then both the fraction of predictions that the loss calls right.
 public struct EvaluationResult: Codable, Equatable, Sendable {
+  /// That were seen.
   public var images: Int
   /// Fractions of the images whose label is the first, or among the first five, of the logits by size.
   public var top1: Double
+  /// Where there are five classes and fewer, all images.
   public var top5: Double
   /// Mean cross-entropy.
   public var loss: Double
+  /// Of the numbers of the classes.
   public var classNames: [String]
   /// Fraction of each class's images that are recognised, `nil` for a class without images.
   public var perClassAccuracy: [Double?]

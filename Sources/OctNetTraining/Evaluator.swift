@@ -15,6 +15,7 @@ public struct Evaluator {
   /// Of data with targets in place of classes; that of classes is always the mean cross-entropy.
   public var loss: any Loss = CrossEntropy()
 
+  /// The batch size decides about memory and speed, and no result depends on it.
   public init(network: Network, normalization: Normalization, batchSize: Int = 100, threads: Int) {
     self.network = network
     self.normalization = normalization

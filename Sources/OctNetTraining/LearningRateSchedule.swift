@@ -13,7 +13,9 @@ import OctNetSupport
 ///
 /// The rate changes every step, not every epoch (but for `step`, which is constant within one).
 public struct LearningRateSchedule: Codable, Equatable, Sendable {
+  /// The course over the epochs.
   public enum Shape: Equatable, Sendable {
+    /// The base rate throughout.
     case constant
     /// rate = base · gamma^⌊epoch / size⌋, epochs counted from the start of training, warm-up included.
     case step(size: Int, gamma: Double)
@@ -21,11 +23,14 @@ public struct LearningRateSchedule: Codable, Equatable, Sendable {
     case cosine
   }
 
+  /// The rate that `shape` multiplies.
   public var base: Double
+  /// The course after the warm-up.
   public var shape: Shape
   /// The rate rises in equal steps to `base` over this many first epochs: base · (step + 1) / warm-up steps.
   public var warmupEpochs: Int
 
+  /// `validate` says what does not fit.
   public init(base: Double, shape: Shape = .constant, warmupEpochs: Int = 0) {
     self.base = base
     self.shape = shape

@@ -21,6 +21,7 @@ public final class Optimizer {
     var learningRateScale = 1.0
   }
 
+  /// The update rule and its constants.
   public let configuration: OptimizerConfiguration
   let groups: [Group]
   /// Of each parameter.

@@ -13,8 +13,11 @@ public enum OptimizerConfiguration: Equatable, Sendable {
   /// Loshchilov, Hutter 2019; weight decay shrinks the weights directly.
   case adamW(beta1: Double, beta2: Double, epsilon: Float)
 
+  /// Momentum 0.9.
   public static let sgd = OptimizerConfiguration.sgd(momentum: 0.9, nesterov: false)
+  /// PyTorch's constants.
   public static let adam = OptimizerConfiguration.adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8)
+  /// PyTorch's constants.
   public static let adamW = OptimizerConfiguration.adamW(beta1: 0.9, beta2: 0.999, epsilon: 1e-8)
 
   /// The names `named(_:)` takes.
@@ -30,6 +33,7 @@ public enum OptimizerConfiguration: Equatable, Sendable {
     }
   }
 
+  /// As `named(_:)` takes it.
   public var name: String {
     switch self {
     case .sgd: return "sgd"

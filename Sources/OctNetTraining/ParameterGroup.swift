@@ -12,6 +12,7 @@ public struct ParameterGroup: Codable, Equatable, Sendable {
   /// In place of the optimizer's; `nil` keeps that.
   public var weightDecay: Float?
 
+  /// Names of parameters or of what is above them, and their settings.
   public init(_ modules: String..., learningRateScale: Double = 1, weightDecay: Float? = nil) {
     self.modules = modules
     self.learningRateScale = learningRateScale

@@ -12,14 +12,22 @@ import OctNetSupport
 /// - `resume.safetensors`: the `TrainingState`.
 /// - `events.out.tfevents.*`: from `OctNetTensorBoard`, where it is used.
 public struct RunDirectory: Sendable {
+  /// Of the directory.
   public let path: String
 
+  /// The settings.
   public var configurationPath: String { path + "/config.json" }
+  /// A row an epoch, the same in equal runs.
   public var logPath: String { path + "/log.csv" }
+  /// A row an epoch of what differs between equal runs.
   public var timingPath: String { path + "/timing.csv" }
+  /// Outcome and scores.
   public var resultsPath: String { path + "/results.json" }
+  /// Weights of the best epoch.
   public var bestPath: String { path + "/best.safetensors" }
+  /// Weights of the last epoch.
   public var lastPath: String { path + "/last.safetensors" }
+  /// What a resumed run goes on from.
   public var statePath: String { path + "/resume.safetensors" }
 
   /// Held from `create` or `open` until the trainer that writes here is done; `nil` for those who only read.

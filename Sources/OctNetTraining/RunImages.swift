@@ -4,6 +4,7 @@ import OctNetSupport
 
 /// Images on which a network is evaluated.
 public enum EvaluationImages: String, Codable, Sendable {
+  /// Those of the data's test part; those that choose the best epoch.
   case test, validation
 }
 

@@ -4,6 +4,7 @@ import OctNetSupport
 ///
 /// It holds nothing that depends on the clock, so that equal runs write equal files.
 public struct RunResults: Codable, Equatable, Sendable {
+  /// How a run ended.
   public enum Outcome: String, Codable, Sendable {
     /// Interrupted, or still at work.
     case unfinished
@@ -17,14 +18,17 @@ public struct RunResults: Codable, Equatable, Sendable {
   public struct Score: Codable, Equatable, Sendable {
     /// After how many epochs.
     public var epoch: Int
+    /// What it reached.
     public var evaluation: EvaluationResult
 
+    /// An evaluation after so many epochs.
     public init(epoch: Int, evaluation: EvaluationResult) {
       self.epoch = epoch
       self.evaluation = evaluation
     }
   }
 
+  /// `unfinished` while the run may go on.
   public var outcome: Outcome
   /// Finished epochs.
   public var epochs: Int
@@ -39,6 +43,7 @@ public struct RunResults: Codable, Equatable, Sendable {
   /// The epoch from which early stopping counts anew: where a run that it had ended went on with more epochs.
   public var patienceFrom: Int?
 
+  /// What a run has come to.
   public init(
     outcome: Outcome = .unfinished, epochs: Int = 0, best: Score? = nil, last: Score? = nil
   ) {

@@ -8,12 +8,16 @@ import OctNetSupport
 /// Seeded and exact: the same configuration gives the same bits for any number of threads, and a run that was stopped
 /// and resumed, even in the middle of an epoch, those of one that was not. Call it from one thread.
 public final class Trainer {
+  /// As given.
   public let configuration: TrainingConfiguration
+  /// In training; `evaluatedNetwork` may be its average.
   public let network: Network
+  /// After the last batch.
   public private(set) var position: TrainingPosition
 
   /// Under the run's class names and numbers; with `validation` the images held back for it.
   public let data: DataSplit
+  /// `nil` writes nothing.
   public let directory: RunDirectory?
   /// Why the run that was resumed is done already, `nil` where there is something to train.
   public let nothingToDo: String?

@@ -8,6 +8,7 @@ import OctNetData
 public struct TrainerHooks {
   /// A place in a run; epochs, steps and batches are counted from 0.
   public struct Place: Equatable, Sendable {
+    /// Epochs before this one.
     public let epoch: Int
     /// Updates of the weights before this one, in all epochs.
     public let step: Int
@@ -19,7 +20,9 @@ public struct TrainerHooks {
   public struct BatchImages {
     /// count × height × width × channels, normalised and augmented; may be changed.
     public let images: UnsafeMutableBufferPointer<Float>
+    /// Of the batch.
     public let count: Int
+    /// Where the run is.
     public let place: Place
   }
 
@@ -33,6 +36,7 @@ public struct TrainerHooks {
   /// After an epoch's evaluation and before its files are written. True ends the run here, as early stopping does.
   public var epochEnd: ((EpochReport, Network) throws -> Bool)?
 
+  /// What is `nil` changes nothing.
   public init(
     learningRate: ((_ place: Place, _ scheduled: Double) throws -> Double)? = nil,
     batch: ((BatchImages) throws -> Void)? = nil,

@@ -12,13 +12,19 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public var initialWeights: String?
   /// `synthetic`, `cifar10:DIR`, …
   public var data: String
+  /// Passes over the training images.
   public var epochs: Int
+  /// Images of a step.
   public var batchSize: Int
+  /// The update rule.
   public var optimizer: OptimizerConfiguration
+  /// The learning rate over the epochs.
   public var schedule: LearningRateSchedule
+  /// In the gradient for sgd and adam, direct for adamw.
   public var weightDecay: Float
   /// Weight decay for the weights of convolutions and linear layers only.
   public var excludeNormsAndBiases: Bool
+  /// Share of the target that is spread over all classes, 0 ..< 1.
   public var labelSmoothing: Float
   /// Largest allowed norm of all gradients together.
   public var clipGradientNorm: Double?
@@ -26,17 +32,23 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public var accumulationSteps: Int
   /// Decay of the moving average of the weights that is evaluated and saved in their place; `nil` keeps none.
   public var emaDecay: Double?
+  /// Of training images.
   public var augmentation: Augmentation
   /// α of the Beta distribution that mixup draws from; `nil` mixes nothing.
   public var mixupAlpha: Double?
+  /// Of all images.
   public var normalization: Normalization
+  /// Everything random follows from it.
   public var seed: UInt64
+  /// No result depends on it.
   public var threads: Int
   /// Use only the first so many images.
   public var trainLimit: Int?
+  /// Use only the first so many test images.
   public var testLimit: Int?
   /// Of images in folders: go on without damaged ones, and turn them as EXIF says; `nil` is no.
   public var skipDamaged: Bool?
+  /// Turns images as EXIF says; `nil` is no.
   public var exifOrientation: Bool?
   /// Training images held back to choose the best epoch and to stop early, so that the test images are seen once, at the
   /// end: how many, or below 1 which share. `nil` holds back none; then the data's own validation images choose, or the
@@ -55,6 +67,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   /// Parameters with a rate or a weight decay of their own; `nil` for none.
   public var parameterGroups: [ParameterGroup]?
 
+  /// Defaults are those of `octcli train`, but for normalization and threads. `validate` says what does not fit.
   public init(
     model: ModelConfiguration?, data: String = "synthetic", epochs: Int = 10, batchSize: Int = 100,
     optimizer: OptimizerConfiguration = .sgd,
@@ -175,5 +188,6 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self = try StrictJSON.read(Self.self, from: json, path: path)
   }
 
+  /// - Throws: `OctNetError.file` for a path that cannot be written; an earlier file stays.
   public func write(to path: String) throws(OctNetError) { try StrictJSON.write(self, to: path) }
 }

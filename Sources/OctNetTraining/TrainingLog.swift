@@ -11,7 +11,9 @@ public struct TrainingLog: Codable, Equatable, Sendable {
   /// Of the training alone.
   public static let timingHeader = "epoch,seconds,images_per_second"
 
+  /// A row an epoch.
   public internal(set) var rows: [String] = []
+  /// The same for times.
   public internal(set) var timingRows: [String] = []
 
   mutating func append(_ report: EpochReport) {

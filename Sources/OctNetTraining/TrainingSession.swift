@@ -9,6 +9,7 @@ public struct StepResult: Equatable, Sendable {
   public let loss: Float
   /// Predictions that are right, of `predictions`: with cross-entropy, images (or pixels) whose largest logit is the label's.
   public let correct: Int
+  /// Images; of maps, pixels; 0 where the loss knows no right and wrong.
   public let predictions: Int
 }
 

@@ -21,15 +21,19 @@ public struct TrainingState: Sendable {
     static let averagePrefix = "average."
   }
 
+  /// Of the run.
   public var configuration: TrainingConfiguration
+  /// How far the run has come.
   public var position: TrainingPosition
   /// Up to the last finished epoch.
   public var log: TrainingLog
+  /// Outcome and scores so far.
   public var results: RunResults
   /// Of the classes' numbers, empty in states of earlier versions.
   public var classNames: [String]
   /// As `Checkpoint.labelFingerprint`.
   public var labelFingerprint: String?
+  /// Weights and running statistics.
   public var network: StateDictionary
   /// The moving average of the weights, empty where the run keeps none.
   public var average: StateDictionary
@@ -100,19 +104,26 @@ public struct TrainingState: Sendable {
 
 /// How far a run has come: `epoch` epochs and `batch` batches of the next one, `step` updates of the weights in all.
 public struct TrainingPosition: Codable, Equatable, Sendable {
+  /// Epochs that are done.
   public var epoch = 0
+  /// Batches of the next epoch that are done.
   public var batch = 0
+  /// Updates of the weights in all.
   public var step = 0
   /// Images of an epoch, to notice a changed data set.
   public var epochImages = 0
   /// Sums over the images of the epoch that has begun.
   public var lossSum = 0.0
+  /// Right predictions of the epoch that has begun.
   public var correct = 0
+  /// Images of the epoch that has begun.
   public var images = 0
+  /// Of the epoch that has begun.
   public var seconds = 0.0
   /// Of the epochs before it.
   public var earlierSeconds = 0.0
 
+  /// The beginning of a run.
   public init() {}
 }
 

@@ -1,8 +1,10 @@
 /// What a network costs for one image, stage by stage.
 public struct CostSummary: Codable, Equatable, Sendable {
+  /// What a part of the network costs.
   public struct Row: Codable, Equatable, Sendable {
     /// Top-level name of the state dictionary, such as `layer1`; `stem` and `head` for what stands before and after.
     public let name: String
+    /// Trainable numbers.
     public internal(set) var parameters = 0
     /// Multiply–accumulates of convolutions and linear layers, border taps counted as in the literature.
     public internal(set) var macs = 0
@@ -10,11 +12,14 @@ public struct CostSummary: Codable, Equatable, Sendable {
     public internal(set) var activationBytes = 0
   }
 
+  /// By the first part of the layers' paths, in order.
   public let stages: [Row]
+  /// Over all stages.
   public let total: Row
 }
 
 extension Graph {
+  /// Costs for one image, stage by stage.
   public func costSummary() -> CostSummary {
     var rows: [CostSummary.Row] = []
     for node in fused(for: .trainingForward).nodes {

@@ -29,15 +29,23 @@ public struct Graph: Sendable {
   public struct Output: Sendable {
     /// Unlike those of the others; the two maps of an octave feature are `name.high` and `name.low`.
     public let name: String
+    /// The map, which a node makes.
     public let value: ValueID
   }
 
+  /// All maps; a `ValueID` is an index.
   public internal(set) var values: [Value] = []
+  /// In execution order.
   public internal(set) var nodes: [Node] = []
+  /// A `ParameterID` is an index.
   public internal(set) var parameters: [Parameter] = []
+  /// Running statistics; a `BufferID` is an index.
   public internal(set) var buffers: [StateBuffer] = []
+  /// The lines of the state dictionary, in PyTorch's order.
   public internal(set) var stateSlots: [StateSlot] = []
+  /// How many counters (`num_batches_tracked`) there are.
   public internal(set) var counters = 0
+  /// The images.
   public internal(set) var input = ValueID(index: 0)
   /// At least one, each made by a node.
   public internal(set) var outputs: [Output] = []

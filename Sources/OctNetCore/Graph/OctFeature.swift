@@ -44,7 +44,9 @@ public struct OctFeature {
 
   /// Channels of the two maps, 0 for one that is missing, and of both.
   public var highChannels: Int { high?.shape.channels ?? 0 }
+  /// Channels of the low map, 0 where it is missing.
   public var lowChannels: Int { low?.shape.channels ?? 0 }
+  /// Channels of both maps.
   public var channels: Int { highChannels + lowChannels }
 
   /// The only map of an ordinary feature.

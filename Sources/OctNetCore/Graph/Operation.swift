@@ -20,6 +20,7 @@ public protocol Operation: Sendable {
   var macs: Int { get }
   /// Those of `macs` that the kernels compute; taps outside the map are skipped.
   var computedMacs: Int { get }
+  /// Those that it reads, each once.
   var parameters: [ParameterID] { get }
   /// What the passes that join operations may take it for.
   var role: OperationRole { get }
@@ -43,7 +44,9 @@ public protocol Operation: Sendable {
   /// Other forms of its parameters that inference passes of so many images read.
   func preparations(images: Int) -> [WeightPreparation]
 
+  /// Writes every element of the output.
   func forward(_ context: ForwardContext)
+  /// Writes the gradients of its parameters, and those of its inputs that somebody asks for.
   func backward(_ context: BackwardContext)
   /// The same output as that of `forward`, bit for bit, and nothing else changes. Only where `isRecomputable`.
   func recompute(_ context: ForwardContext)
@@ -73,6 +76,7 @@ extension Operation {
 
 /// What a graph is run for: scratch memory and fusion differ.
 public enum Pass: Sendable {
+  /// With running statistics; a training step's forward; a training step's backward.
   case inference, trainingForward, backward
 }
 

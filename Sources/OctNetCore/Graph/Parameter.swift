@@ -14,11 +14,13 @@ public struct BufferID: Hashable, Sendable {
 
 /// What a parameter is for; weight decay may leave out norms and biases.
 public enum ParameterKind: String, Codable, Sendable {
+  /// Of a convolution or linear layer; its bias; a norm's γ; its β.
   case weight, bias, normScale, normShift
 }
 
 /// How a parameter starts.
 public enum Initializer: Hashable, Sendable {
+  /// The same number everywhere.
   case constant(Float)
   /// Normal with deviation √(2 / fan out), He et al. 2015, as torchvision's ResNets.
   case kaimingNormal(fanOut: Int)
@@ -28,10 +30,13 @@ public enum Initializer: Hashable, Sendable {
 
 /// A trainable parameter: its dotted name in the state dictionary, its shape there, and its place in memory.
 public struct Parameter: Sendable {
+  /// Dotted, as in the state dictionary.
   public let name: String
+  /// What it is for.
   public let kind: ParameterKind
   /// PyTorch's shape: [out, in / groups, kh, kw] for convolutions, [out, in] for linear layers.
   public let shape: [Int]
+  /// How it starts.
   public let initializer: Initializer
   /// How it lies in memory; nil where that is PyTorch's order.
   package let layout: (any ParameterLayout)?
@@ -44,14 +49,19 @@ public struct Parameter: Sendable {
 
 /// A running statistic, one float a channel.
 public struct StateBuffer: Sendable {
+  /// Dotted, as in the state dictionary.
   public let name: String
+  /// One a channel.
   public let count: Int
+  /// What it starts from.
   public let initial: Float
 }
 
 /// One line of the state dictionary, in PyTorch's order.
 public enum StateSlot: Sendable {
+  /// Trained.
   case parameter(ParameterID)
+  /// A running statistic.
   case buffer(BufferID)
   /// `num_batches_tracked` of a batch norm; all count the same training steps but load independently.
   case counter(name: String, index: Int)

@@ -4,19 +4,26 @@ import OctNetSupport
 public final class Profiler {
   /// What an operation did.
   public enum Part: String, Codable, CaseIterable, Sendable {
+    /// Of an operation; `recompute` makes a map again for backward.
     case forward, backward, recompute
+    /// The gradient of a convolution's source.
     case backwardData = "backward-data"
+    /// The gradient of its weights, and of its bias.
     case backwardWeights = "backward-weights"
+    /// An optimizer's.
     case update
   }
 
+  /// What times are collected under.
   public struct Key: Hashable, Sendable {
     /// `Operation.kind`, `loss`, or the optimizer's name.
     public let kind: String
+    /// Which pass.
     public let part: Part
     /// Maps of one image, as in `56×56×64→56×56×256`.
     public let shapes: String
 
+    /// A key of its own, for work beside the operations.
     public init(kind: String, part: Part, shapes: String) {
       self.kind = kind
       self.part = part
@@ -24,8 +31,11 @@ public final class Profiler {
     }
   }
 
+  /// Times of one key.
   public struct Entry: Sendable {
+    /// How often it ran.
     public internal(set) var calls = 0
+    /// Seconds in all.
     public internal(set) var seconds = 0.0
     /// Multiplications and additions of convolutions and linear layers that were really done.
     public internal(set) var operations = 0.0
@@ -33,9 +43,11 @@ public final class Profiler {
     public internal(set) var bytes = 0.0
   }
 
+  /// What has been measured so far.
   public private(set) var entries: [Key: Entry] = [:]
   private let clock = ContinuousClock()
 
+  /// Nothing measured yet.
   public init() {}
 
   package func measure<Result>(

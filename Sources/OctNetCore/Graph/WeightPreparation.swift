@@ -1,6 +1,7 @@
 /// Another form of a parameter that an operation reads in passes which repeat with the same values, such as the weights
 /// of a 3×3 convolution as Winograd's algorithm takes them. Inference sessions make it once and keep it.
 public struct WeightPreparation: Sendable {
+  /// Which parameter.
   public let parameter: ParameterID
   /// Floats of the form.
   public let count: Int

@@ -2,6 +2,7 @@ import OctNetSupport
 
 /// A layer that applies a function to each element of both octaves. It has no name, since it has no parameters.
 public protocol ActivationLayer: Layer, Sendable {
+  /// What it does to each element.
   var activation: Activation { get }
 }
 
@@ -27,6 +28,7 @@ extension ActivationLayer {
 public struct ReLU: ActivationLayer {
   public let activation = Activation.relu
 
+  /// No parameters.
   public init() {}
 }
 
@@ -34,6 +36,7 @@ public struct ReLU: ActivationLayer {
 public struct ReLU6: ActivationLayer {
   public let activation = Activation.relu6
 
+  /// No parameters.
   public init() {}
 }
 
@@ -41,6 +44,7 @@ public struct ReLU6: ActivationLayer {
 public struct Clamp: ActivationLayer {
   public let activation: Activation
 
+  /// min(max(x, low), high), low < high; the layer refuses others.
   public init(low: Float, high: Float) { activation = .clamp(low: low, high: high) }
 }
 
@@ -48,6 +52,7 @@ public struct Clamp: ActivationLayer {
 public struct LeakyReLU: ActivationLayer {
   public let activation: Activation
 
+  /// slope · x below zero; 0.01 as in PyTorch.
   public init(slope: Float = 0.01) { activation = .leakyReLU(slope: slope) }
 }
 
@@ -55,6 +60,7 @@ public struct LeakyReLU: ActivationLayer {
 public struct Sigmoid: ActivationLayer {
   public let activation = Activation.sigmoid
 
+  /// No parameters.
   public init() {}
 }
 
@@ -62,6 +68,7 @@ public struct Sigmoid: ActivationLayer {
 public struct SiLU: ActivationLayer {
   public let activation = Activation.silu
 
+  /// No parameters.
   public init() {}
 }
 
@@ -69,14 +76,17 @@ public struct SiLU: ActivationLayer {
 public struct GELU: ActivationLayer {
   public let activation = Activation.gelu
 
+  /// No parameters.
   public init() {}
 }
 
 /// Drops each element with `probability` while training, on both octaves; the rest is scaled by 1 / (1 − p).
 public struct Dropout: Layer {
   public let name = ""
+  /// Of each element to become 0 in training, 0 ..< 1.
   public let probability: Float
 
+  /// - Parameter probability: of each element to become 0 in training, 0 ..< 1.
   public init(_ probability: Float) { self.probability = probability }
 
   /// - Throws: `OctNetError.graph` where the probability is outside 0 ..< 1.

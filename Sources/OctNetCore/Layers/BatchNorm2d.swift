@@ -6,9 +6,13 @@ import OctNetSupport
 /// of the new value in the running statistics, as in PyTorch.
 public struct BatchNorm2d: Layer {
   public let name: String
+  /// Of both maps together.
   public let channels: Int
+  /// Share of the channels in the low map, 0 ... 1.
   public let alpha: Double
+  /// ε beside the variance; the fraction of the new value in the running statistics.
   public let epsilon, momentum: Float
+  /// Names in the state dictionary.
   public let keys: OctaveKeys
 
   /// - Parameters:

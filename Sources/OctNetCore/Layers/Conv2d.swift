@@ -7,6 +7,7 @@ public struct Conv2d: Layer {
 
   public var name: String { convolution.name }
 
+  /// The weights begin as Kaiming's normal numbers, the bias with 0.
   public init(
     _ name: String = "", inputChannels: Int, outputChannels: Int, kernelSize: Int, stride: Int = 1,
     padding: Int = 0, groups: Int = 1, bias: Bool = true

@@ -9,9 +9,13 @@ public struct GroupNorm: Layer {
   public let name: String
   /// Of each map.
   public let groups: Int
+  /// Of both maps together.
   public let channels: Int
+  /// Share of the channels in the low map, 0 ... 1.
   public let alpha: Double
+  /// ε beside the variance.
   public let epsilon: Float
+  /// Names in the state dictionary.
   public let keys: OctaveKeys
 
   /// - Parameters:

@@ -3,9 +3,12 @@ import OctNetSupport
 /// y = x · weightᵀ + bias on a 1×1 map; `weight` has PyTorch's shape [outputs, inputs].
 public struct Linear: Layer {
   public let name: String
+  /// Columns and rows of the weight.
   public let inputChannels, outputChannels: Int
+  /// Whether each output has one.
   public let bias: Bool
 
+  /// Weight and bias begin as PyTorch's, uniform in ±1 / √inputs.
   public init(_ name: String = "", inputChannels: Int, outputChannels: Int, bias: Bool = true) {
     self.name = name
     self.inputChannels = inputChannels

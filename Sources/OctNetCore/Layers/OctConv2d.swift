@@ -25,18 +25,26 @@ public enum Downsampling: String, Codable, CaseIterable, Sendable {
 /// ordinary convolution. Works on every input size: pooling is in ceil mode and upsampling is cropped.
 public struct OctConv2d: Layer {
   public let name: String
+  /// Of both maps together.
   public let inputChannels, outputChannels: Int
+  /// Rows and columns of the kernel; pixels from one window to the next; pixels beside the map on each side.
   public let kernelSize, stride, padding: Int
   /// Every path is grouped. groups = channels is depthwise: only H→H and L→L exist.
   public let groups: Int
+  /// Share of the channels in the low map of the input and of the output, 0 ... 1.
   public let alphaIn, alphaOut: Double
+  /// Whether each output channel has one.
   public let bias: Bool
   /// Exchange between the octaves, for ablations. A path that is a map's only source stays.
   public let lowToHigh, highToLow: Bool
+  /// How stride 2 shrinks octave features.
   public let variant: Variant
+  /// What makes maps smaller.
   public let downsampling: Downsampling
+  /// Names in the state dictionary.
   public let keys: OctaveKeys
 
+  /// Weights begin as He's normal numbers, biases with 0. `forward` refuses what does not fit.
   public init(
     _ name: String = "", inputChannels: Int, outputChannels: Int, kernelSize: Int, stride: Int = 1,
     padding: Int = 0, groups: Int = 1, bias: Bool = false, alphaIn: Double, alphaOut: Double,

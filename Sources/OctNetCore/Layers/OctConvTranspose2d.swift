@@ -9,11 +9,17 @@ import OctNetSupport
 /// cropped. αIn 0 begins, αOut 0 ends the octave part of a network; both 0 is PyTorch's layer.
 public struct OctConvTranspose2d: Layer {
   public let name: String
+  /// Of both maps together.
   public let inputChannels, outputChannels: Int
+  /// Rows and columns of the kernel; pixels between two windows of the output; pixels cut from each side; pixels added at the end.
   public let kernelSize, stride, padding, outputPadding: Int
+  /// Every path is grouped.
   public let groups: Int
+  /// Share of the channels in the low map of the input and of the output, 0 ... 1.
   public let alphaIn, alphaOut: Double
+  /// Whether each output channel has one.
   public let bias: Bool
+  /// Names in the state dictionary.
   public let keys: OctaveKeys
 
   /// - Parameters:

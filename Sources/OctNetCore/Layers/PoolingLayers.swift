@@ -80,6 +80,7 @@ public struct MaxPool2d: Layer {
 public struct GlobalAvgPool: Layer {
   public let name = ""
 
+  /// No parameters.
   public init() {}
 
   /// - Throws: `OctNetError.graph` where the octaves have not been merged.

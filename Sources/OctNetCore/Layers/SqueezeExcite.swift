@@ -11,6 +11,7 @@ public struct SqueezeExcite: Layer {
   /// Outputs of `fc1`.
   public let squeezedChannels: Int
 
+  /// At least one squeezed channel; `forward` refuses less.
   public init(_ name: String = "", squeezedChannels: Int) {
     self.name = name
     self.squeezedChannels = squeezedChannels

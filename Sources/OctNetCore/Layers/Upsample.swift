@@ -4,13 +4,17 @@ import OctNetSupport
 public struct Upsample: Layer {
   /// As PyTorch's `interpolate`, `bilinear` with `align_corners` false.
   public enum Mode: String, CaseIterable, Sendable {
+    /// The pixel at (y / scale, x / scale); a mean of the four around it.
     case nearest, bilinear
   }
 
   public let name = ""
+  /// 1 ... 64.
   public let scale: Int
+  /// How numbers between pixels are found.
   public let mode: Mode
 
+  /// A factor of 1 ... 64; `forward` refuses others.
   public init(scale: Int, mode: Mode = .nearest) {
     self.scale = scale
     self.mode = mode

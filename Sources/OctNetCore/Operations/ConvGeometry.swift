@@ -2,10 +2,15 @@ import CKernels
 
 /// The sizes of one convolution, batch left open.
 public struct ConvGeometry: Hashable, Sendable {
+  /// Of one image.
   public var input, output: MapShape
+  /// Taps.
   public var kernelHeight, kernelWidth: Int
+  /// In both directions.
   public var stride: Int
+  /// Zeros beside the map on each side.
   public var padding: Int
+  /// Channels of either side are divided into so many.
   public var groups: Int
 
   /// The output follows from the rest: ⌊(size + 2·padding − kernel) / stride⌋ + 1.
@@ -34,6 +39,7 @@ public struct ConvGeometry: Hashable, Sendable {
   public var weightShape: [Int] {
     [output.channels, input.channels / groups, kernelHeight, kernelWidth]
   }
+  /// Multiplications and additions for one image, taps beside the map included.
   public var macs: Int {
     output.count * (input.channels / groups) * kernelHeight * kernelWidth
   }

@@ -11,8 +11,11 @@ import OctNetSupport
 ///
 /// Not for use from several threads at once.
 public final class Network {
+  /// What it computes.
   public let graph: Graph
+  /// Of one image.
   public let inputShape: MapShape
+  /// Values and gradients.
   public let parameters: ParameterStore
   /// `num_batches_tracked` of each batch norm.
   package var counters: [Int64]
@@ -59,6 +62,7 @@ public final class Network {
 
   /// An output of a network.
   public struct Output: Hashable, Sendable {
+    /// As the graph names it.
     public let name: String
     /// Of one image.
     public let shape: MapShape

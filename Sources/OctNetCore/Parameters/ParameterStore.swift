@@ -6,8 +6,11 @@ import OctNetSupport
 /// Convolution weights are in the kernels' blocked layout; its padding is zero and stays zero under every
 /// optimizer, so an optimizer may treat the buffer as one long vector.
 public final class ParameterStore {
+  /// A parameter's place in the buffers.
   public struct Entry: Sendable {
+    /// Dotted, as in the state dictionary.
     public let name: String
+    /// What it is for; weight decay may leave out norms and biases.
     public let kind: ParameterKind
     /// Floats of the buffers that belong to this parameter.
     public let range: Range<Int>
@@ -15,6 +18,7 @@ public final class ParameterStore {
     public package(set) var isFrozen = false
   }
 
+  /// In the order of the graph's parameters.
   public package(set) var entries: [Entry]
   /// Floats in each of the two buffers, alignment gaps included (they hold zeros).
   public let count: Int
@@ -57,6 +61,7 @@ public final class ParameterStore {
   }
   /// How often somebody may have begun to change the values.
   private(set) var accesses = 0
+  /// Of the last step, in the order of `values`; zeros before the first.
   public var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
   /// Running statistics.
   package var states: UnsafeMutablePointer<Float> { stateBuffer.floats }

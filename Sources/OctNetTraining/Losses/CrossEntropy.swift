@@ -13,6 +13,7 @@ public struct CrossEntropy: Loss {
   /// s: share of the target that is spread over all classes, 0 ... 1.
   public var labelSmoothing: Float
 
+  /// - Parameter labelSmoothing: 0 ..< 1.
   public init(labelSmoothing: Float = 0) { self.labelSmoothing = labelSmoothing }
 
   public func targets(for outputs: [Network.Output]) -> TargetCounts {

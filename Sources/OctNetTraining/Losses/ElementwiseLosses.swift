@@ -4,6 +4,7 @@ import OctNetSupport
 
 /// Mean of (output − value)² over the elements of the first output, as PyTorch's `MSELoss`.
 public struct MeanSquaredError: Loss {
+  /// No settings.
   public init() {}
 
   public func targets(for outputs: [Network.Output]) -> TargetCounts {
@@ -34,6 +35,7 @@ public struct BinaryCrossEntropy: Loss {
   /// w: of the positive targets of each channel; empty for 1.
   public var positiveWeights: [Float]
 
+  /// - Parameter positiveWeights: one a channel, or none for 1.
   public init(positiveWeights: [Float] = []) { self.positiveWeights = positiveWeights }
 
   public func targets(for outputs: [Network.Output]) throws(OctNetError) -> TargetCounts {

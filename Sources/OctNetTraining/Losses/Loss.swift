@@ -41,6 +41,7 @@ public struct TargetCounts: Equatable, Sendable {
   /// Floats.
   public var values: Int
 
+  /// Nothing by default.
   public init(labels: Int = 0, classes: Int = .max, values: Int = 0) {
     self.labels = labels
     self.classes = classes
@@ -55,6 +56,7 @@ public struct LossValue: Equatable, Sendable {
   /// Predictions that are right, of `predictions`; both 0 where there is no right and wrong.
   public var correct, predictions: Int
 
+  /// A loss without right and wrong leaves both 0.
   public init(sum: Double, correct: Int = 0, predictions: Int = 0) {
     self.sum = sum
     self.correct = correct
