@@ -39,7 +39,8 @@ public struct Normalization: Codable, Equatable, Sendable {
   public func callAsFunction(_ pixels: [UInt8]) -> [Float] {
     let (channels, table) = (mean.count, table())
     precondition(
-      std.count == channels && pixels.count.isMultiple(of: max(1, channels)), "pixels of \(channels) channels"
+      std.count == channels && pixels.count.isMultiple(of: max(1, channels)),
+      "not pixels of \(numbered(channels, "channel"))"
     )
     return [Float](unsafeUninitializedCapacity: pixels.count) { values, count in
       for (index, pixel) in pixels.enumerated() {

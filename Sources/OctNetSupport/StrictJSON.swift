@@ -106,6 +106,12 @@ package enum StrictJSON {
   private static func checkKeys(
     of given: JSONValue, against known: JSONValue, path: String, besides optional: [String] = []
   ) throws(Failure) {
+    if case .array(let values) = given, case .array(let knownValues) = known {
+      for (index, (value, match)) in zip(values, knownValues).enumerated() {
+        try checkKeys(of: value, against: match, path: "\(path)\(index).")
+      }
+      return
+    }
     guard case .object(let members) = given, case .object(let knownMembers) = known else { return }
     for (key, value) in members {
       guard let match = knownMembers.first(where: { $0.key == key }) else {

@@ -186,6 +186,23 @@ struct AugmentationTests {
     return result
   }
 
+  /// What a server does to an image is what the loader does, to the bit; and floats go the way of bytes.
+  @Test func bytesAndFloatsAreNormalizedAlike() {
+    let set = DataLoaderTests.dataset
+    let bytes = Array(set.pixels.prefix(40))
+    let expected = Self.expected(Augmentation.Draw(), padding: 0)
+    #expect(DataLoaderTests.normalization(bytes) == expected)
+    for draw in [
+      Augmentation.Draw(), .init(top: 2, left: -1, flip: true), .init(top: -3, left: 3, flip: false),
+    ] {
+      let floats = bytes.map { Float($0) / 255 }
+      var image = [Float](repeating: .nan, count: 40)
+      prepareValues(
+        floats, height: 5, width: 4, channels: 2, draw: draw, DataLoaderTests.normalization, to: &image)
+      #expect(image == Self.expected(draw, padding: 6), "\(draw)")
+    }
+  }
+
   @Test func cropsAndMirrorsBeforeNormalizing() {
     let set = DataLoaderTests.dataset
     let table = DataLoaderTests.normalization.table()

@@ -31,6 +31,11 @@ struct ConfigurationFileTests {
       testLimit: 20
       mixupAlpha: 0.2
       emaDecay: 0.99
+      frozen: [conv1, layer1]
+      parameterGroups:
+        - {modules: [fc], learningRateScale: 3}
+        - modules: [layer3, bn1]
+          weightDecay: 0
       """, "settings.yaml", runner)
     let outcome = try runner.run(
       "train", "--config", file, "--epochs", "1", "--limit-test", "10", "--out", runner.path("run"))
@@ -39,6 +44,10 @@ struct ConfigurationFileTests {
     #expect(config["epochs"] as? Int == 1 && config["testLimit"] as? Int == 10)
     #expect(config["trainLimit"] as? Int == 32 && config["batchSize"] as? Int == 16)
     #expect(config["mixupAlpha"] as? Double == 0.2 && config["emaDecay"] as? Double == 0.99)
+    #expect(config["frozen"] as? [String] == ["conv1", "layer1"])
+    let groups = try #require(config["parameterGroups"] as? [[String: Any]])
+    #expect(groups.map { $0["learningRateScale"] as? Double } == [3, 1])
+    #expect(groups.map { $0["weightDecay"] as? Double } == [nil, 0])
     let model = try #require(config["model"] as? [String: Any])
     #expect(model["alpha"] as? Double == 0.5 && model["downsampling"] as? String == "average")
     #expect(model["stem"] as? String == "cifar")
@@ -83,6 +92,13 @@ struct ConfigurationFileTests {
   @Test(arguments: [
     ("epoch: 3", "unknown key \"epoch\""),
     ("model: {name: resnet20, depth: 3}", "unknown key \"model.depth\""),
+    (
+      "parameterGroups: [{modules: [fc]}, {modules: [bn1], rate: 3}]",
+      "unknown key \"parameterGroups.1.rate\""
+    ),
+    ("parameterGroups: [{modules: [fc], learningRateScale: -1}]", "learningRateScale"),
+    ("parameterGroups: [{modules: []}]", "names at least one"),
+    ("frozen: [nothing]", "the network has no parameter of this name"),
     ("epochs: many", #"epochs: expected a whole number, found "many""#),
     ("epochs: 0", "epochs: expected 1 or more, found 0"),
     ("optimizer: adagrad", "expected one of sgd, adam, adamw, found \"adagrad\""),
