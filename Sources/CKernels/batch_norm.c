@@ -1,4 +1,4 @@
-// Batch normalisation with the addition and ReLU that may follow it.
+// Batch normalisation with the addition and activation that may follow it.
 //
 // Training is two passes over memory each way, the least the mathematics allows: one for the statistics (or
 // the two sums of backward), one to apply them. Between the two stands a short step per channel. All three
@@ -31,7 +31,8 @@ static norm_scratch carve(const column_plan *plan, void *scratch) {
 }
 
 static bool valid(const oct_batch_norm_desc *desc, ptrdiff_t *count) {
-  return oct_product((ptrdiff_t[]){desc->rows, desc->c}, 2, count) && desc->epsilon >= 0.0f;
+  return oct_product((ptrdiff_t[]){desc->rows, desc->c}, 2, count) && desc->epsilon >= 0.0f &&
+         oct_activation_check(&desc->activation) == OCT_OK;
 }
 
 ptrdiff_t oct_batch_norm_scratch_bytes(const oct_batch_norm_desc *desc) {
@@ -119,7 +120,7 @@ oct_status oct_batch_norm_forward_training(const oct_batch_norm_desc *desc, cons
       const column_task task = task_at(&plan, t);
       leaves->norm_apply(task.rows, task.stride, task.width, src + task.offset,
                          residual == NULL ? NULL : residual + task.offset, s.mean + task.column,
-                         s.a + task.column, s.b + task.column, desc->relu, dst + task.offset);
+                         s.a + task.column, s.b + task.column, &desc->activation, dst + task.offset);
     }
   }
   return OCT_OK;
@@ -148,8 +149,8 @@ oct_status oct_batch_norm_recompute(const oct_batch_norm_desc *desc, const float
       }
     }
     leaves->norm_apply(task.rows, task.stride, task.width, src + task.offset,
-                       residual == NULL ? NULL : residual + task.offset, centre, scale, shift, desc->relu,
-                       dst + task.offset);
+                       residual == NULL ? NULL : residual + task.offset, centre, scale, shift,
+                       &desc->activation, dst + task.offset);
   }
   return OCT_OK;
 }
@@ -179,8 +180,8 @@ oct_status oct_batch_norm_forward_inference(const oct_batch_norm_desc *desc, con
       }
     }
     leaves->norm_apply(task.rows, task.stride, task.width, src + task.offset,
-                       residual == NULL ? NULL : residual + task.offset, centre, scale, shift, desc->relu,
-                       dst + task.offset);
+                       residual == NULL ? NULL : residual + task.offset, centre, scale, shift,
+                       &desc->activation, dst + task.offset);
   }
   return OCT_OK;
 }
@@ -190,7 +191,9 @@ oct_status oct_batch_norm_backward_inference(const oct_batch_norm_desc *desc, co
                                              bool accumulate_src, float *diff_residual, bool accumulate_residual,
                                              int threads) {
   ptrdiff_t count;
-  if (!valid(desc, &count) || (desc->relu && dst == NULL)) return OCT_INVALID_DESCRIPTOR;
+  const bool differentiates = desc->activation.kind != OCT_IDENTITY;
+  if (!valid(desc, &count) || !oct_activation_keeps_output(desc->activation.kind) || (differentiates && dst == NULL))
+    return OCT_INVALID_DESCRIPTOR;
   if (count == 0 || (diff_src == NULL && diff_residual == NULL)) return OCT_OK;
   const oct_maps_leaves *leaves = oct_maps();
   const column_plan plan = plan_columns(desc->rows, desc->c);
@@ -204,9 +207,11 @@ oct_status oct_batch_norm_backward_inference(const oct_batch_norm_desc *desc, co
       scale[i] = (float)((double)gamma[channel] / sqrt((double)var[channel] + (double)desc->epsilon));
     }
     // What the leaf adds beside scale · g is multiplied by zero: any finite map will do for its source.
-    leaves->norm_gradient_apply(task.rows, task.stride, task.width, diff_dst + task.offset,
-                                desc->relu ? dst + task.offset : NULL, diff_dst + task.offset, zero, scale, NULL, zero,
-                                zero, diff_src == NULL ? NULL : diff_src + task.offset, accumulate_src,
+    const oct_norm_gradient from = {.activation = desc->activation, .src = diff_dst + task.offset,
+                                    .dst = differentiates ? dst + task.offset : NULL, .diff_dst = diff_dst + task.offset,
+                                    .mean = zero, .scale = scale};
+    leaves->norm_gradient_apply(task.rows, task.stride, task.width, &from, zero, zero,
+                                diff_src == NULL ? NULL : diff_src + task.offset, accumulate_src,
                                 diff_residual == NULL ? NULL : diff_residual + task.offset, accumulate_residual);
   }
   return OCT_OK;
@@ -221,16 +226,33 @@ void oct_batch_norm_fold(const oct_batch_norm_desc *desc, const float *gamma, co
   }
 }
 
-/// With N rows, x̂ = (x − mean) · inv_std and g the masked gradient:
+/// A task's part of a whole map's gradient.
+static oct_norm_gradient gradient_at(const oct_norm_gradient *map, const norm_scratch *s, const column_task *task) {
+  return (oct_norm_gradient){
+      .activation = map->activation,
+      .src = map->src + task->offset,
+      .dst = map->dst == NULL ? NULL : map->dst + task->offset,
+      .residual = map->residual == NULL ? NULL : map->residual + task->offset,
+      .diff_dst = map->diff_dst + task->offset,
+      .mean = s->mean + task->column,
+      .scale = s->a + task->column,
+      .shift = s->shift + task->column,
+  };
+}
+
+/// With N rows, x̂ = (x − mean) · inv_std and g = diff_dst · f′:
 /// diff_beta = Σ g, diff_gamma = Σ g · x̂,
 /// diff_src = gamma · inv_std · (g − diff_beta / N − x̂ · diff_gamma / N).
 oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float *src, const float *dst,
-                                   const float *diff_dst, const float *gamma, const float *save_mean,
+                                   const float *residual, const float *diff_dst, const float *gamma, const float *save_mean,
                                    const float *save_inv_std, const float *save_shift, float *diff_src,
                                    bool accumulate_src, float *diff_residual, bool accumulate_residual, float *diff_gamma,
                                    float *diff_beta, void *scratch, int threads) {
   ptrdiff_t count;
-  if (!valid(desc, &count) || (desc->relu && dst == NULL && save_shift == NULL)) return OCT_INVALID_DESCRIPTOR;
+  const oct_activation_kind kind = desc->activation.kind;
+  const bool keeps_output = oct_activation_keeps_output(kind), differentiates = kind != OCT_IDENTITY;
+  const bool recomputes = differentiates && (!keeps_output || dst == NULL);
+  if (!valid(desc, &count) || (recomputes && save_shift == NULL)) return OCT_INVALID_DESCRIPTOR;
   if (count == 0) {
     for (ptrdiff_t i = 0; i < desc->c; i++) diff_gamma[i] = diff_beta[i] = 0.0f;
     return OCT_OK;
@@ -239,11 +261,14 @@ oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float 
   const column_plan plan = plan_columns(desc->rows, desc->c);
   const norm_scratch s = carve(&plan, scratch);
   const double rows = (double)desc->rows;
-  const float *mask = desc->relu ? dst : NULL;
-  const bool recomputes = desc->relu && dst == NULL;
+  oct_norm_gradient map = {.activation = desc->activation, .src = src, .diff_dst = diff_dst,
+                           .dst = differentiates && !recomputes ? dst : NULL, .residual = keeps_output ? NULL : residual};
   // The residual's gradient is g. Where it is assigned, the first pass does that, and the second one reads it instead of
-  // diff_dst and dst.
-  const bool keeps = mask != NULL && diff_residual != NULL && !accumulate_residual;
+  // diff_dst and what f′ follows from. Where f′ takes long, diff_src holds g between the two passes.
+  const bool gives = differentiates && diff_residual != NULL && !accumulate_residual;
+  const bool is_slow = recomputes && (!keeps_output || kind == OCT_SIGMOID);
+  const bool holds = !gives && is_slow && diff_src != NULL && !accumulate_src;
+  float *const kept = gives ? diff_residual : holds ? diff_src : NULL;
 #pragma omp parallel num_threads(oct_team(threads, count))
   {
 #pragma omp for schedule(static)
@@ -257,10 +282,9 @@ oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float 
     oct_share(plan.tasks, omp_get_thread_num(), omp_get_num_threads(), &first, &last);
     for (ptrdiff_t t = first; t < last; t++) {
       const column_task task = task_at(&plan, t);
-      leaves->norm_gradient_sums(task.rows, task.stride, task.width, src + task.offset,
-                                 mask == NULL ? NULL : mask + task.offset, diff_dst + task.offset,
-                                 s.mean + task.column, s.a + task.column, recomputes ? s.shift + task.column : NULL,
-                                 keeps ? diff_residual + task.offset : NULL, s.first + task.partial, s.second + task.partial);
+      const oct_norm_gradient from = gradient_at(&map, &s, &task);
+      leaves->norm_gradient_sums(task.rows, task.stride, task.width, &from, kept == NULL ? NULL : kept + task.offset,
+                                 s.first + task.partial, s.second + task.partial);
     }
 #pragma omp barrier
 #pragma omp for schedule(static)
@@ -278,16 +302,16 @@ oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float 
       repeat(&plan, begin, end, s.d);
     }
     // Nobody asks for the gradient of a network's input.
-    if (diff_src == NULL && (diff_residual == NULL || keeps)) first = last;
+    if (diff_src == NULL && (diff_residual == NULL || gives)) first = last;
+    oct_norm_gradient rest = map;
+    if (kept != NULL) rest = (oct_norm_gradient){.src = src, .diff_dst = kept};
     for (ptrdiff_t t = last; t-- > first;) {
       const column_task task = task_at(&plan, t);
-      const float *from = keeps ? diff_residual : diff_dst;
-      leaves->norm_gradient_apply(
-          task.rows, task.stride, task.width, src + task.offset, mask == NULL || keeps ? NULL : mask + task.offset,
-          from + task.offset, s.mean + task.column, s.a + task.column,
-          recomputes ? s.shift + task.column : NULL, s.b + task.column, s.d + task.column,
-          diff_src == NULL ? NULL : diff_src + task.offset, accumulate_src,
-          diff_residual == NULL || keeps ? NULL : diff_residual + task.offset, accumulate_residual);
+      const oct_norm_gradient from = gradient_at(&rest, &s, &task);
+      leaves->norm_gradient_apply(task.rows, task.stride, task.width, &from, s.b + task.column, s.d + task.column,
+                                  diff_src == NULL ? NULL : diff_src + task.offset, accumulate_src,
+                                  diff_residual == NULL || gives ? NULL : diff_residual + task.offset,
+                                  accumulate_residual);
     }
   }
   return OCT_OK;

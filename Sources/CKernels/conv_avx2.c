@@ -9,7 +9,7 @@
 #define OCT_ISA_SUFFIX avx2
 #define OCT_VECTOR_WIDTH 8
 #define OCT_HAS_FMA 1
-#include "vector.h"
+#include "vector_activation.h"
 
 #define OCT_LEAF_VECTORS 2
 #define OCT_OUTER_VECTORS 2

@@ -10,7 +10,7 @@
 #define OCT_ISA_SUFFIX avx512
 #define OCT_VECTOR_WIDTH 16
 #define OCT_HAS_FMA 1
-#include "vector.h"
+#include "vector_activation.h"
 
 #define OCT_LEAF_VECTORS 4
 #define OCT_OUTER_VECTORS 4

@@ -70,7 +70,7 @@ static void run_pixels(const depthwise *d, ptrdiff_t image, ptrdiff_t ty, taps r
       .scale = e->scale ? e->scale + channel : NULL,
       .bias = e->bias ? e->bias + channel : NULL,
       .residual = e->residual ? (uintptr_t)e->residual - (uintptr_t)d->dst : 0,
-      .relu = e->relu,
+      .activation = e->activation,
   };
   oct_conv_leaf_active()->depthwise(&run);
 }
@@ -103,7 +103,7 @@ void oct_depthwise_forward(const oct_conv2d_desc *d, const float *src, const flo
       .y = oct_forward_axis(d->oh, d->ih, d->kh, d->sh, d->ph),
       .x = oct_forward_axis(d->ow, d->iw, d->kw, d->sw, d->pw),
       .n = d->n, .c = d->ic, .src = src, .weights = weights, .kernel_width = d->kw, .dst = dst, .dst_h = d->oh,
-      .dst_w = d->ow, .accumulate = accumulate, .epilogue = epilogue ? *epilogue : (oct_conv2d_epilogue){0}};
+      .dst_w = d->ow, .accumulate = accumulate, .epilogue = oct_resolved(epilogue)};
   run(&work, threads);
 }
 

@@ -105,6 +105,7 @@ oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int coun
                                       ptrdiff_t low_w, const oct_conv2d_epilogue *epilogue, float *dst, void *scratch,
                                       int threads) {
   if (oct_conv2d_sources_check(sources, count) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
+  if (epilogue && oct_activation_check(&epilogue->activation) != OCT_OK) return OCT_INVALID_DESCRIPTOR;
   const oct_conv2d_desc *d = sources[0].desc;
   if (low && (low_h < oct_ceil_div(d->oh, 2) || low_w < oct_ceil_div(d->ow, 2))) return OCT_INVALID_DESCRIPTOR;
   if (oct_conv_is_depthwise(d)) {
@@ -125,7 +126,7 @@ oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int coun
   sweep.low = low;
   sweep.low_h = low_h;
   sweep.low_w = low_w;
-  if (epilogue) sweep.epilogue = *epilogue;
+  sweep.epilogue = oct_resolved(epilogue);
   return run(&sweep, thread_bytes(sources, count), scratch, threads);
 }
 

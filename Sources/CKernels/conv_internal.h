@@ -36,11 +36,11 @@ typedef struct oct_conv_entry {
 typedef struct oct_conv_tile {
   float *const *dst;          // one pointer a row
   const float *const *start;  // rows the accumulators start from, or NULL for zero
-  // The epilogue; NULL, 0 and false before the last group of a reduction.
+  // The epilogue; NULL, 0 and the identity before the last group of a reduction.
   const float *scale;
   const float *bias;
   uintptr_t residual;         // bytes from a row of dst to the row that is added, 0 for none
-  bool relu;
+  oct_activation activation;  // not OCT_RELU, see oct_resolved
   /// dst goes past the caches. Its rows are aligned to a vector and have whole ones.
   bool streams;
   ptrdiff_t columns;          // channels of dst in this block; the last vector may be partial
@@ -60,7 +60,8 @@ typedef struct oct_winograd_tile {
   bool accumulate;    // they start from dst
   const float *scale, *bias;
   uintptr_t residual;
-  bool relu, streams;
+  oct_activation activation;
+  bool streams;
 } oct_winograd_tile;
 
 /// Pixels of a row whose taps in reach are the same, and what becomes of their sums: for x < count and c < channels
@@ -74,10 +75,18 @@ typedef struct oct_depthwise_run {
   ptrdiff_t count, channels, rows, taps;
   ptrdiff_t src_step, src_row, src_tap, weight_row, weight_tap, dst_step;
   bool accumulate;            // sums start from dst
-  const float *scale, *bias;  // of the first channel; NULL, 0 and false as in oct_conv_tile
+  const float *scale, *bias;  // of the first channel; NULL, 0 and the identity as in oct_conv_tile
   uintptr_t residual;
-  bool relu;
+  oct_activation activation;
 } oct_depthwise_run;
+
+/// The same function with fewer kinds: ReLU is a clamp without upper bound, and costs what a clamp costs. NULL stands for none.
+static inline oct_conv2d_epilogue oct_resolved(const oct_conv2d_epilogue *epilogue) {
+  oct_conv2d_epilogue result = {0};
+  if (epilogue) result = *epilogue;
+  if (result.activation.kind == OCT_RELU) result.activation = (oct_activation){OCT_CLAMP, 0.0f, __builtin_inff()};
+  return result;
+}
 
 /// Row counts of the tiles of one block width, and how to run one.
 typedef struct oct_conv_leaf {
@@ -170,7 +179,7 @@ typedef struct oct_sweep {
   ptrdiff_t n, g;
   float *dst;
   ptrdiff_t dst_h, dst_w, dst_channels;
-  oct_conv2d_epilogue epilogue;
+  oct_conv2d_epilogue epilogue;  // resolved
   const float *low;
   ptrdiff_t low_h, low_w;
   bool accumulate;

@@ -11,7 +11,7 @@
 #else
 #define OCT_HAS_FMA 0
 #endif
-#include "vector.h"
+#include "vector_activation.h"
 
 #define OCT_LEAF_VECTORS 2
 #define OCT_OUTER_VECTORS 2

@@ -47,7 +47,7 @@ static inline void oct_sweep_add_epilogue(const oct_sweep *s, ptrdiff_t channel,
   tile->scale = e->scale ? e->scale + channel : NULL;
   tile->bias = e->bias ? e->bias + channel : NULL;
   tile->residual = e->residual ? (uintptr_t)e->residual - (uintptr_t)s->dst : 0;
-  tile->relu = e->relu;
+  tile->activation = e->activation;
 }
 
 /// What a thread computes: of blocks [block0, block1) parts [row_part0, row_part1) of the pixels, which are cut in

@@ -127,7 +127,7 @@ static void run_block(const oct_sweep *s, const oct_conv_leaf *leaf, ptrdiff_t b
   } while (goes_on);
 
   const oct_conv2d_epilogue *e = &s->epilogue;
-  if (!e->scale && !e->bias && !e->residual && !e->relu) return;
+  if (!e->scale && !e->bias && !e->residual && e->activation.kind == OCT_IDENTITY) return;
   tile.fetch = tile.fetch_end = NULL;
   oct_sweep_add_epilogue(s, channel, &tile);
   run_all_rows(s, leaf, tile, channel, (const float *const *)scratch->dst, scratch);

@@ -202,7 +202,7 @@ static void transform_sums(const oct_sweep *s, const plan *p, const oct_conv_lea
       .scale = e->scale ? e->scale + channel : NULL,
       .bias = e->bias ? e->bias + channel : NULL,
       .residual = e->residual ? (uintptr_t)e->residual - (uintptr_t)s->dst : 0,
-      .relu = e->relu,
+      .activation = e->activation,
       .streams = oct_sweep_streams(s),
   };
   for (ptrdiff_t t = 0; t < last - first; t++) {

@@ -106,8 +106,9 @@ oct_status oct_group_norm_forward(const oct_group_norm_desc *d, const float *src
 #pragma omp for schedule(static)
     for (ptrdiff_t t = 0; t < p.tasks; t++) {
       const group_task task = task_of(&p, t);
+      const oct_activation identity = {OCT_IDENTITY, 0.0f, 0.0f};
       leaves->norm_apply(task.rows, p.c, task.width, src + task.offset, NULL, s.mean + task.coefficient,
-                         s.scale + task.coefficient, s.shift + task.coefficient, false, dst + task.offset);
+                         s.scale + task.coefficient, s.shift + task.coefficient, &identity, dst + task.offset);
     }
   }
   return OCT_OK;
@@ -139,9 +140,9 @@ oct_status oct_group_norm_backward(const oct_group_norm_desc *d, const float *sr
 #pragma omp for schedule(static)
     for (ptrdiff_t t = 0; t < p.tasks; t++) {
       const group_task task = task_of(&p, t);
-      leaves->norm_gradient_sums(task.rows, p.c, task.width, src + task.offset, NULL, diff_dst + task.offset,
-                                 s.mean + task.coefficient, s.scale + task.coefficient, NULL, NULL, s.first + task.partial,
-                                 s.second + task.partial);
+      const oct_norm_gradient from = {.src = src + task.offset, .diff_dst = diff_dst + task.offset,
+                                      .mean = s.mean + task.coefficient, .scale = s.scale + task.coefficient};
+      leaves->norm_gradient_sums(task.rows, p.c, task.width, &from, NULL, s.first + task.partial, s.second + task.partial);
     }
 #pragma omp for schedule(static)
     for (ptrdiff_t g = 0; g < p.n * p.groups; g++) {
@@ -177,8 +178,9 @@ oct_status oct_group_norm_backward(const oct_group_norm_desc *d, const float *sr
 #pragma omp for schedule(static)
       for (ptrdiff_t t = 0; t < p.tasks; t++) {
         const group_task task = task_of(&p, t);
-        leaves->norm_gradient_apply(task.rows, p.c, task.width, src + task.offset, NULL, diff_dst + task.offset,
-                                    s.mean + task.coefficient, s.scale + task.coefficient, NULL, s.by_x + task.coefficient,
+        const oct_norm_gradient from = {.src = src + task.offset, .diff_dst = diff_dst + task.offset,
+                                        .mean = s.mean + task.coefficient, .scale = s.scale + task.coefficient};
+        leaves->norm_gradient_apply(task.rows, p.c, task.width, &from, s.by_x + task.coefficient,
                                     s.constant + task.coefficient, diff_src + task.offset, accumulate, NULL, false);
       }
     }

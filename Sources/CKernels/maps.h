@@ -12,11 +12,21 @@
 /// cache.
 #define OCT_COLUMNS 256
 
+/// What g, the gradient of a norm's sum in front of its activation f, is made of. The identity: g = diff_dst. Else g = diff_dst · f′,
+/// found from dst where that is not NULL, which asks for a kind that keeps its output, and elsewhere from the sum, computed
+/// again as norm_apply does: from src, scale, shift and residual, which may be NULL and which only kinds that do not keep
+/// their output read.
+typedef struct oct_norm_gradient {
+  oct_activation activation;
+  const float *src, *dst, *residual, *diff_dst;
+  const float *mean, *scale, *shift;
+} oct_norm_gradient;
+
 typedef struct oct_maps_leaves {
   // Element-wise, on `count` floats.
-  void (*activate)(oct_activation_kind kind, float low, float high, ptrdiff_t count, const float *src, float *dst);
-  void (*differentiate)(oct_activation_kind kind, float low, float high, ptrdiff_t count, const float *kept,
-                        const float *diff_dst, float *diff_src, bool accumulate);
+  void (*activate)(const oct_activation *activation, ptrdiff_t count, const float *src, float *dst);
+  void (*differentiate)(const oct_activation *activation, ptrdiff_t count, const float *kept, const float *diff_dst,
+                        float *diff_src, bool accumulate);
   void (*add)(ptrdiff_t count, const float *a, const float *b, float *dst);
   void (*axpby)(ptrdiff_t count, float a, const float *x, float b, float *y);
   /// Elements first … first + count − 1 of the whole buffer; pointers are to element `first`.
@@ -29,22 +39,23 @@ typedef struct oct_maps_leaves {
 
   // Columns: `rows` rows of `c` ≤ OCT_COLUMNS floats, `stride` floats apart.
   void (*column_sums)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src, double *sums);
+  /// diff becomes diff · f′, found from dst, and sums[c] its sums.
+  void (*activated_sums)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const oct_activation *activation, const float *dst,
+                         float *diff, double *sums);
   /// mean[c] and m2[c] = Σ (x − mean)², assigned.
   void (*column_moments)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src, double *mean,
                          double *m2);
-  /// dst = relu?((src − mean) · scale + shift + residual?).
+  /// dst = f((src − mean) · scale + shift + residual?).
   void (*norm_apply)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src, const float *residual,
-                     const float *mean, const float *scale, const float *shift, bool relu, float *dst);
-  /// sum_g[c] = Σ g and sum_gx[c] = Σ g · (src − mean), assigned. g is masked by dst > 0 where dst is not NULL, and by
-  /// (src − mean) · scale + shift > 0 where shift is not; it is written to `masked` too, unless that is NULL.
-  void (*norm_gradient_sums)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src,
-                             const float *dst, const float *diff_dst, const float *mean, const float *scale,
-                             const float *shift, float *masked, double *sum_g, double *sum_gx);
+                     const float *mean, const float *scale, const float *shift, const oct_activation *activation,
+                     float *dst);
+  /// sum_g[c] = Σ g and sum_gx[c] = Σ g · (src − mean), assigned; g is written to `kept` too, unless that is NULL.
+  void (*norm_gradient_sums)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const oct_norm_gradient *from, float *kept,
+                             double *sum_g, double *sum_gx);
   /// diff_src (+)= scale · g + by_x · (src − mean) + constant; diff_residual (+)= g unless NULL.
-  void (*norm_gradient_apply)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const float *src,
-                              const float *dst, const float *diff_dst, const float *mean, const float *scale,
-                              const float *shift, const float *by_x, const float *constant, float *diff_src,
-                              bool accumulate_src, float *diff_residual, bool accumulate_residual);
+  void (*norm_gradient_apply)(ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t c, const oct_norm_gradient *from,
+                              const float *by_x, const float *constant, float *diff_src, bool accumulate_src,
+                              float *diff_residual, bool accumulate_residual);
 
   // Maps: one row of pixels of one image, `lanes` channels; pointers are already moved to the first channel.
   void (*avg_pool_row)(const oct_pool2d_desc *d, ptrdiff_t oy, ptrdiff_t channels, const float *image,

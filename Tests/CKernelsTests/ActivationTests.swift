@@ -10,9 +10,10 @@ import Testing
     var activation: oct_activation { oct_activation(kind: kind, low: low, high: high) }
     var description: String { "kind \(kind.rawValue) \(low) \(high)" }
 
-    func reference(_ x: Float) -> (value: Double, slope: Double) {
+    func reference(_ x: Float) -> (value: Double, slope: Double) { reference(Double(x)) }
+    func reference(_ x: Double) -> (value: Double, slope: Double) {
       var slope = 0.0
-      let value = ref_activation(Int32(kind.rawValue), Double(low), Double(high), Double(x), &slope)
+      let value = ref_activation(Int32(kind.rawValue), Double(low), Double(high), x, &slope)
       return (value, slope)
     }
   }
@@ -95,6 +96,39 @@ import Testing
     if k.kind == OCT_SIGMOID { #expect(dst[1] < 1e-37 && dst[2] == 1) }
   }
 
+  @Test func theIdentityChangesNothing() {
+    let src: [Float] = [.nan, -.infinity, -0.0, 3]
+    var dst = [Float](repeating: 7, count: 4), gradient = dst
+    var a = oct_activation()
+    #expect(a.kind == OCT_IDENTITY)
+    #expect(oct_activation_forward(&a, 4, src, &dst, 1) == OCT_OK)
+    #expect(oct_activation_backward(&a, 4, src, [1, 2, 3, 4], &gradient, false, 1) == OCT_OK)
+    #expect(dst.map(\.bitPattern) == src.map(\.bitPattern) && gradient == [1, 2, 3, 4])
+  }
+
+  static let rows = [0, 1, 3, 4, 5, 127, 128, 133, 1100]
+
+  /// The gradients of a bias and of its sum in one pass have the bits of two.
+  @Test(arguments: cases.filter { oct_activation_keeps_output($0.kind) }, rows)
+  func biasAndActivationInOnePass(testCase k: Case, rows: Int) {
+    for c in channelCounts + [300] {
+      var random = TestRandom(seed: 3)
+      var a = k.activation
+      let dst = random.floats(rows * c), diffDst = random.floats(rows * c)
+      let scratch = GuardedBytes(count: oct_bias_backward_scratch_bytes(rows, c))
+      let expected = random.guarded(rows * c), expectedBias = random.guarded(c)
+      #expect(oct_activation_backward(&a, rows * c, dst, diffDst, expected.pointer, false, 2) == OCT_OK)
+      #expect(
+        oct_bias_backward(rows, c, expected.pointer, expectedBias.pointer, scratch.pointer, 2) == OCT_OK)
+      let diff = Guarded(count: rows * c, filledWith: diffDst), bias = random.guarded(c)
+      #expect(
+        oct_bias_activation_backward(&a, rows, c, dst, diff.pointer, bias.pointer, scratch.pointer, 2)
+          == OCT_OK)
+      #expect(diff.values == expected.values && bias.values == expectedBias.values)
+      #expect(diff.isIntact && bias.isIntact && scratch.isIntact)
+    }
+  }
+
   @Test func wrongDescriptionsAreRefused() {
     var memory: [Float] = [7]
     let refused = [
@@ -110,6 +144,14 @@ import Testing
     var relu = oct_activation(kind: OCT_RELU, low: 0, high: 0)
     #expect(oct_activation_forward(&relu, -1, [1], &memory, 1) == OCT_INVALID_DESCRIPTOR)
     #expect(oct_activation_backward(&relu, -1, [1], [1], &memory, false, 1) == OCT_INVALID_DESCRIPTOR)
+    for kind in [OCT_SILU, OCT_GELU] {
+      var a = oct_activation(kind: kind, low: 0, high: 0), bias: [Float] = [7]
+      let scratch = GuardedBytes(count: oct_bias_backward_scratch_bytes(1, 1))
+      #expect(
+        oct_bias_activation_backward(&a, 1, 1, [1], &memory, &bias, scratch.pointer, 1)
+          == OCT_INVALID_DESCRIPTOR)
+      #expect(bias == [7])
+    }
     #expect(memory == [7])
   }
 }

@@ -5,29 +5,42 @@ import Testing
 @Suite struct BatchNormTests {
   struct Case: CustomStringConvertible, Sendable {
     var rows = 30, c = 8
-    var relu = false, residual = false
+    var activation = ActivationTests.Case(kind: OCT_IDENTITY)
+    var residual = false
     var mean: Float = 0.3
 
-    var description: String { "\(rows)×\(c)\(residual ? " + residual" : "")\(relu ? " relu" : "")" }
+    var description: String { "\(rows)×\(c)\(residual ? " + residual" : "") \(activation)" }
     var count: Int { rows * c }
     var descriptor: oct_batch_norm_desc {
-      oct_batch_norm_desc(rows: rows, c: c, epsilon: 1e-5, momentum: 0.1, relu: relu)
+      oct_batch_norm_desc(rows: rows, c: c, epsilon: 1e-5, momentum: 0.1, activation: activation.activation)
     }
+    var differentiates: Bool { activation.kind != OCT_IDENTITY }
+    var keepsOutput: Bool { oct_activation_keeps_output(activation.kind) }
   }
+
+  private static let relu = ActivationTests.Case(kind: OCT_RELU)
 
   static let cases: [Case] = {
     var cases: [Case] = []
     for c in channelCounts + [100, 255, 256, 257, 600] {
-      for (relu, residual) in [(false, false), (true, false), (false, true), (true, true)] {
-        cases.append(Case(rows: 37, c: c, relu: relu, residual: residual))
+      for residual in [false, true] {
+        cases.append(Case(rows: 37, c: c, activation: relu, residual: residual))
+        cases.append(Case(rows: 37, c: c, residual: residual))
+      }
+    }
+    for activation in ActivationTests.cases {
+      for (rows, c) in [(37, 1), (37, 7), (40, 16), (131, 33), (1100, 3), (90, 270)] {
+        for residual in [false, true] {
+          cases.append(Case(rows: rows, c: c, activation: activation, residual: residual))
+        }
       }
     }
     // Rows below, at and above a folded row, a block and a part; few rows of many channels.
     for rows in [5, 15, 16, 17, 127, 128, 129, 257, 2100] {
-      cases.append(Case(rows: rows, c: 3, relu: true, residual: true))
-      cases.append(Case(rows: rows, c: 20, relu: true))
+      cases.append(Case(rows: rows, c: 3, activation: relu, residual: true))
+      cases.append(Case(rows: rows, c: 20, activation: relu))
     }
-    cases.append(Case(rows: 100, c: 2048, relu: true, residual: true))
+    cases.append(Case(rows: 100, c: 2048, activation: relu, residual: true))
     cases.append(Case(rows: 20_000, c: 1))
     return cases
   }()
@@ -64,7 +77,8 @@ import Testing
           mean.pointer, invStd.pointer, shift.pointer, scratch.pointer, threads) == OCT_OK)
       #expect(
         oct_batch_norm_backward(
-          &d, src, k.relu ? dst.pointer : nil, diffDst, gamma, mean.pointer, invStd.pointer, shift.pointer,
+          &d, src, k.differentiates && k.keepsOutput ? dst.pointer : nil, k.residual ? residual : nil,
+          diffDst, gamma, mean.pointer, invStd.pointer, shift.pointer,
           wantsSrc ? diffSrc.pointer : nil, accumulateSrc, k.residual ? diffResidual.pointer : nil,
           accumulateResidual,
           diffGamma.pointer,
@@ -79,8 +93,8 @@ import Testing
     ref_batch_statistics(k.rows, k.c, p.src, &mean, &biased, &unbiased)
     var dst = [Double](repeating: 0, count: k.count)
     ref_batch_norm_forward(
-      k.rows, k.c, p.src, p.gamma, p.beta, mean, biased, 1e-5, k.residual ? p.residual : nil, k.relu, &dst)
-    expectAgreement(p.dst, dst, tolerance: 2e-6)
+      k.rows, k.c, p.src, p.gamma, p.beta, mean, biased, 1e-5, k.residual ? p.residual : nil, &dst)
+    expectAgreement(p.dst, dst.map { k.activation.reference($0).value }, tolerance: 2e-6)
     expectAgreement(p.mean, mean)
     expectAgreement(p.invStd, biased.map { 1 / ($0 + 1e-5).squareRoot() })
     expectAgreement(p.runningMean, zip(p.runningMean.start, mean).map { 0.9 * Double($0) + 0.1 * $1 })
@@ -95,8 +109,9 @@ import Testing
       let p = Passes(k, accumulateSrc: accumulate, accumulateResidual: other)
       var diffSrc = [Double](repeating: 0, count: k.count), diffResidual = diffSrc
       var diffGamma = [Double](repeating: 0, count: k.c), diffBeta = diffGamma
+      let slope = slopes(k, p)
       ref_batch_norm_backward(
-        k.rows, k.c, p.src, k.relu ? p.dst.values : nil, p.diffDst, p.gamma, 1e-5, &diffSrc, &diffResidual,
+        k.rows, k.c, p.src, slope, p.diffDst, p.gamma, 1e-5, &diffSrc, &diffResidual,
         &diffGamma, &diffBeta)
       expectAgreement(p.diffSrc, diffSrc, accumulating: accumulate, tolerance: 3e-6)
       expectAgreement(p.diffGamma, diffGamma, tolerance: 2e-6)
@@ -108,6 +123,39 @@ import Testing
       }
       #expect(p.scratch.isIntact)
     }
+  }
+
+  /// f′ at what the activation takes, which a ReLU's sign decides: there it is that of the output.
+  private func slopes(_ k: Case, _ p: Passes) -> [Double] {
+    if k.activation.kind == OCT_RELU { return p.dst.values.map { $0 > 0 ? 1 : 0 } }
+    if k.activation.kind == OCT_CLAMP {
+      return p.dst.values.map { $0 > k.activation.low && $0 < k.activation.high ? 1 : 0 }
+    }
+    var mean = [Double](repeating: 0, count: k.c), biased = mean, unbiased = mean
+    ref_batch_statistics(k.rows, k.c, p.src, &mean, &biased, &unbiased)
+    var sum = [Double](repeating: 0, count: k.count)
+    ref_batch_norm_forward(
+      k.rows, k.c, p.src, p.gamma, p.beta, mean, biased, 1e-5, k.residual ? p.residual : nil, &sum)
+    return sum.map { k.activation.reference($0).slope }
+  }
+
+  /// With constant statistics: every form of both sinks.
+  @Test(arguments: cases.filter { $0.keepsOutput && $0.rows < 200 })
+  func backwardWithConstantStatisticsAgreesWithPlainLoops(testCase k: Case) {
+    var random = TestRandom(seed: 4)
+    let dst = random.floats(k.count), diffDst = random.floats(k.count), gamma = random.floats(k.c)
+    let variance = random.floats(k.c).map { $0 + 1.1 }
+    var a = k.activation.activation, g = [Float](repeating: 0, count: k.count)
+    #expect(oct_activation_backward(&a, k.count, dst, diffDst, &g, false, 1) == OCT_OK)
+    let diffSrc = random.guarded(k.count), diffResidual = random.guarded(k.count)
+    var d = k.descriptor
+    #expect(
+      oct_batch_norm_backward_inference(
+        &d, dst, diffDst, gamma, variance, diffSrc.pointer, true, diffResidual.pointer, false, 2) == OCT_OK)
+    let scales = zip(gamma, variance).map { Double($0) / (Double($1) + 1e-5).squareRoot() }
+    expectAgreement(
+      diffSrc, g.enumerated().map { scales[$0 % k.c] * Double($1) }, accumulating: true, tolerance: 2e-6)
+    #expect(diffResidual.values == g)
   }
 
   /// A norm of a network's input: nobody asks for the gradient of an image.
@@ -130,16 +178,18 @@ import Testing
     var expected = [Double](repeating: 0, count: k.count)
     ref_batch_norm_forward(
       k.rows, k.c, src, gamma, beta, mean.map(Double.init), variance.map(Double.init), 1e-5,
-      k.residual ? residual : nil, k.relu, &expected)
+      k.residual ? residual : nil, &expected)
     let dst = random.guarded(k.count)
     var d = k.descriptor
     #expect(
       oct_batch_norm_forward_inference(
         &d, src, gamma, beta, mean, variance, k.residual ? residual : nil, dst.pointer, 2) == OCT_OK)
-    expectAgreement(dst, expected)
+    expectAgreement(dst, expected.map { k.activation.reference($0).value })
   }
 
-  @Test(arguments: cases.filter { $0.count > 8192 } + [Case(rows: 900, c: 17, relu: true, residual: true)])
+  @Test(
+    arguments: cases.filter { $0.count > 8192 }
+      + ActivationTests.cases.map { Case(rows: 900, c: 17, activation: $0, residual: true) })
   func sameBitsForAnyNumberOfThreads(testCase k: Case) {
     expectSameBits { threads in
       let p = Passes(k, accumulateSrc: true, threads: threads)
@@ -158,7 +208,7 @@ import Testing
     var mean = [Double](repeating: 0, count: k.c), biased = mean, unbiased = mean
     ref_batch_statistics(k.rows, k.c, p.src, &mean, &biased, &unbiased)
     var dst = [Double](repeating: 0, count: k.count)
-    ref_batch_norm_forward(k.rows, k.c, p.src, p.gamma, p.beta, mean, biased, 1e-5, nil, false, &dst)
+    ref_batch_norm_forward(k.rows, k.c, p.src, p.gamma, p.beta, mean, biased, 1e-5, nil, &dst)
     expectAgreement(p.invStd, biased.map { 1 / ($0 + 1e-5).squareRoot() }, tolerance: 2e-6)
     expectAgreement(p.dst, dst, tolerance: 5e-6)
   }
@@ -184,7 +234,7 @@ import Testing
   }
 
   /// Without a residual the mask follows from src; and either gradient may overwrite diff_dst. Same bits in every form.
-  @Test(arguments: cases.filter(\.relu))
+  @Test(arguments: cases.filter(\.differentiates))
   func backwardHasTheSameBitsInPlaceAndWithoutTheOutput(testCase k: Case) {
     let p = Passes(k)
     func gradients(withOutput: Bool, inPlaceOf place: Int?) -> [[Float]] {
@@ -196,7 +246,8 @@ import Testing
       var d = k.descriptor
       #expect(
         oct_batch_norm_backward(
-          &d, p.src, withOutput ? p.dst.pointer : nil, diffDst.pointer, p.gamma, p.mean.pointer,
+          &d, p.src, withOutput ? p.dst.pointer : nil, k.residual ? p.residual : nil, diffDst.pointer,
+          p.gamma, p.mean.pointer,
           p.invStd.pointer, p.shift.pointer, diffSrc.pointer, false, k.residual ? diffResidual.pointer : nil,
           false, diffGamma.pointer, diffBeta.pointer, p.scratch.pointer, 2) == OCT_OK)
       return [diffSrc.values, diffGamma.values, diffBeta.values] + (k.residual ? [diffResidual.values] : [])
@@ -205,7 +256,8 @@ import Testing
     #expect(gradients(withOutput: true, inPlaceOf: 0) == plain)
     if k.residual {
       #expect(gradients(withOutput: true, inPlaceOf: 1) == plain)
-    } else {
+    }
+    if !k.residual || !k.keepsOutput {
       #expect(gradients(withOutput: false, inPlaceOf: nil) == plain)
       #expect(gradients(withOutput: false, inPlaceOf: 0) == plain)
     }
@@ -250,13 +302,21 @@ import Testing
         oct_batch_norm_forward_inference(&d, [0], [0], [0], [0], [0], nil, &memory, 1)
           == OCT_INVALID_DESCRIPTOR)
     }
+    for kind in [OCT_CLAMP, OCT_LEAKY_RELU, oct_activation_kind(rawValue: 17)] {
+      var d = good
+      d.activation = oct_activation(kind: kind, low: 0, high: 0)
+      #expect(
+        oct_batch_norm_forward_inference(&d, [0], [0], [0], [0], [0], nil, &memory, 1)
+          == OCT_INVALID_DESCRIPTOR)
+    }
     // With ReLU, backward needs the output or what it follows from.
-    var d = Case(rows: 1, c: 1, relu: true).descriptor
+    var d = Case(rows: 1, c: 1, activation: Self.relu).descriptor
     let scratch = GuardedBytes(count: oct_batch_norm_scratch_bytes(&d))
     var gamma: [Float] = [7], beta: [Float] = [7]
     #expect(
       oct_batch_norm_backward(
-        &d, [0], nil, [0], [0], [0], [0], nil, &memory, false, &other, false, &gamma, &beta, scratch.pointer,
+        &d, [0], nil, nil, [0], [0], [0], [0], nil, &memory, false, &other, false, &gamma, &beta,
+        scratch.pointer,
         1)
         == OCT_INVALID_DESCRIPTOR)
     #expect(memory + other + gamma + beta == [7, 7, 7, 7])
@@ -267,7 +327,8 @@ import Testing
     var unused: [Float] = [7], gamma: [Float] = [7, 7], beta: [Float] = [7, 7]
     #expect(
       oct_batch_norm_backward(
-        &d, [0], nil, [0], [1, 1], [0, 0], [1, 1], nil, &unused, false, nil, false, &gamma, &beta, nil, 1)
+        &d, [0], nil, nil, [0], [1, 1], [0, 0], [1, 1], nil, &unused, false, nil, false, &gamma, &beta, nil, 1
+      )
         == OCT_OK)
     #expect(unused == [7] && gamma == [0, 0] && beta == [0, 0])
   }

@@ -212,13 +212,15 @@ import Testing
 
   private enum Algorithm { case rectangles, taps, winograd }
 
-  /// Every combination of the epilogue's parts, on direct sums of one group and of several (700 channels), on one that
+  /// Every combination of the epilogue's parts, and all of them with every activation, on direct sums of one group and of several (700 channels), on one that
   /// goes tap by tap, and on one of Winograd's algorithm, with weights that come transformed and with weights that do not.
-  @Test(arguments: 0..<16)
+  @Test(arguments: Array(0..<16) + (0..<ActivationTests.cases.count).map { 16 + 8 * $0 + 7 })
   func severalSourcesAnUpsampledMapAndAnEpilogueAreOneSum(parts: Int) throws {
-    let (hasScale, hasBias, hasResidual, relu) = (
-      parts & 1 != 0, parts & 2 != 0, parts & 4 != 0, parts & 8 != 0
-    )
+    let (hasScale, hasBias, hasResidual) = (parts & 1 != 0, parts & 2 != 0, parts & 4 != 0)
+    let activation =
+      parts < 16
+      ? ActivationTests.Case(kind: parts & 8 == 0 ? OCT_IDENTITY : OCT_RELU)
+      : ActivationTests.cases[parts / 8 - 2]
     for (ih, iw, inputs, channels, algorithm) in [
       (5, 7, 9, 20, .rectangles), (4, 4, 9, 64, .rectangles), (1, 1, 9, 3, .rectangles),
       (9, 2, 700, 70, .rectangles), (7, 5, 160, 190, .taps), (13, 14, 36, 65, .winograd),
@@ -254,8 +256,12 @@ import Testing
         if hasScale { expected[i] *= Double(scale[c]) }
         if hasBias { expected[i] += Double(bias[c]) }
         if hasResidual { expected[i] += Double(residual[i]) }
-        if relu { expected[i] = max(0, expected[i]) }
       }
+      // Functions that saturate leave less than the sums whose rounding they pass on.
+      let sums = expected
+      expected = sums.map { activation.reference($0).value }
+      func norm(_ x: [Double]) -> Double { x.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+      let tolerance = 2e-6 * max(1, norm(sums) / norm(expected))
       let dst = Guarded(count: expected.count, filledWith: random.floats(expected.count))
       var descriptors = [a, b]
       let weights = zip(descriptors, sources).map { $0.0.pack($0.1.1) }
@@ -277,7 +283,8 @@ import Testing
                     residual.withUnsafeBufferPointer { residual in
                       var epilogue = oct_conv2d_epilogue(
                         scale: hasScale ? scale.baseAddress : nil, bias: hasBias ? bias.baseAddress : nil,
-                        residual: hasResidual ? residual.baseAddress : nil, relu: relu)
+                        residual: hasResidual ? residual.baseAddress : nil,
+                        activation: activation.activation)
                       #expect(
                         oct_conv2d_forward_sources(
                           list, 2, lowMap, low.0, low.1, &epilogue, dst.pointer, scratch.pointer, 3) == OCT_OK
@@ -311,6 +318,55 @@ import Testing
         }
       }
       #expect(dst.isIntact)
+      #expect(normalizedError(dst.values, expected) < tolerance)
+    }
+  }
+
+  /// Depthwise sums have an epilogue of their own: whole vectors and a part of one, rows of every tile's length.
+  @Test(arguments: ActivationTests.cases + [ActivationTests.Case(kind: OCT_IDENTITY)], [1, 7, 16, 33, 70])
+  func depthwiseEpilogues(activation: ActivationTests.Case, channels: Int) {
+    for (ih, iw) in [(3, 11), (1, 1), (2, 4)] {
+      var d = Case(n: 2, ih: ih, iw: iw, ic: channels, oc: channels, groups: channels).descriptor
+      var random = TestRandom(seed: 5)
+      let count = 2 * ih * iw * channels
+      let src = random.floats(count), oihw = random.floats(channels * 9)
+      let scale = random.floats(channels), bias = random.floats(channels), residual = random.floats(count)
+      var expected = [Double](repeating: 0, count: count), reference = d.reference
+      ref_conv2d_forward(&reference, src, oihw, nil, &expected)
+      for i in expected.indices {
+        let sum = expected[i] * Double(scale[i % channels]) + Double(bias[i % channels]) + Double(residual[i])
+        expected[i] = activation.reference(sum).value
+      }
+      let weights = d.pack(oihw), dst = random.guarded(count)
+      let scratch = GuardedBytes(count: oct_conv2d_forward_scratch_bytes(&d, 2))
+      withUnsafePointer(to: &d) { d in
+        src.withUnsafeBufferPointer { src in
+          weights.withUnsafeBufferPointer { weights in
+            let source = [
+              oct_conv2d_source(
+                desc: d, src: src.baseAddress, weights: weights.baseAddress, transformed: nil)
+            ]
+            scale.withUnsafeBufferPointer { scale in
+              bias.withUnsafeBufferPointer { bias in
+                residual.withUnsafeBufferPointer { residual in
+                  var epilogue = oct_conv2d_epilogue(
+                    scale: scale.baseAddress, bias: bias.baseAddress, residual: residual.baseAddress,
+                    activation: activation.activation)
+                  #expect(
+                    oct_conv2d_forward_sources(
+                      source, 1, nil, 0, 0, &epilogue, dst.pointer, scratch.pointer, 2) == OCT_OK)
+                  epilogue.activation = oct_activation(kind: OCT_CLAMP, low: 1, high: 1)
+                  #expect(
+                    oct_conv2d_forward_sources(
+                      source, 1, nil, 0, 0, &epilogue, dst.pointer, scratch.pointer, 2)
+                      == OCT_INVALID_DESCRIPTOR)
+                }
+              }
+            }
+          }
+        }
+      }
+      #expect(dst.isIntact && scratch.isIntact)
       #expect(normalizedError(dst.values, expected) < 2e-6)
     }
   }

@@ -66,7 +66,9 @@ import Testing
   @Test(arguments: seeds) func norms(seed: UInt64) {
     var dice = Dice(seed, 1)
     let testCase = BatchNormTests.Case(
-      rows: dice.chance(20) ? dice(2...3000) : dice(2...200), c: dice.channels(), relu: dice.chance(50),
+      rows: dice.chance(20) ? dice(2...3000) : dice(2...200), c: dice.channels(),
+      activation: dice.chance(80)
+        ? ActivationTests.cases[dice(0...ActivationTests.cases.count - 1)] : .init(kind: OCT_IDENTITY),
       residual: dice.chance(50))
     BatchNormTests().trainingAgreesWithPlainLoops(testCase: testCase)
     for accumulate in [false, true] {

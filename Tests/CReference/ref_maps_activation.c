@@ -4,21 +4,24 @@
 
 double ref_activation(int kind, double low, double high, double x, double *slope) {
   switch (kind) {
-    case 0:  // ReLU
+    case 0:  // identity
+      *slope = 1;
+      return x;
+    case 1:  // ReLU
       *slope = x > 0 ? 1 : 0;
       return x > 0 ? x : 0;
-    case 1:  // clamp
+    case 2:  // clamp
       *slope = x > low && x < high ? 1 : 0;
       return fmin(fmax(x, low), high);
-    case 2:  // leaky ReLU
+    case 3:  // leaky ReLU
       *slope = x > 0 ? 1 : low;
       return x > 0 ? x : low * x;
-    case 3: {  // sigmoid
+    case 4: {  // sigmoid
       const double s = 1 / (1 + exp(-x));
       *slope = s * (1 - s);
       return s;
     }
-    case 4: {  // SiLU
+    case 5: {  // SiLU
       const double s = 1 / (1 + exp(-x));
       *slope = s + x * s * (1 - s);
       return x * s;

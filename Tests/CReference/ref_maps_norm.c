@@ -17,21 +17,20 @@ void ref_batch_statistics(ptrdiff_t rows, ptrdiff_t c, const float *src, double 
 
 void ref_batch_norm_forward(ptrdiff_t rows, ptrdiff_t c, const float *src, const float *gamma,
                             const float *beta, const double *mean, const double *var, double epsilon,
-                            const float *residual, bool relu, double *dst) {
+                            const float *residual, double *dst) {
   for (ptrdiff_t i = 0; i < rows * c; i++) {
     const ptrdiff_t k = i % c;
     double y = ((double)src[i] - mean[k]) / sqrt(var[k] + epsilon) * (double)gamma[k] + (double)beta[k];
     if (residual) y += (double)residual[i];
-    dst[i] = relu && y < 0 ? 0 : y;
+    dst[i] = y;
   }
 }
 
-void ref_batch_norm_backward(ptrdiff_t rows, ptrdiff_t c, const float *src, const float *mask,
+void ref_batch_norm_backward(ptrdiff_t rows, ptrdiff_t c, const float *src, const double *slope,
                              const float *diff_dst, const float *gamma, double epsilon, double *diff_src,
                              double *diff_residual, double *diff_gamma, double *diff_beta) {
   const double n = (double)rows;
-  for (ptrdiff_t i = 0; i < rows * c; i++)
-    diff_residual[i] = mask && !(mask[i] > 0) ? 0 : (double)diff_dst[i];
+  for (ptrdiff_t i = 0; i < rows * c; i++) diff_residual[i] = slope[i] * (double)diff_dst[i];
   for (ptrdiff_t k = 0; k < c; k++) {
     double mean = 0, var = 0, diff_var = 0, diff_mean = 0;
     for (ptrdiff_t r = 0; r < rows; r++) mean += (double)src[r * c + k] / n;

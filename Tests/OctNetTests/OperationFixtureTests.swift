@@ -171,7 +171,9 @@ import OctNet
     #expect(cases.count == 4)
     for name in cases {
       let d = try fixture.integers(name + "/desc")
-      var desc = oct_batch_norm_desc(rows: d[0], c: d[1], epsilon: 1e-5, momentum: 0.1, relu: d[2] == 1)
+      var desc = oct_batch_norm_desc(
+        rows: d[0], c: d[1], epsilon: 1e-5, momentum: 0.1,
+        activation: oct_activation(kind: d[2] == 1 ? OCT_RELU : OCT_IDENTITY, low: 0, high: 0))
       let hasResidual = d[3] == 1
       let src = try fixture.nhwc(name + "/src")
       let gamma = try fixture.floats(name + "/gamma")
@@ -210,7 +212,7 @@ import OctNet
       withScratch(oct_batch_norm_scratch_bytes(&desc)) { scratch in
         diffResidual.withUnsafeMutableBufferPointer { residualGradient in
           let status = oct_batch_norm_backward(
-            &desc, src, output, diffDst, gamma, savedMean, savedScale, savedShift, &diffSrc,
+            &desc, src, output, residual, diffDst, gamma, savedMean, savedScale, savedShift, &diffSrc,
             false, hasResidual ? residualGradient.baseAddress : nil, false, &diffGamma, &diffBeta, scratch,
             threads)
           #expect(status == OCT_OK)

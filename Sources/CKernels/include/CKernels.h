@@ -39,6 +39,29 @@ size_t oct_thread_stack_bytes(void);
 /// Before threads are started. False where it does not.
 bool oct_share_heap(void);
 
+// MARK: Activations
+
+/// A function of each element.
+typedef enum oct_activation_kind {
+  OCT_IDENTITY,    // x: what a descriptor of zeros says
+  OCT_RELU,        // max(0, x)
+  OCT_CLAMP,       // min(max(x, low), high); its derivative is 1 strictly between them, as that of PyTorch's hardtanh
+  OCT_LEAKY_RELU,  // x where it is above 0, low · x elsewhere; low > 0
+  OCT_SIGMOID,     // 1 / (1 + e^−x)
+  OCT_SILU,        // x / (1 + e^−x)
+  OCT_GELU,        // x · Φ(x), Φ the normal distribution, not its approximation by tanh
+} oct_activation_kind;
+
+typedef struct oct_activation {
+  oct_activation_kind kind;
+  float low, high;  // where the kind names them
+} oct_activation;
+
+/// Whether `low` and `high` make such a function. Everything that takes an activation checks it.
+oct_status oct_activation_check(const oct_activation *activation);
+/// Whether the derivative follows from the output, else from the argument.
+bool oct_activation_keeps_output(oct_activation_kind kind);
+
 // MARK: Convolution
 
 /// dst[n, oh, ow, oc] = Σ_{kh, kw, ic} src[n, oh·sh − ph + kh, ow·sw − pw + kw, ic] · weights[oc, ic, kh, kw],
@@ -102,12 +125,12 @@ bool oct_conv2d_takes_transformed(const oct_conv2d_source *sources, int count);
 /// For passes that repeat with the same weights.
 void oct_conv2d_transform_weights(const oct_conv2d_desc *desc, const float *weights, float *transformed, int threads);
 
-/// What happens to a sum while it is still in registers: relu?(scale · sum + bias + residual).
+/// What happens to a sum while it is still in registers: f(scale · sum + bias + residual).
 typedef struct oct_conv2d_epilogue {
   const float *scale;     // [oc], or NULL for 1
   const float *bias;      // [oc], or NULL for 0
   const float *residual;  // [n, oh, ow, oc], or NULL for 0; not dst
-  bool relu;
+  oct_activation activation;
 } oct_conv2d_epilogue;
 
 /// Whether these convolutions can be summed in one accumulation: they share n, oh, ow, oc and g, and all or none are
@@ -202,17 +225,17 @@ oct_status oct_group_norm_backward(const oct_group_norm_desc *desc, const float 
                                    const float *gamma, const float *save_mean, const float *save_inv_std, float *diff_src,
                                    bool accumulate, float *diff_gamma, float *diff_beta, void *scratch, int threads);
 
-// MARK: Batch normalisation, with the addition and ReLU that may follow it
+// MARK: Batch normalisation, with the addition and activation that may follow it
 
 typedef struct oct_batch_norm_desc {
   ptrdiff_t rows, c;  // rows = n·h·w
   float epsilon;      // 1e-5
   float momentum;     // fraction of the new value in the running statistics, 0.1
-  bool relu;          // dst = max(0, …)
+  oct_activation activation;
 } oct_batch_norm_desc;
 
 ptrdiff_t oct_batch_norm_scratch_bytes(const oct_batch_norm_desc *desc);
-/// dst = relu?(gamma · (src − mean) · inv_std + beta + residual), mean and *biased* variance of this batch over
+/// dst = f(gamma · (src − mean) · inv_std + beta + residual), mean and *biased* variance of this batch over
 /// the rows. running_var takes the *unbiased* one (rows / (rows − 1); biased where rows == 1).
 /// `residual` [rows, c] may be NULL. save_mean[c], save_inv_std[c] and save_shift[c] are what backward reads.
 oct_status oct_batch_norm_forward_training(const oct_batch_norm_desc *desc, const float *src,
@@ -227,9 +250,9 @@ oct_status oct_batch_norm_recompute(const oct_batch_norm_desc *desc, const float
 oct_status oct_batch_norm_forward_inference(const oct_batch_norm_desc *desc, const float *src,
                                             const float *gamma, const float *beta, const float *mean,
                                             const float *var, const float *residual, float *dst, int threads);
-/// What oct_batch_norm_forward_inference does to gradients, its parameters and statistics being constants: with g = diff_dst,
-/// with relu masked by dst > 0, diff_src (+)= gamma / √(var + epsilon) · g and diff_residual (+)= g. Either may be NULL; one of them
-/// may be diff_dst itself. dst is read with relu only.
+/// What oct_batch_norm_forward_inference does to gradients, its parameters and statistics being constants: with
+/// g = diff_dst · f′, diff_src (+)= gamma / √(var + epsilon) · g and diff_residual (+)= g. Either may be NULL; one of them
+/// may be diff_dst itself. dst is read where f is not the identity, and f is of the kinds that keep it.
 oct_status oct_batch_norm_backward_inference(const oct_batch_norm_desc *desc, const float *dst, const float *diff_dst,
                                              const float *gamma, const float *var, float *diff_src,
                                              bool accumulate_src, float *diff_residual, bool accumulate_residual,
@@ -237,12 +260,13 @@ oct_status oct_batch_norm_backward_inference(const oct_batch_norm_desc *desc, co
 /// The same as an epilogue of a convolution: scale = gamma / √(var + epsilon), bias = beta − mean · scale.
 void oct_batch_norm_fold(const oct_batch_norm_desc *desc, const float *gamma, const float *beta, const float *mean,
                          const float *var, float *scale, float *bias);
-/// With relu, diff_dst is first masked by dst > 0. Where there was no residual `dst` may be NULL: its sign then follows
-/// from src, bit for bit, and one map less is read. Without relu neither dst nor save_shift is read. The masked gradient also goes
-/// to diff_residual (may be NULL). The two accumulate flags choose between assigning and adding.
+/// g = diff_dst · f′ first. Kinds that keep their output find f′ from dst, which may be NULL where there was no residual: it
+/// then follows from src, bit for bit, and one map less is read. The others always find it from src, and from the residual
+/// where there was one; no other kind reads `residual`. The identity reads neither of these nor save_shift. g also goes to
+/// diff_residual (may be NULL). The two accumulate flags choose between assigning and adding.
 /// diff_gamma[c] and diff_beta[c] are assigned. diff_src (may be NULL) or diff_residual, not both, may be diff_dst itself.
 oct_status oct_batch_norm_backward(const oct_batch_norm_desc *desc, const float *src, const float *dst,
-                                   const float *diff_dst, const float *gamma, const float *save_mean,
+                                   const float *residual, const float *diff_dst, const float *gamma, const float *save_mean,
                                    const float *save_inv_std, const float *save_shift, float *diff_src,
                                    bool accumulate_src, float *diff_residual, bool accumulate_residual, float *diff_gamma,
                                    float *diff_beta, void *scratch, int threads);
@@ -256,27 +280,10 @@ void oct_parallel(ptrdiff_t count, int threads, void (*body)(const void *context
 
 // MARK: Element-wise
 
-/// A function of each element.
-typedef enum oct_activation_kind {
-  OCT_RELU,        // max(0, x)
-  OCT_CLAMP,       // min(max(x, low), high); its derivative is 1 strictly between them, as that of PyTorch's hardtanh
-  OCT_LEAKY_RELU,  // x where it is above 0, low · x elsewhere; low > 0
-  OCT_SIGMOID,     // 1 / (1 + e^−x)
-  OCT_SILU,        // x / (1 + e^−x)
-  OCT_GELU,        // x · Φ(x), Φ the normal distribution, not its approximation by tanh
-} oct_activation_kind;
-
-typedef struct oct_activation {
-  oct_activation_kind kind;
-  float low, high;  // where the kind names them
-} oct_activation;
-
-/// Whether backward finds the derivative from dst, else from src.
-bool oct_activation_keeps_output(oct_activation_kind kind);
 /// dst = f(src); src == dst is allowed. NaN stays NaN.
 oct_status oct_activation_forward(const oct_activation *activation, ptrdiff_t count, const float *src, float *dst,
                                   int threads);
-/// diff_src (+)= diff_dst · f′; `kept` is dst or src, see above. diff_src may be diff_dst.
+/// diff_src (+)= diff_dst · f′; `kept` is dst where the kind keeps it, else src. diff_src may be diff_dst.
 oct_status oct_activation_backward(const oct_activation *activation, ptrdiff_t count, const float *kept,
                                    const float *diff_dst, float *diff_src, bool accumulate, int threads);
 /// dst = a + b; dst may be a or b.
@@ -292,6 +299,10 @@ oct_status oct_dropout(ptrdiff_t count, float p, uint64_t seed, const float *src
 ptrdiff_t oct_bias_backward_scratch_bytes(ptrdiff_t rows, ptrdiff_t c);
 oct_status oct_bias_backward(ptrdiff_t rows, ptrdiff_t c, const float *diff_dst, float *diff_bias, void *scratch,
                              int threads);
+/// Of dst = f(… + bias), in one pass: diff (∂/∂dst) becomes diff · f′, and diff_bias[c] the sum of that over the rows. For kinds
+/// that keep their output. The same scratch.
+oct_status oct_bias_activation_backward(const oct_activation *activation, ptrdiff_t rows, ptrdiff_t c, const float *dst,
+                                        float *diff, float *diff_bias, void *scratch, int threads);
 
 // MARK: Loss
 

@@ -36,7 +36,7 @@ protocol JoinableConvolution: Operation {
   func adding(upsampled low: MapShape) -> (any JoinableConvolution)?
   /// The norm of this sum with running statistics, for inference. Further inputs: those of the norm behind its first.
   func normalized(by norm: any JoinableNorm) -> (any JoinableConvolution)?
-  /// An activation of this sum, for inference.
+  /// An activation of this sum. In training only one whose derivative follows from the output.
   func activated(by activation: Activation) -> (any JoinableConvolution)?
 }
 

@@ -1,9 +1,9 @@
 import CKernels
 import OctNetSupport
 
-/// output = relu?(γ · (x − mean) / √(var + ε) + β + residual?), statistics over batch and pixels.
+/// output = f(γ · (x − mean) / √(var + ε) + β + residual?), statistics over batch and pixels; f is the activation, if there is one.
 ///
-/// Inputs: the map and, where `addsResidual`, the map to add. Models record norm, addition and ReLU separately;
+/// Inputs: the map and, where `addsResidual`, the map to add. Models record norm, addition and activation separately;
 /// the fusion pass joins them into one pass over memory.
 struct BatchNormalization: Operation {
   let shape: MapShape
@@ -11,17 +11,22 @@ struct BatchNormalization: Operation {
   let runningMean, runningVariance: BufferID
   var epsilon: Float
   var momentum: Float
-  var appliesReLU = false
+  var activation: Activation?
   var addsResidual = false
   /// Normalises with the running statistics in training too, which then stand still: a norm that is not trained.
   var isFrozen = false
 
-  var kind: String { "batch_norm" + (addsResidual ? "+add" : "") + (appliesReLU ? "+relu" : "") }
+  var kind: String { "batch_norm" + (addsResidual ? "+add" : "") + activation.suffix }
   func outputShape(_ inputs: [MapShape]) -> MapShape { shape }
   var role: OperationRole { .norm(self) }
   var parameters: [ParameterID] { [scale, shift] }
+  /// The activation's derivative follows from the output, which without a residual follows from the map; that of SiLU and GELU
+  /// from their argument, which is made again from the map and the residual.
   var backwardReads: BackwardReads {
-    isFrozen ? .init(output: appliesReLU) : .init(inputs: 1, output: appliesReLU && addsResidual)
+    guard let activation else { return .init(inputs: isFrozen ? 0 : 1) }
+    if isFrozen { return .init(output: true) }
+    guard addsResidual else { return .init(inputs: 1) }
+    return activation.keepsOutput ? .init(inputs: 1, output: true) : .init(inputs: 2)
   }
   var leastTrainingBatch: Int { shape.pixels == 1 && !isFrozen ? 2 : 1 }
   var isRecomputable: Bool { !isFrozen }
@@ -31,7 +36,8 @@ struct BatchNormalization: Operation {
 
   private func descriptor(batch: Int) -> oct_batch_norm_desc {
     oct_batch_norm_desc(
-      rows: batch * shape.pixels, c: shape.channels, epsilon: epsilon, momentum: momentum, relu: appliesReLU)
+      rows: batch * shape.pixels, c: shape.channels, epsilon: epsilon, momentum: momentum,
+      activation: activation.descriptor)
   }
 
   /// Mean, inverse deviation and shift, a float a channel each.
@@ -93,8 +99,8 @@ struct BatchNormalization: Operation {
     let residual = addsResidual ? c.inputGradient(1) : nil
     check(
       oct_batch_norm_backward(
-        &descriptor, c.input(0), addsResidual ? c.output : nil, c.outputGradient, c.memory.value(scale),
-        saved,
+        &descriptor, c.input(0), addsResidual ? c.output : nil, addsResidual ? c.input(1) : nil,
+        c.outputGradient, c.memory.value(scale), saved,
         saved + shape.channels, saved + 2 * shape.channels, sink?.pointer, sink?.accumulate ?? false,
         residual?.pointer, residual?.accumulate ?? false, c.memory.gradient(scale), c.memory.gradient(shift),
         c.scratch.baseAddress,
@@ -107,7 +113,7 @@ struct BatchNormalization: Operation {
     var descriptor = descriptor(batch: c.batch)
     check(
       oct_batch_norm_backward_inference(
-        &descriptor, appliesReLU ? c.output : nil, c.outputGradient, c.memory.value(scale),
+        &descriptor, activation == nil ? nil : c.output, c.outputGradient, c.memory.value(scale),
         c.memory.buffer(runningVariance), sink?.pointer, sink?.accumulate ?? false, residual?.pointer,
         residual?.accumulate ?? false, Int32(c.threads)))
   }
@@ -121,14 +127,16 @@ extension BatchNormalization: JoinableNorm {
   }
 
   func activated(by activation: Activation) -> (any JoinableNorm)? {
-    guard !appliesReLU, activation == .relu else { return nil }
+    guard self.activation == nil, activation.isSupported else { return nil }
+    // The pass of a norm that stands still reads one map, and makes none again.
+    guard !isFrozen || activation.keepsOutput else { return nil }
     var result = self
-    result.appliesReLU = true
+    result.activation = activation
     return result
   }
 
   func addingResidual() -> (any JoinableNorm)? {
-    guard !appliesReLU, !addsResidual else { return nil }
+    guard activation == nil, !addsResidual else { return nil }
     var result = self
     result.addsResidual = true
     return result

@@ -1,7 +1,7 @@
 import CKernels
 import OctNetSupport
 
-/// output = activation?(norm?(Σ conv(source, weight) + up2(low) + Σ bias)), all in one accumulation: an ordinary
+/// output = f(norm?(Σ conv(source, weight) + up2(low) + Σ bias)), all in one accumulation: an ordinary
 /// convolution, a linear layer, or one of the two sums of an octave convolution (paper, equation 2).
 ///
 /// Layers record one source and no more; the passes over the graph join the rest. Inputs: the map of each source, the low
@@ -20,10 +20,11 @@ struct Convolution: Operation {
   var name = "conv"
   /// Shape of the map that the output starts from, nearest-upsampled.
   var low: MapShape?
-  /// With running statistics, applied to the sum while it is in registers, with its addition and activation. Inference only.
+  /// With running statistics, applied to the sum while it is in registers, with its addition; its activation becomes that of
+  /// the convolution. Inference only.
   var norm: BatchNormalization?
-  /// Of the sum itself, where no norm follows. Inference only.
-  var appliesReLU = false
+  /// f, applied while the sum is in registers. In training only where its derivative follows from the output.
+  var activation: Activation?
 
   init(geometry: ConvGeometry, weight: ParameterID, bias: ParameterID?, name: String = "conv") {
     sources = [Source(geometry: geometry, weight: weight)]
@@ -47,14 +48,14 @@ struct Convolution: Operation {
 
   var kind: String {
     name + (sources.count > 1 ? "+conv" : "") + (low == nil ? "" : "+up")
-      + (norm.map { "+" + $0.kind } ?? "") + (appliesReLU ? "+relu" : "")
+      + (norm.map { "+" + $0.kind } ?? "") + activation.suffix
   }
   func outputShape(_ inputs: [MapShape]) -> MapShape { output }
   var role: OperationRole { .convolution(self) }
   var macs: Int { sources.map(\.geometry.macs).reduce(0, +) }
   var computedMacs: Int { sources.map(\.geometry.computedMacs).reduce(0, +) }
   var parameters: [ParameterID] { weights + biases + (norm?.parameters ?? []) }
-  var backwardReads: BackwardReads { .init(inputs: sources.count) }
+  var backwardReads: BackwardReads { .init(inputs: sources.count, output: activation != nil) }
   var profilesBackward: Bool { true }
   var runsUpdates: Bool { true }
 
@@ -63,7 +64,7 @@ struct Convolution: Operation {
     sources.map(\.weight).reduce(into: []) { if $0.last != $1 { $0.append($1) } }
   }
   private var output: MapShape { sources[0].geometry.output }
-  private var isFinished: Bool { norm != nil || appliesReLU }
+  private var isFinished: Bool { norm != nil || activation != nil }
 
   /// Whether the kernels sum these sources in one accumulation; convolutions of unlike groups they do not.
   var isSupported: Bool {
@@ -155,7 +156,7 @@ struct Convolution: Operation {
   /// Derived from the current parameters in every pass: a few thousand numbers, and never out of date.
   private func epilogue(_ c: ForwardContext) -> oct_conv2d_epilogue {
     var epilogue = oct_conv2d_epilogue()
-    epilogue.relu = appliesReLU
+    epilogue.activation = activation.descriptor
     let values = biases.map { c.memory.value($0) }
     guard let folded = c.scratch.baseAddress?.assumingMemoryBound(to: Float.self), foldedBytes > 0 else {
       epilogue.bias = values.first.map { UnsafePointer($0) }
@@ -170,7 +171,6 @@ struct Convolution: Operation {
       }
       epilogue.scale = UnsafePointer(scale)
       epilogue.residual = norm.addsResidual ? c.inputs.last : nil
-      epilogue.relu = norm.appliesReLU
     } else {
       for channel in 0..<channels { bias[channel] = values.reduce(0) { $0 + $1[channel] } }
     }
@@ -179,12 +179,13 @@ struct Convolution: Operation {
   }
 
   func backward(_ c: BackwardContext) {
-    precondition(!isFinished, "what is folded into a convolution has no backward pass")
+    precondition(norm == nil, "a norm that is folded into a convolution has no backward pass")
     let threads = Int32(c.threads)
+    if let activation { backward(c, through: activation) }
     for (index, source) in sources.enumerated() {
       var descriptor = source.geometry.descriptor(batch: c.batch)
       // With the first source's weights: the bias is of all of them.
-      let trainedBiases = index == 0 ? biases.filter(c.needsGradient) : []
+      let trainedBiases = index == 0 && activation == nil ? biases.filter(c.needsGradient) : []
       if c.needsGradient(source.weight) || !trainedBiases.isEmpty {
         c.profiled(kind, .backwardWeights, source.geometry) {
           if c.needsGradient(source.weight) {
@@ -225,6 +226,31 @@ struct Convolution: Operation {
     }
   }
 
+  /// Makes the gradient of f's argument out of the output's, in its place: nobody reads the gradient of a map after the
+  /// operation that made the map. The biases' gradients are its sums, taken in the same pass.
+  private func backward(_ c: BackwardContext, through activation: Activation) {
+    let gradient = UnsafeMutablePointer(mutating: c.outputGradient)
+    let threads = Int32(c.threads)
+    let bytes = Double(3 * c.batch * output.count * MemoryLayout<Float>.stride)
+    var descriptor = activation.descriptor
+    c.profiled(activation.kind, shapes: "\(output)", bytes: bytes) {
+      let trained = biases.filter(c.needsGradient)
+      guard let first = trained.first else {
+        check(
+          oct_activation_backward(
+            &descriptor, c.batch * output.count, c.output, gradient, gradient, false, threads))
+        return
+      }
+      check(
+        oct_bias_activation_backward(
+          &descriptor, c.batch * output.pixels, output.channels, c.output, gradient, c.memory.gradient(first),
+          c.scratch.baseAddress, threads))
+      for bias in trained.dropFirst() {
+        c.memory.gradient(bias).update(from: c.memory.gradient(first), count: output.channels)
+      }
+    }
+  }
+
   /// Descriptors at addresses that stay valid during `body`.
   private func withDescriptors<Result>(
     batch: Int, _ body: ([UnsafePointer<oct_conv2d_desc>]) -> Result
@@ -253,16 +279,18 @@ extension Convolution: JoinableConvolution {
   }
 
   func normalized(by norm: any JoinableNorm) -> (any JoinableConvolution)? {
-    guard !isFinished, let norm = norm as? BatchNormalization else { return nil }
+    guard !isFinished, var norm = norm as? BatchNormalization else { return nil }
     var result = self
+    result.activation = norm.activation
+    norm.activation = nil
     result.norm = norm
     return result
   }
 
   func activated(by activation: Activation) -> (any JoinableConvolution)? {
-    guard !isFinished, activation == .relu else { return nil }
+    guard self.activation == nil, activation.isSupported else { return nil }
     var result = self
-    result.appliesReLU = true
+    result.activation = activation
     return result
   }
 }

@@ -12,6 +12,22 @@ extension Activation {
     case .gelu: return oct_activation(kind: OCT_GELU, low: 0, high: 0)
     }
   }
+
+  /// Whether the derivative follows from the output, else from the argument.
+  var keepsOutput: Bool { oct_activation_keeps_output(descriptor.kind) }
+
+  /// Whether bounds and slope make such a function: layers check them, an operation of somebody's own may not.
+  var isSupported: Bool {
+    var descriptor = descriptor
+    return oct_activation_check(&descriptor) == OCT_OK
+  }
+}
+
+extension Activation? {
+  /// The identity where there is none.
+  var descriptor: oct_activation { self?.descriptor ?? oct_activation(kind: OCT_IDENTITY, low: 0, high: 0) }
+  /// What it adds to the name of the operation that it is part of.
+  var suffix: String { map { "+" + $0.kind } ?? "" }
 }
 
 /// output = f(input), element by element.
@@ -23,8 +39,7 @@ struct Pointwise: Operation {
   func outputShape(_ inputs: [MapShape]) -> MapShape { shape }
   var role: OperationRole { .activation(activation) }
 
-  private var keepsOutput: Bool { oct_activation_keeps_output(activation.descriptor.kind) }
-  var backwardReads: BackwardReads { keepsOutput ? .init(output: true) : .init(inputs: 1) }
+  var backwardReads: BackwardReads { activation.keepsOutput ? .init(output: true) : .init(inputs: 1) }
   // Backward reads each element before it writes the same one.
   var inPlaceGradients: [Int] { [0] }
 
@@ -39,7 +54,7 @@ struct Pointwise: Operation {
     var descriptor = activation.descriptor
     check(
       oct_activation_backward(
-        &descriptor, c.batch * shape.count, keepsOutput ? c.output : c.input(0), c.outputGradient,
+        &descriptor, c.batch * shape.count, activation.keepsOutput ? c.output : c.input(0), c.outputGradient,
         sink.pointer, sink.accumulate, Int32(c.threads)))
   }
 }

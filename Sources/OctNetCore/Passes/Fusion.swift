@@ -73,18 +73,23 @@ extension GraphPass {
   /// - Parameter demand: of a training pass: only what needs no gradient is joined.
   static func foldingNorms(_ demand: GradientDemand? = nil) -> GraphPass {
     GraphPass(name: "folding norms") { graph in
-      graph.joiningWithConvolutions(demand) { conv, follower in
-        guard case .norm(let norm) = follower.role.kind else { return nil }
+      graph.joiningWithConvolutions(demand) { conv, follower, isDifferentiated in
+        guard !isDifferentiated, case .norm(let norm) = follower.operation.role.kind else { return nil }
         return conv.normalized(by: norm)
       }
     }
   }
 
-  /// conv → activation becomes one operation, where no norm stands between.
+  /// conv → activation becomes one operation, the bias included, where no norm stands between.
+  ///
+  /// - Parameter demand: of a training pass: where a gradient is wanted, only activations whose derivative follows from
+  ///   the output are joined, and none of the network's outputs, whose gradients are not the convolution's to change.
   static func foldingActivations(_ demand: GradientDemand? = nil) -> GraphPass {
     GraphPass(name: "folding activations") { graph in
-      graph.joiningWithConvolutions(demand) { conv, follower in
-        guard case .activation(let activation) = follower.role.kind else { return nil }
+      graph.joiningWithConvolutions(demand) { conv, follower, isDifferentiated in
+        guard case .activation(let activation) = follower.operation.role.kind,
+          !isDifferentiated || activation.keepsOutput && !graph.isOutput(follower.output)
+        else { return nil }
         return conv.activated(by: activation)
       }
     }
@@ -93,19 +98,19 @@ extension GraphPass {
 
 extension Graph {
   /// Takes each node into the convolution in front of it, where nothing else reads what is between them and `join` knows
-  /// how.
+  /// how. It hears whether somebody wants the gradient of what is joined.
   fileprivate func joiningWithConvolutions(
     _ demand: GradientDemand?,
-    _ join: (any JoinableConvolution, any Operation) -> (any JoinableConvolution)?
+    _ join: (any JoinableConvolution, Node, _ isDifferentiated: Bool) -> (any JoinableConvolution)?
   ) -> Graph {
     let uses = GraphUses(self)
     let needsGradient = demand?.values(of: self)
     var replaced = Set<Int>()
     var joined: [Int: Node] = [:]
-    for (index, node) in nodes.enumerated() where needsGradient?[node.output.index] != true {
+    for (index, node) in nodes.enumerated() {
       guard let first = node.inputs.first, let source = uses.onlyProducer(of: first),
         case .convolution(let conv) = nodes[source].operation.role.kind,
-        let result = join(conv, node.operation)
+        let result = join(conv, node, needsGradient?[node.output.index] == true)
       else { continue }
       joined[index] = Node(
         operation: result, inputs: nodes[source].inputs + node.inputs.dropFirst(), output: node.output,

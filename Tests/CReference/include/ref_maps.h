@@ -45,15 +45,15 @@ void ref_group_norm_backward(ptrdiff_t n, ptrdiff_t pixels, ptrdiff_t c, ptrdiff
 /// f(x) and f′(x) of the activation with the number of oct_activation_kind.
 double ref_activation(int kind, double low, double high, double x, double *slope);
 
-/// Biased variance; dst before any ReLU where `relu` is false. `residual` may be NULL.
+/// Biased variance; dst is what an activation would take. `residual` may be NULL.
 void ref_batch_norm_forward(ptrdiff_t rows, ptrdiff_t c, const float *src, const float *gamma,
                             const float *beta, const double *mean, const double *var, double epsilon,
-                            const float *residual, bool relu, double *dst);
+                            const float *residual, double *dst);
 void ref_batch_statistics(ptrdiff_t rows, ptrdiff_t c, const float *src, double *mean, double *biased_var,
                           double *unbiased_var);
-/// The chain rule through variance and mean, step by step. `mask` (NULL for none): gradient passes where it
-/// is > 0.
-void ref_batch_norm_backward(ptrdiff_t rows, ptrdiff_t c, const float *src, const float *mask,
+/// The chain rule through variance and mean, step by step. `slope` is that of the activation behind it, for each
+/// element.
+void ref_batch_norm_backward(ptrdiff_t rows, ptrdiff_t c, const float *src, const double *slope,
                              const float *diff_dst, const float *gamma, double epsilon, double *diff_src,
                              double *diff_residual, double *diff_gamma, double *diff_beta);
 

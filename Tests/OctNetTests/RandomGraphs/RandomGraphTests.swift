@@ -53,6 +53,16 @@ import OctNet
     var folded: Set<String> = []
     for sum in sums.union(["conv"]) { for norm in norms { folded.insert(sum + "+" + norm) } }
     #expect(inference.isSuperset(of: folded), "\(inference)")
+    // SiLU and GELU are differentiated from their argument, which a convolution does not keep.
+    let activations = ["relu", "relu6", "clamp", "leaky_relu", "sigmoid", "silu", "gelu"]
+    for activation in activations {
+      for norm in ["batch_norm", "batch_norm+add"] {
+        #expect(training.contains("\(norm)+\(activation)"))
+        #expect(inference.contains("conv+\(norm)+\(activation)"))
+      }
+      #expect(inference.contains("conv+\(activation)"))
+      #expect(training.contains("conv+\(activation)") == !["silu", "gelu"].contains(activation))
+    }
   }
 
   /// Convolutions of unlike groups meet in a sum, as in networks made of parallel branches.

@@ -69,7 +69,8 @@ private struct Author {
     let kind = draw.index(below: 16)
     let x = feature()
     switch kind {
-    case 0, 1: return try convolved(x)
+    case 0: return try convolved(x)
+    case 1: return try activated(convolution(x, bias: chance(60))(x))
     case 2: return try normalized(convolved(x), rectified: chance(70))
     case 3: return try residual(x)
     case 4: return try sumOfConvolutions(x, feature())
@@ -83,7 +84,7 @@ private struct Author {
     case 13:
       return try SqueezeExcite(name("se"), squeezedChannels: one(of: [1, 3]))(
         chance(50) ? normalized(x, rectified: true) : x)
-    default: return try ReLU()(x + normalized(equal(to: x), rectified: false))
+    default: return try rectified(x + normalized(equal(to: x), rectified: false))
     }
   }
 
@@ -134,7 +135,12 @@ private struct Author {
 
   private mutating func normalized(_ x: OctFeature, rectified: Bool) throws -> OctFeature {
     let norm = try BatchNorm2d(name("norm"), channels: x.channels, alpha: alpha(x))(x)
-    return rectified ? try (chance(70) ? ReLU()(norm) : activated(norm)) : norm
+    return rectified ? try self.rectified(norm) : norm
+  }
+
+  /// As in most networks, or by any function.
+  private mutating func rectified(_ x: OctFeature) throws -> OctFeature {
+    try chance(50) ? ReLU()(x) : activated(x)
   }
 
   /// A convolution of `x` to its own shape.
@@ -144,7 +150,7 @@ private struct Author {
 
   private mutating func residual(_ x: OctFeature) throws -> OctFeature {
     let y = try normalized(equal(to: x), rectified: false)
-    return try ReLU()(chance(50) ? y + x : x + y)
+    return try rectified(chance(50) ? y + x : x + y)
   }
 
   /// What the first stage of fusion joins: sums of convolutions, groups and kernels differing.
