@@ -6,6 +6,8 @@ import OctNetSupport
 public struct Batch {
   /// count × height × width × channels, normalised.
   public let images: UnsafePointer<Float>
+  /// Their number.
+  package let imageFloats: Int
   /// count class indices; 0 where the data set has targets.
   public let labels: UnsafePointer<Int32>
   /// count × `Dataset.targetSize`, where the data set has targets.
@@ -120,7 +122,8 @@ public final class BatchLoader: Sendable {
       let slot = ring.waitForFilledSlot()
       try body(
         Batch(
-          images: UnsafePointer(slot.images.floats), labels: UnsafePointer(slot.labels),
+          images: UnsafePointer(slot.images.floats), imageFloats: slot.count * dataset.imageSize,
+          labels: UnsafePointer(slot.labels),
           values: dataset.targetSize == 0
             ? nil : UnsafeBufferPointer(start: slot.targets.floats, count: slot.count * dataset.targetSize),
           mixed: slot.mixed, count: slot.count, index: index))

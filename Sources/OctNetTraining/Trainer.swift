@@ -70,7 +70,7 @@ public final class Trainer {
     let data = images.data
     for part in [data.train, data.validation, data.test].compactMap({ $0 }) {
       try network.check(fits: part, normalization: configuration.normalization)
-      try Self.check(loss, network, fits: part)
+      try loss.requireTargets(of: part, network: network)
     }
     try network.setFrozen(true, configuration.frozen ?? [])
     self.configuration = configuration
@@ -159,20 +159,6 @@ public final class Trainer {
     try restoreFiles()
   }
 
-  private static func check(
-    _ loss: any Loss, _ network: Network, fits dataset: any Dataset
-  ) throws(OctNetError) {
-    let targets = try loss.targets(for: network.outputs)
-    let found = TargetCounts(labels: dataset.targetSize == 0 ? 1 : 0, values: dataset.targetSize)
-    guard (targets.labels, targets.values) == (found.labels, found.values) else {
-      func words(_ counts: TargetCounts) -> String {
-        numbered(counts.labels, "class", plural: "classes") + " and " + numbered(counts.values, "number")
-      }
-      throw OctNetError.configuration(
-        key: "loss", "takes \(words(targets)) an image, \"\(dataset.name)\" has \(words(found))")
-    }
-  }
-
   /// Trains up to the last epoch, or until the run stops early. Where there is nothing to do, `.finished` is all it tells.
   ///
   /// - Parameter shouldStop: asked after every batch of training and of evaluation; when it says so, the state is written
@@ -245,7 +231,8 @@ public final class Trainer {
         || batch.index + 1 == loader.batchesPerEpoch
       learningRate = configuration.schedule.rate(
         step: position.step, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
-      try applyHooks(to: batch)
+      let place = TrainerHooks.Place(epoch: position.epoch, step: position.step, batch: batch.index)
+      learningRate = try hooks.apply(to: batch, at: place, scheduled: learningRate)
       let result = try process(batch, isLast: isLast, learningRate: learningRate)
       stepLoss.sum += Double(result.loss) * Double(batch.count)
       stepLoss.images += batch.count
@@ -263,17 +250,6 @@ public final class Trainer {
         throw StopRequest()
       }
     }
-  }
-
-  private func applyHooks(to batch: Batch) throws {
-    let place = TrainerHooks.Place(epoch: position.epoch, step: position.step, batch: batch.index)
-    if let rate = hooks.learningRate { learningRate = try rate(place, learningRate) }
-    try hooks.batch?(
-      .init(
-        // The slot is this thread's until the batch is done.
-        images: UnsafeMutableBufferPointer(
-          start: UnsafeMutablePointer(mutating: batch.images), count: batch.count * data.train.imageSize),
-        count: batch.count, place: place))
   }
 
   private var isCheckpointDue: Bool {

@@ -49,3 +49,16 @@ public struct TrainerHooks {
     self.epochEnd = epochEnd
   }
 }
+
+extension TrainerHooks {
+  /// - Returns: the learning rate of the step.
+  func apply(to batch: Batch, at place: Place, scheduled rate: Double) throws -> Double {
+    if let change = self.batch {
+      // The loader's memory is this thread's until the batch is done.
+      let images = UnsafeMutableBufferPointer(
+        start: UnsafeMutablePointer(mutating: batch.images), count: batch.imageFloats)
+      try change(BatchImages(images: images, count: batch.count, place: place))
+    }
+    return try learningRate?(place, rate) ?? rate
+  }
+}

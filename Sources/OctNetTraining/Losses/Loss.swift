@@ -108,3 +108,20 @@ public struct LossContext {
     OctNetCore.parallel(count, threads: threads, body)
   }
 }
+
+extension Loss {
+  /// Whether the images of a data set have the targets that the loss takes.
+  /// - Throws: `OctNetError.configuration` where they have others.
+  func requireTargets(of dataset: any Dataset, network: Network) throws(OctNetError) {
+    let targets = try targets(for: network.outputs)
+    let labels = dataset.targetSize == 0 ? 1 : 0
+    guard targets.labels != labels || targets.values != dataset.targetSize else { return }
+    func words(_ labels: Int, _ values: Int) -> String {
+      numbered(labels, "class", plural: "classes") + " and " + numbered(values, "number")
+    }
+    throw .configuration(
+      key: "loss",
+      "takes \(words(targets.labels, targets.values)) an image, \"\(dataset.name)\" has "
+        + words(labels, dataset.targetSize))
+  }
+}
