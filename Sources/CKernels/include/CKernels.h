@@ -183,7 +183,7 @@ oct_status oct_upsample2x_backward(const oct_upsample2x_desc *desc, const float 
 // MARK: Upsampling by whole factors
 
 /// dst[n, y, x, c] = src at (y / scale, x / scale), or bilinear between the four pixels around ((y + ½) / scale − ½, …) as
-/// PyTorch's `interpolate` with align_corners false. Cropped: ih = ⌈oh / scale⌉, iw = ⌈ow / scale⌉. scale 1 crops alone.
+/// PyTorch's `interpolate` with align_corners false. Cropped: ih = ⌈oh / scale⌉, iw = ⌈ow / scale⌉.
 typedef struct oct_upsample_desc {
   ptrdiff_t n, ih, iw, c, oh, ow, scale;
   bool bilinear;

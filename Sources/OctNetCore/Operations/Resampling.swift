@@ -1,13 +1,13 @@
 import CKernels
 import OctNetSupport
 
-/// Upsampling by a whole factor, nearest or bilinear, cropped by less than the factor; a factor of 1 crops alone.
+/// Upsampling by a whole factor, nearest or bilinear, cropped by less than the factor.
 struct Resampling: Operation {
   let input, output: MapShape
   let scale: Int
   let isBilinear: Bool
 
-  var kind: String { isBilinear ? "bilinear" : scale == 1 ? "crop" : "nearest" }
+  var kind: String { isBilinear ? "bilinear" : "nearest" }
   func outputShape(_ inputs: [MapShape]) -> MapShape { output }
   var backwardReads: BackwardReads { .nothing }
 
