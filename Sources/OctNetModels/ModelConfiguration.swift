@@ -7,14 +7,21 @@ public enum Stem: String, Codable, CaseIterable, Sendable {
   case imagenet
   /// 3×3 convolution.
   case cifar
+
+  /// Height and width of the images that it is for.
+  public var usualImageSize: Int { self == .cifar ? 32 : 224 }
+  /// Classes of CIFAR-10, or of ImageNet.
+  public var usualClasses: Int { self == .cifar ? 10 : 1000 }
 }
 
-/// Everything that determines an Oct-ResNet; stored with every checkpoint.
+/// Everything that determines a network of `NamedModel.all`; stored with every checkpoint.
 public struct ModelConfiguration: Codable, Equatable, Sendable {
   /// One of `modelNames`.
   public var name: String
   /// Share of the channels at half resolution, 0 ... 1.
   public var alpha: Double
+  /// Factor of all channels but the classifier's; `nil` where the network has none, or is as its authors have it.
+  public var widthMultiplier: Double?
   /// The layers before the first stage.
   public var stem: Stem
   /// How stride 2 shrinks octave features.
@@ -38,16 +45,19 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
   ///   - lowToHigh: whether low maps reach high ones; for ablations.
   ///   - variant: how stride-2 convolutions shrink octave features.
   ///   - name: one of `modelNames`.
-  ///   - stem: defaults to `cifar` for the CIFAR ResNets and `imagenet` for the others.
+  ///   - stem: defaults to the model's usual one.
+  ///   - widthMultiplier: factor of all channels but the classifier's, for networks that take one.
   ///   - downsampling: defaults to `strided` at α = 0, which is torchvision's ResNet, and `average` elsewhere.
   public init(
-    name: String, alpha: Double = 0, stem: Stem? = nil, variant: Variant = .paper,
+    name: String, alpha: Double = 0, widthMultiplier: Double? = nil, stem: Stem? = nil,
+    variant: Variant = .paper,
     downsampling: Downsampling? = nil, lowToHigh: Bool = true, highToLow: Bool = true, classes: Int = 10,
     inputHeight: Int = 32, inputWidth: Int = 32, inputChannels: Int = 3
   ) {
     self.name = name
     self.alpha = alpha
-    self.stem = stem ?? (ResNetDepth(rawValue: name)?.isCIFAR == true ? .cifar : .imagenet)
+    self.widthMultiplier = widthMultiplier
+    self.stem = stem ?? NamedModel.named(name)?.usualStem ?? .imagenet
     self.variant = variant
     self.downsampling = downsampling ?? .usual(alpha: alpha)
     self.lowToHigh = lowToHigh
@@ -58,8 +68,8 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
     self.inputChannels = inputChannels
   }
 
-  /// In the order of `ResNetDepth`.
-  public static var modelNames: [String] { ResNetDepth.allCases.map(\.rawValue) }
+  /// In the order of `NamedModel.all`.
+  public static var modelNames: [String] { NamedModel.all.map(\.name) }
 
   /// Builds the network and initialises its parameters from `seed`.
   ///
@@ -78,15 +88,18 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
 
   /// The network without memory, for tables and plans.
   ///
-  /// - Throws: `OctNetError.configuration` for an unknown name or a value out of range.
+  /// - Throws: `OctNetError.configuration` for an unknown name or a value out of range; `OctNetError.graph`, naming the
+  ///   layer, for an α at which groups do not divide the channels of a path.
   public func makeGraph() throws -> Graph {
-    let model = try ResNet(self)
-    guard (0...1).contains(alpha) else {
-      throw OctNetError.configuration(key: "alpha", "found \(alpha), expected a ratio from 0 to 1")
+    guard let known = NamedModel.named(name) else {
+      throw OctNetError.configuration(
+        key: "model", "found \"\(name)\", expected one of \(Self.modelNames.joined(separator: ", "))")
     }
+    try known.check(self)
     try SettingBounds.check(classes, in: SettingBounds.classes, "classes")
     let shape = MapShape(height: inputHeight, width: inputWidth, channels: inputChannels)
     try SettingBounds.check(image: shape)
+    let model = try known.build(self)
     return try Graph(inputShape: shape) { try model($0) }
   }
 }

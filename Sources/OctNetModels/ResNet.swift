@@ -47,6 +47,11 @@ public enum ResNetDepth: String, CaseIterable, Sendable {
 /// let network = try Network(inputShape: shape, seed: 1) { try resnet.features($0) }  // of all stages
 /// ```
 public struct ResNet: Layer {
+  /// Their names.
+  static let models = ResNetDepth.allCases.map { depth in
+    NamedModel(depth.rawValue, usualStem: depth.isCIFAR ? .cifar : .imagenet) { try ResNet($0) }
+  }
+
   public let name = ""
   /// Which one.
   public let depth: ResNetDepth

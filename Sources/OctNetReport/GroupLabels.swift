@@ -42,8 +42,9 @@ enum GroupLabels {
 
   /// The settings that say most, in the order of a label; it has all of them that differ anywhere.
   static let leading = [
-    "model.name", "model.alpha", "model.lowToHigh", "model.highToLow", "model.downsampling", "model.variant",
-    "model.stem", "optimizer.name", "schedule.base", "schedule.shape.name", "batchSize", "epochs",
+    "model.name", "model.widthMultiplier", "model.alpha", "model.lowToHigh", "model.highToLow",
+    "model.downsampling", "model.variant", "model.stem", "optimizer.name", "schedule.base",
+    "schedule.shape.name", "batchSize", "epochs",
   ]
   private static func classes(_ indices: [Int], by key: (Int) -> [String]) -> [([String], [Int])] {
     var classes: [([String], [Int])] = []
@@ -62,6 +63,8 @@ enum GroupLabels {
   private static func part(_ name: String, _ value: String?, of group: RunGroup) -> String? {
     switch (name, value) {
     case ("model.name", let value?): return value
+    case ("model.widthMultiplier", let value?): return "width \(value)"
+    case ("model.widthMultiplier", nil): return nil
     case ("model.alpha", let value?): return "α = \(value)"
     case ("model.lowToHigh", "no"): return group.model?.highToLow == false ? "no exchange" : "no L→H"
     case ("model.highToLow", "no"): return group.model?.lowToHigh == false ? nil : "no H→L"
@@ -85,7 +88,8 @@ enum GroupLabels {
 /// What settings are called on the page.
 enum SettingNames {
   private static let titles = [
-    "model.name": "network", "model.alpha": "α", "model.stem": "stem", "model.variant": "variant",
+    "model.name": "network", "model.widthMultiplier": "width multiplier", "model.alpha": "α",
+    "model.stem": "stem", "model.variant": "variant",
     "model.downsampling": "down-sampling", "model.lowToHigh": "path L→H", "model.highToLow": "path H→L",
     "model.classes": "classes", "model.inputHeight": "image height", "model.inputWidth": "image width",
     "model.inputChannels": "image channels", "optimizer.name": "optimizer", "batchSize": "batch size",

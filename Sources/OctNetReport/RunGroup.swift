@@ -72,10 +72,11 @@ struct RunGroup: Sendable {
 
   private var rank: [Double] {
     guard let model else { return [1] }
-    let depth = ResNetDepth.allCases.firstIndex { $0.rawValue == model.name } ?? 0
+    let place = ModelConfiguration.modelNames.firstIndex(of: model.name) ?? 0
     let isUsual = model.downsampling == .usual(alpha: model.alpha)
     return [
-      0, Double(depth), model.alpha, model.variant == .paper ? 0 : 1, isUsual ? 0 : 1,
+      0, Double(place), model.widthMultiplier ?? 1, model.alpha, model.variant == .paper ? 0 : 1,
+      isUsual ? 0 : 1,
       model.highToLow ? 0 : 1, model.lowToHigh ? 0 : 1,
     ]
   }

@@ -85,7 +85,8 @@ package struct ConfigurationFile {
 
   /// `base` with the file's settings written over it.
   ///
-  /// What follows from another setting follows it here too, unless the file says it: the stem from the model's name,
+  /// What follows from another setting follows it here too, unless the file says it: the stem from the model's name
+  /// (which forgets another network's width multiplier),
   /// the downsampling from α, the learning rate's default from the optimizer.
   /// - Throws: `OctNetError.file` for an unknown key or a value of the wrong kind.
   package func applied(to base: TrainingConfiguration) throws -> TrainingConfiguration {
@@ -117,11 +118,13 @@ package struct ConfigurationFile {
 }
 
 extension ModelConfiguration {
-  /// Another name, another α: the stem follows the one, the downsampling the other.
+  /// Another name, another α: stem and width multiplier follow the one, the downsampling the other.
   package func changing(name newName: String?, alpha newAlpha: Double?) -> ModelConfiguration {
     ModelConfiguration(
-      name: newName ?? name, alpha: newAlpha ?? alpha, stem: newName == nil ? stem : nil, variant: variant,
-      downsampling: newAlpha == nil ? downsampling : nil, lowToHigh: lowToHigh, highToLow: highToLow,
+      name: newName ?? name, alpha: newAlpha ?? alpha,
+      widthMultiplier: newName == nil ? widthMultiplier : nil,
+      stem: newName == nil ? stem : nil, variant: variant, downsampling: newAlpha == nil ? downsampling : nil,
+      lowToHigh: lowToHigh, highToLow: highToLow,
       classes: classes, inputHeight: inputHeight, inputWidth: inputWidth, inputChannels: inputChannels)
   }
 }

@@ -21,6 +21,8 @@ public enum SettingBounds {
   public static let imageSize = 1...1 << 14
   /// Of an image.
   public static let channels = 1...1 << 10
+  /// Of the channels of a network that takes one.
+  public static let widthMultiplier = 0.01...16
   /// Of a network.
   public static let classes = 1...1 << 20
   /// Of a benchmark.

@@ -2,18 +2,37 @@ import ArgumentParser
 import OctNet
 import OctNetSettings
 
-extension ResNetDepth: ExpressibleByArgument {}
 extension Stem: ExpressibleByArgument {}
 extension Variant: ExpressibleByArgument {}
 extension Downsampling: ExpressibleByArgument {}
+
+/// One of the names of `octcli models`.
+struct ModelName: ExpressibleByArgument, CustomStringConvertible {
+  let rawValue: String
+
+  init(_ name: String) { rawValue = name }
+
+  init?(argument: String) {
+    guard NamedModel.named(argument) != nil else { return nil }
+    rawValue = argument
+  }
+
+  static var allValueStrings: [String] { ModelConfiguration.modelNames }
+  var description: String { rawValue }
+}
 
 /// What shapes a network beside its name and α, which each command has with a default of its own.
 struct ArchitectureOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Layers before the first stage (default: cifar for resnet20, 32, 44, 56 and 110, imagenet for the others).",
+      "Layers before the first stage (default: the network's own, see `octcli models`).",
       discussion: "imagenet: 7×7 convolution and 3×3 pooling, stride 2 each; cifar: 3×3 convolution."))
   var stem: Stem?
+
+  @Option(
+    help: ArgumentHelp(
+      "Factor of all channels, for networks that take one (default: 1).", valueName: "factor"))
+  var widthMultiplier: Double?
 
   @Option(
     help: ArgumentHelp(
@@ -36,16 +55,18 @@ struct ArchitectureOptions: ParsableArguments {
 
   /// Whether any of them was given.
   var isEmpty: Bool {
-    stem == nil && variant == nil && downsampling == nil && !noLowToHigh && !noHighToLow
+    widthMultiplier == nil && stem == nil && variant == nil && downsampling == nil && !noLowToHigh
+      && !noHighToLow
   }
 
   /// `base` with what was given. The stem follows the model's name unless it is given, or neither is; the
   /// downsampling follows α unless it is given.
   func configuration(
-    changing base: ModelConfiguration, model: ResNetDepth?, alpha: Double?, classes: Int, height: Int,
+    changing base: ModelConfiguration, model: ModelName?, alpha: Double?, classes: Int, height: Int,
     width: Int, channels: Int
   ) -> ModelConfiguration {
     var configuration = base.changing(name: model?.rawValue, alpha: alpha)
+    if let widthMultiplier { configuration.widthMultiplier = widthMultiplier }
     if let stem { configuration.stem = stem }
     if let variant { configuration.variant = variant }
     if let downsampling { configuration.downsampling = downsampling }

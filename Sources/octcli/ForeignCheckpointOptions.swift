@@ -5,7 +5,7 @@ import OctNetSettings
 /// What network a checkpoint is for that does not say so itself.
 struct ForeignCheckpointOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Network (default: as the checkpoint says).", valueName: "name"))
-  var model: ResNetDepth?
+  var model: ModelName?
 
   @Option(
     help: ArgumentHelp(

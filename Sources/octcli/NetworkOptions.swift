@@ -5,7 +5,7 @@ import OctNetSettings
 /// Which network on which images, for the commands that need no data set.
 struct NetworkOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Network.", valueName: "name"))
-  var model: ResNetDepth = .resnet50
+  var model = ModelName("resnet50")
 
   @Option(help: ArgumentHelp("Share of the channels at half resolution, 0 to 1.", valueName: "ratio"))
   var alpha = 0.25
@@ -15,12 +15,12 @@ struct NetworkOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Classes (default: 1000 with the imagenet stem, 10 with cifar and in `bench train`).", valueName: "n"))
+      "Classes (default: 10 with the cifar stem and in `bench train`, 1000 with others).", valueName: "n"))
   var classes: Int?
 
   @Option(
     help: ArgumentHelp(
-      "Height and width of the image (default: 224 with the imagenet stem, 32 with cifar and in `bench train`).",
+      "Height and width of the image (default: 32 with the cifar stem and in `bench train`, 224 with others).",
       valueName: "n"))
   var imageSize: Int?
 
@@ -35,9 +35,9 @@ struct NetworkOptions: ParsableArguments {
     var configuration = architecture.configuration(
       changing: ModelConfiguration(name: model.rawValue), model: model, alpha: alpha, classes: 1, height: 1,
       width: 1, channels: 3)
-    let isLarge = configuration.stem == .imagenet && !smallImages
-    configuration.classes = classes ?? (isLarge ? 1000 : 10)
-    configuration.inputHeight = imageSize ?? (isLarge ? 224 : 32)
+    let stem = smallImages ? .cifar : configuration.stem
+    configuration.classes = classes ?? stem.usualClasses
+    configuration.inputHeight = imageSize ?? stem.usualImageSize
     configuration.inputWidth = configuration.inputHeight
     return configuration
   }
@@ -46,7 +46,7 @@ struct NetworkOptions: ParsableArguments {
 extension ModelConfiguration {
   /// One line for the head of a table.
   var heading: String {
-    "\(name), α = \(alpha), \(stem) stem, \(variant) variant, \(downsampling) downsampling, "
+    "\(name)\(widthMultiplier.map { " × \($0)" } ?? ""), α = \(alpha), \(stem) stem, \(variant) variant, \(downsampling) downsampling, "
       + "\(inputHeight)×\(inputWidth)×\(inputChannels) → \(classes)"
   }
 }

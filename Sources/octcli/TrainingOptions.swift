@@ -8,7 +8,7 @@ enum RecipeName: String, ExpressibleByArgument, CaseIterable { case seed }
 /// Everything that says how a network is trained, but for its α and its directory: what `train` and `study` share.
 struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Network (default: \(QuickStart.model)).", valueName: "name"))
-  var model: ResNetDepth?
+  var model: ModelName?
 
   @OptionGroup(title: "Architecture")
   var architecture: ArchitectureOptions
