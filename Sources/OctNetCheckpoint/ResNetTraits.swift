@@ -2,7 +2,7 @@ import OctNetCore
 import OctNetModels
 import OctNetSupport
 
-/// What the keys and shapes of a state dictionary tell of the ResNet that it is for, plain or octave.
+/// What the keys and shapes of a state dictionary tell of the residual network that it is for, plain or octave.
 ///
 /// Read from a file and from a network alike, so that the two can be compared where they do not fit. Downsampling has no
 /// weights and cannot be told.
@@ -17,11 +17,15 @@ public struct ResNetTraits: Equatable, Sendable {
   public var groups: Int?
   /// 0 for torchvision's keys. A ratio that gives the shapes found; others may give them, too.
   public var alpha: Double?
+  /// Norms stand in front of convolutions, and one behind the last stage.
+  public var isPreActivation: Bool
   /// Of its stride-2 convolutions; `nil` where the weights do not tell.
   public var variant: Variant?
   /// Whether paths between the octaves are there; `nil` where the weights do not tell.
   public var lowToHigh, highToLow: Bool?
-  /// Rows and columns of the first convolution.
+  /// Whether the stem is `Stem.large`.
+  public var hasLargeStem: Bool
+  /// Rows and columns of the first convolution, of other stems.
   public var stemKernel: Int?
   /// Of the first convolution.
   public var inputChannels: Int?
@@ -30,13 +34,23 @@ public struct ResNetTraits: Equatable, Sendable {
   /// Layers that only relatives of ResNets have: `se` in every block, a stem of several convolutions.
   public var additions: [String]
 
-  /// The model's name where there is one of these blocks.
+  /// The table's name of the network.
+  public var modelName: String? {
+    let shapes = isPreActivation ? PreActivationResNet.shapes : ResNet.shapes
+    return shapes.first {
+      $0.shape.blocks == blocks && $0.shape.isBottleneck == isBottleneck && $0.shape.width == width
+        && $0.shape.groups == groups && additions == ($0.shape.squeezes ? ["se"] : [])
+    }?.name
+  }
+
+  /// The ResNet of these blocks, which may be of another width or kind.
   public var depth: ResNetDepth? {
     ResNetDepth.allCases.first { $0.blocks == blocks && $0.isBottleneck == isBottleneck }
   }
 
   /// As the first convolution says; `nil` for others than OctNet's.
   public var stem: Stem? {
+    if hasLargeStem { return .large }
     switch stemKernel {
     case 7: return .imagenet
     case 3: return .cifar
@@ -62,10 +76,12 @@ public struct ResNetTraits: Equatable, Sendable {
     if shapes["conv1.0.weight"] != nil { additions.insert("conv1.0") }
     self.additions = additions.sorted()
 
+    isPreActivation = shapes["bn.weight"] != nil
+    hasLargeStem = shapes["stem.block.conv1.weight"] != nil
     isBottleneck = shapes.keys.contains { $0.hasPrefix("layer1.0.conv3.") }
-    if let stem = shapes["conv1.weight"], stem.count == 4 {
+    if let stem = shapes[hasLargeStem ? "stem.conv1.weight" : "conv1.weight"], stem.count == 4 {
       inputChannels = stem[1]
-      stemKernel = stem[3]
+      if !hasLargeStem { stemKernel = stem[3] }
     }
     if let classifier = shapes["fc.weight"], classifier.count == 2 { classes = classifier[0] }
     readPlain(shapes)
@@ -108,6 +124,12 @@ public struct ResNetTraits: Equatable, Sendable {
     let second = channels("layer1.0.conv2.conv", ["h2h", "l2h"])
     width = second.addingReportingOverflow(channels("layer1.0.conv2.conv", ["l2l", "h2l"])).partialValue
     groups = 1
+    for (path, sources) in [("h2h", ["h2h", "l2h"]), ("l2l", ["l2l", "h2l"])] {
+      guard let weight = shapes["layer1.0.conv2.conv.conv_\(path).weight"], weight.count == 4, weight[1] > 0
+      else { continue }
+      groups = channels("layer1.0.conv1.conv", sources) / weight[1]
+      break
+    }
     lowToHigh = layers.contains { has($0, "l2h") }
     highToLow = layers.contains { has($0, "l2l") && has($0, "h2l") }
     let merging = "layer\(blocks.count).0.conv1.conv"
@@ -141,6 +163,7 @@ extension ResNetTraits {
     compare(\.additions) {
       $0.isEmpty ? "usual layers" : "\($0.prefix(3).joined(separator: ", ")) beside the usual layers"
     }
+    compare(\.isPreActivation) { $0 ? "norms in front of convolutions" : "norms behind convolutions" }
     // Where the layers say it already, the width adds nothing.
     if !hasUsualWidth || !other.hasUsualWidth {
       compare(\.width) { numbered($0, "channel") + " in the first stage" }
@@ -150,6 +173,9 @@ extension ResNetTraits {
     compare(\.variant) { "variant \($0)" }
     compare(\.lowToHigh) { $0 ? "a path from low to high" : "no path from low to high" }
     compare(\.highToLow) { $0 ? "a path from high to low" : "no path from high to low" }
+    if hasLargeStem != other.hasLargeStem {
+      compare(\.stem) { "the \($0) stem" }
+    }
     compare(\.stemKernel) { kernel in
       let name = kernel == 7 ? " (imagenet)" : kernel == 3 ? " (cifar)" : ""
       return "a \(kernel)×\(kernel) stem\(name)"
@@ -162,13 +188,13 @@ extension ResNetTraits {
   /// What to set, as `ModelConfiguration` calls it, to get the network of these traits instead of the other; empty where
   /// no settings make one.
   func settings(insteadOf other: ResNetTraits) -> [StateMismatch.Setting] {
-    guard let depth, additions.isEmpty, width == depth.stemChannels, groups == 1, let stem else { return [] }
+    guard let modelName, let stem else { return [] }
     var settings: [StateMismatch.Setting] = []
-    if depth != other.depth { settings.append(.init("name", depth.rawValue)) }
+    if modelName != other.modelName { settings.append(.init("name", modelName)) }
     if let alpha, alpha != other.alpha { settings.append(.init("alpha", alpha == 0 ? "0" : "\(alpha)")) }
     // The stem follows the model's name.
-    let usual: Stem = depth.isCIFAR ? .cifar : .imagenet
-    if stem != other.stem || (depth != other.depth && stem != usual) {
+    let usual = NamedModel.named(modelName)?.usualStem
+    if stem != other.stem || (modelName != other.modelName && stem != usual) {
       settings.append(.init("stem", stem.rawValue))
     }
     if alpha != 0 {

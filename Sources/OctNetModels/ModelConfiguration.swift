@@ -7,6 +7,9 @@ public enum Stem: String, Codable, CaseIterable, Sendable {
   case imagenet
   /// 3×3 convolution.
   case cifar
+  /// 3×3 convolutions to an eighth, half (stride 2) and all of the channels, then a bottleneck with stride 2: that of the
+  /// octave paper's ResNet-152 (tables 6 and 7), for residual networks.
+  case large
 
   /// Height and width of the images that it is for.
   public var usualImageSize: Int { self == .cifar ? 32 : 224 }
@@ -92,8 +95,7 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
   ///   layer, for an α at which groups do not divide the channels of a path.
   public func makeGraph() throws -> Graph {
     guard let known = NamedModel.named(name) else {
-      throw OctNetError.configuration(
-        key: "model", "found \"\(name)\", expected one of \(Self.modelNames.joined(separator: ", "))")
+      throw OctNetError.unknownModel(name, expected: Self.modelNames)
     }
     try known.check(self)
     try SettingBounds.check(classes, in: SettingBounds.classes, "classes")

@@ -56,7 +56,7 @@ public struct NamedModel: Sendable {
 
   /// One line a family.
   public static let all: [NamedModel] = [
-    ResNet.models
+    ResNet.models, PreActivationResNet.models,
   ].flatMap { $0 }
 
   /// `nil` for a name that is not in the table.
@@ -88,5 +88,11 @@ public struct NamedModel: Sendable {
         "found \(multiplier), expected \(SettingBounds.widthMultiplier.lowerBound) to \(SettingBounds.widthMultiplier.upperBound)"
       )
     }
+  }
+}
+
+extension OctNetError {
+  static func unknownModel(_ name: String, expected names: [String]) -> OctNetError {
+    .configuration(key: "model", "found \"\(name)\", expected one of \(names.joined(separator: ", "))")
   }
 }

@@ -40,22 +40,27 @@ public enum ResNetDepth: String, CaseIterable, Sendable {
 }
 
 /// An Oct-ResNet (paper, section 3.3): the stem is plain, all stages but the last are octave, and the last stage
-/// merges in its first block.
+/// merges in its first block. Norms stand behind convolutions; at α = 0 it is torchvision's network.
 ///
 /// ```swift
 /// let resnet = try ResNet(ModelConfiguration(name: "resnet50", alpha: 0.25, classes: 10))
 /// let network = try Network(inputShape: shape, seed: 1) { try resnet.features($0) }  // of all stages
 /// ```
-public struct ResNet: Layer {
-  /// Their names.
-  static let models = ResNetDepth.allCases.map { depth in
-    NamedModel(depth.rawValue, usualStem: depth.isCIFAR ? .cifar : .imagenet) { try ResNet($0) }
-  }
+public struct ResNet: ResidualNetwork {
+  /// ResNets, ResNeXts of 32 groups of 4 channels, Squeeze-and-Excitation networks, and ResNets twice as wide inside.
+  package static let shapes: [(name: String, shape: ResidualShape)] =
+    ResNetDepth.allCases.map { ($0.rawValue, ResidualShape($0)) } + [
+      ("resnext50_32x4d", ResidualShape(.resnet50, width: 128, groups: 32)),
+      ("resnext101_32x4d", ResidualShape(.resnet101, width: 128, groups: 32)),
+      ("seresnet50", ResidualShape(.resnet50, squeezes: true)),
+      ("seresnet101", ResidualShape(.resnet101, squeezes: true)),
+      ("seresnet152", ResidualShape(.resnet152, squeezes: true)),
+      ("wide_resnet50_2", ResidualShape(.resnet50, width: 128)),
+      ("wide_resnet101_2", ResidualShape(.resnet101, width: 128)),
+    ]
+  static let models = shapes.map { name, shape in shape.named(name) { ResNet(shape, $0) } }
 
-  public let name = ""
-  /// Which one.
-  public let depth: ResNetDepth
-  /// Everything else that determines it.
+  public let shape: ResidualShape
   public let configuration: ModelConfiguration
   /// Behind every norm but a block's last, and behind its sum.
   public var activation: any Layer = ReLU()
@@ -63,75 +68,27 @@ public struct ResNet: Layer {
   /// - Parameter configuration: its classes are those of the classifier; its input's height and width are not read.
   /// - Throws: `OctNetError.configuration` for an unknown name.
   public init(_ configuration: ModelConfiguration) throws(OctNetError) {
-    guard let depth = ResNetDepth(rawValue: configuration.name) else {
-      throw OctNetError.configuration(
-        key: "model",
-        "found \"\(configuration.name)\", expected one of \(ModelConfiguration.modelNames.joined(separator: ", "))"
-      )
+    guard let shape = Self.shapes.first(where: { $0.name == configuration.name })?.shape else {
+      throw .unknownModel(configuration.name, expected: Self.shapes.map(\.name))
     }
-    self.depth = depth
+    self.init(shape, configuration)
+  }
+
+  private init(_ shape: ResidualShape, _ configuration: ModelConfiguration) {
+    self.shape = shape
     self.configuration = configuration
   }
 
-  /// The logits, a 1×1 map of as many channels as there are classes.
-  public func forward(_ x: OctFeature) throws -> OctFeature {
-    var x = try stem(x)
-    for stage in depth.blocks.indices { x = try self.stage(stage, x) }
-    return try head(x)
-  }
-
-  /// What each part of the network gives, for a network that ends there: `stem`, `layer1`, … up to the last stage. Stages
-  /// but the last are octave features. A checkpoint's weights load with `strict: false`, which leaves the classifier out.
-  public func features(_ x: OctFeature) throws -> [(name: String, feature: OctFeature)] {
-    var result = [(name: "stem", feature: try stem(x))]
-    for stage in depth.blocks.indices {
-      result.append(("layer\(stage + 1)", try self.stage(stage, result[stage].feature)))
-    }
-    return result
-  }
-
-  /// The layers before the first stage.
   public func stem(_ x: OctFeature) throws -> OctFeature {
-    let large = configuration.stem == .imagenet
-    let conv = Conv2d(
-      "conv1", inputChannels: configuration.inputChannels, outputChannels: depth.stemChannels,
-      kernelSize: large ? 7 : 3, stride: large ? 2 : 1, padding: large ? 3 : 1, bias: false)
-    let x = try activation(BatchNorm2d("bn1", channels: depth.stemChannels)(conv(x)))
-    return try large ? MaxPool2d(kernelSize: 3, stride: 2, padding: 1)(x) : x
+    try ResidualStem(
+      kind: configuration.stem, inputChannels: configuration.inputChannels, channels: shape.stemChannels,
+      activation: activation, epsilon: 1e-5)(x)
   }
 
-  /// Channels behind a stage, counted from 0.
-  public func channels(ofStage stage: Int) -> Int {
-    (depth.stemChannels << stage) * (depth.isBottleneck ? 4 : 1)
-  }
-
-  /// One of the stages, counted from 0, of what the one before it gives.
   public func stage(_ stage: Int, _ x: OctFeature) throws -> OctFeature {
-    let isLast = stage == depth.blocks.count - 1
-    let alphaOut = isLast ? 0 : configuration.alpha
-    var channels = stage == 0 ? depth.stemChannels : channels(ofStage: stage - 1)
-    var alphaIn = stage == 0 ? 0 : configuration.alpha
-    var x = x
-    for position in 0..<depth.blocks[stage] {
-      // The seed's first block of the last stage stays octave up to its last convolution.
-      let staysOctave = isLast && position == 0 && configuration.variant == .seed
-      let block = ResidualBlock(
-        name: "layer\(stage + 1).\(position)", style: ConvNormStyle(configuration),
-        activation: activation, isBottleneck: depth.isBottleneck, inputChannels: channels,
-        width: depth.stemChannels << stage,
-        stride: position == 0 && stage > 0 ? 2 : 1, alphaIn: alphaIn,
-        alphaInner: staysOctave ? alphaIn : alphaOut, alphaOut: alphaOut)
-      x = try block(x)
-      channels = block.outputChannels
-      alphaIn = alphaOut
-    }
-    return x
+    try blocks(ofStage: stage, style: ConvNormStyle(configuration), activation: activation)
+      .reduce(x) { try ResidualBlock(plan: $1)($0) }
   }
 
-  /// The classifier of what the last stage gives.
-  public func head(_ x: OctFeature) throws -> OctFeature {
-    try Linear(
-      "fc", inputChannels: channels(ofStage: depth.blocks.count - 1), outputChannels: configuration.classes)(
-        GlobalAvgPool()(x))
-  }
+  public func head(_ x: OctFeature) throws -> OctFeature { try classifier(x) }
 }

@@ -143,6 +143,41 @@ import OctNet
     }
   }
 
+  /// Every residual network is told by its keys and shapes.
+  @Test(arguments: ResNet.shapes.map(\.name) + PreActivationResNet.shapes.map(\.name))
+  func namesFromKeys(name: String) throws {
+    for (alpha, stem) in [(0, Stem.imagenet), (0.5, .cifar), (0, .large)] {
+      let keys = try keys(ModelConfiguration(name: name, alpha: alpha, stem: stem))
+      let traits = try #require(
+        ResNetTraits(Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0.shape) })))
+      #expect(traits.modelName == name && traits.alpha == alpha && traits.stem == stem)
+      #expect(traits.inputChannels == 3)
+    }
+  }
+
+  @Test func otherResidualNetworks() throws {
+    func between(_ file: String, _ network: String) throws -> String {
+      try reason(keys(model(file, alpha: 0.25)), model(network, alpha: 0.25))
+    }
+    #expect(
+      try between("resnet50v2", "resnet50")
+        == "it is of norms in front of convolutions, the network of norms behind convolutions")
+    #expect(
+      try between("seresnet50", "resnet50")
+        == "it is of se beside the usual layers, the network of usual layers")
+    #expect(try between("resnext50_32x4d", "resnet50").contains("convolutions in 32 groups"))
+    #expect(
+      try reason(keys(model("resnet50", stem: .large)), model("resnet50"))
+        == "it is of the large stem, the network of the imagenet stem")
+    let cause = try #require(
+      try mismatch(keys(model("wide_resnet50_2")), model("resnet18", alpha: 0.5)).cause)
+    guard case .architecture(_, _, let settings) = cause else {
+      Issue.record("\(cause)")
+      return
+    }
+    #expect(settings.map(\.value) == ["wide_resnet50_2", "0"])
+  }
+
   @Test func relativesOfResNets() throws {
     let network = model("resnet50")
     func changed(_ change: (inout String, inout [Int]) -> Void) throws -> [(name: String, shape: [Int])] {

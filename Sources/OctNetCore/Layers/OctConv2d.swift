@@ -29,7 +29,8 @@ public struct OctConv2d: Layer {
   public let inputChannels, outputChannels: Int
   /// Rows and columns of the kernel; pixels from one window to the next; pixels beside the map on each side.
   public let kernelSize, stride, padding: Int
-  /// Every path is grouped. groups = channels is depthwise: only H→H and L→L exist.
+  /// Every path has as many groups, or its number of outputs where that is less. groups = channels is depthwise: only H→H
+  /// and L→L exist.
   public let groups: Int
   /// Share of the channels in the low map of the input and of the output, 0 ... 1.
   public let alphaIn, alphaOut: Double
@@ -130,10 +131,11 @@ public struct OctConv2d: Layer {
     guard let source, channels > 0 else { return nil }
     return try builder.scoped(keys == .octave ? key : "") {
       let input = source.map.shape
-      let groups = depthwise ? input.channels : self.groups
+      let groups = depthwise ? input.channels : min(self.groups, channels)
       guard input.channels.isMultiple(of: groups), channels.isMultiple(of: groups) else {
         throw builder.error(
-          "\(numbered(groups, "group")) divide neither path: \(input.channels) → \(numbered(channels, "channel"))"
+          "\(numbered(groups, "group")) do not divide the path's \(input.channels) → \(numbered(channels, "channel")) "
+            + "(alpha \(alphaIn) → \(alphaOut))"
         )
       }
       let geometry = ConvGeometry(

@@ -108,7 +108,7 @@ public struct OctConvTranspose2d: Layer {
       let shape = source.shape
       guard shape.channels.isMultiple(of: groups), channels.isMultiple(of: groups) else {
         throw builder.error(
-          "\(numbered(groups, "group")) divide neither path: \(shape.channels) → \(numbered(channels, "channel"))"
+          "\(numbered(groups, "group")) do not divide the path's \(shape.channels) → \(numbered(channels, "channel"))"
         )
       }
       let (height, width) = (extent(shape.height), extent(shape.width))
