@@ -13,12 +13,14 @@
 
 #define OCT_LEAF_VECTORS 2
 #define OCT_OUTER_VECTORS 2
-#define OCT_LEAF_MAX_ROWS 6
-#define OCT_LEAF_ROWS(nv) ((void)(nv), 6)
-#define OCT_LEAF_KERNELS OCT_KERNELS(1, 6) OCT_KERNELS(2, 6)
+#define OCT_LEAF_MAX_ROWS 12
+#define OCT_LEAF_ROWS(nv) ((nv) >= 2 ? 6 : 12)
+#define OCT_LEAF_KERNELS OCT_KERNELS(1, 12) OCT_KERNELS(2, 6)
 #define OCT_LEAF_DISPATCH(name, arguments)              \
   case 1: OCT_LEAF(name##_1) arguments; break;          \
   case 2: OCT_LEAF(name##_2) arguments; break;
+// A pixel's columns are read where they lie a third of a line at a time; tiles of six rows gain by packing them.
+#define OCT_PACKS_OUTER 1
 #define OCT_LEAF_BURN 12
 #define OCT_BURN_REGISTER(v) "+x"(v)
 #include "conv_leaf.inc"

@@ -11,29 +11,20 @@
 // weights allow few. The number depends on the shape only, so the sums have the same bits for any number of threads.
 #include <string.h>
 
-#include "conv_internal.h"
+#include "conv_backward_weights.h"
 
 enum {
-  CHUNK_PIXELS = 512,
-  CHUNK_FLOATS = 64 * 1024,        // of src in a chunk, 256 KiB
+  CHUNK_PIXELS = 128,                // what a tile reads of them and of a panel stays in the L1 cache
+  NARROW_CHUNK_PIXELS = 512,         // where a chunk's pixels have little else to be located and packed for
+  NARROW = 48,                       // taps times ic
   MAX_PARTS = 16,
   PARTIAL_FLOATS = 4 * 1024 * 1024,  // of all partial sums, 16 MiB
   WANTED_UNITS = 16,
   LEAST_UNITS = 4,                   // for which the pixels are cut finer than caches ask for
   LEAST_PART = 256,                  // pixels
-  LEAST_CHUNK = 128,                 // pixels
   LEAST_IC = 32,                     // of a run; twice as many where there are enough units without
   SUM_RUN = 512,                     // weights of a step of the final sum
-  CACHE_BYTES = 16 << 20,            // larger maps come from memory
 };
-
-typedef struct plan {
-  ptrdiff_t taps, icg, ocg, blocks;
-  ptrdiff_t block_runs, ic_runs;  // of a group
-  ptrdiff_t parts;                // of the pixels
-  ptrdiff_t chunk;                // pixels
-  bool far;                       // diff_dst has to come from memory
-} plan;
 
 /// The smallest divisor of `count` that is at least `wanted`, so that runs are equal.
 static ptrdiff_t divisor_from(ptrdiff_t count, ptrdiff_t wanted) {
@@ -42,15 +33,15 @@ static ptrdiff_t divisor_from(ptrdiff_t count, ptrdiff_t wanted) {
   return runs;
 }
 
-static plan make_plan(const oct_conv2d_desc *d) {
-  plan p;
+static oct_outer_plan make_plan(const oct_conv2d_desc *d) {
+  oct_outer_plan p;
   p.taps = d->kh * d->kw;
   p.icg = d->ic / d->g;
   p.ocg = d->oc / d->g;
   p.blocks = oct_ceil_div(p.ocg, OCT_BLOCK);
-  p.chunk = oct_max(LEAST_CHUNK, oct_min(CHUNK_PIXELS, CHUNK_FLOATS / p.icg));
+  p.chunk = p.taps * p.icg < NARROW ? NARROW_CHUNK_PIXELS : CHUNK_PIXELS;
   const ptrdiff_t pixels = d->n * d->oh * d->ow;
-  p.far = pixels * d->oc * (ptrdiff_t)sizeof(float) > CACHE_BYTES;
+  p.far = pixels * d->oc * (ptrdiff_t)sizeof(float) > OCT_OUTER_CACHE_BYTES;
   const ptrdiff_t most_units = d->g * p.blocks * oct_max(1, p.icg / LEAST_IC);
   // Small weights are one unit, and then the pixels have to do.
   const ptrdiff_t parts = oct_max(pixels / (2 * p.chunk), oct_min(LEAST_UNITS / most_units, pixels / LEAST_PART));
@@ -60,6 +51,7 @@ static plan make_plan(const oct_conv2d_desc *d) {
   // Every run of ic packs the panels again, so it should not be short.
   const ptrdiff_t least_ic = p.block_runs * p.parts * d->g < LEAST_UNITS ? LEAST_IC : 2 * LEAST_IC;
   p.ic_runs = oct_equal_parts(oct_ceil_div(units, p.block_runs), p.icg / least_ic);
+  p.packs = oct_outer_packs(d, p.blocks / p.block_runs);
   return p;
 }
 
@@ -143,7 +135,7 @@ static void pack_panel(const workspace *w, ptrdiff_t channel, ptrdiff_t columns,
 
 /// diff_weights of one block and a run of ic over the pixels of a chunk. The columns of the next block, before
 /// `last_block`, are fetched on the way, a line of each pixel with every tile: packing them would wait for memory.
-static void run_block(const oct_conv2d_desc *d, const plan *p, const oct_conv_leaf *leaf, float *weights,
+static void run_block(const oct_conv2d_desc *d, const oct_outer_plan *p, const oct_conv_leaf *leaf, float *weights,
                       bool accumulate, ptrdiff_t group, ptrdiff_t block, ptrdiff_t last_block, ptrdiff_t ic0,
                       ptrdiff_t ic1, const workspace *w) {
   const ptrdiff_t width = oct_block_width(p->ocg, block);
@@ -172,43 +164,14 @@ static void run_block(const oct_conv2d_desc *d, const plan *p, const oct_conv_le
   }
 }
 
-/// One unit: diff_weights of a run of blocks and a run of ic, over one part of the pixels.
-static void run_unit(const oct_conv2d_desc *d, const plan *p, const float *src, const float *diff_dst, float *weights,
-                     bool accumulate, ptrdiff_t group, ptrdiff_t block_run, ptrdiff_t ic_run, ptrdiff_t part,
-                     workspace *w) {
-  const oct_conv_leaf *leaf = oct_conv_leaf_active();
-  ptrdiff_t block0, block1, ic0, ic1, part0, part1;
-  oct_share(p->blocks, block_run, p->block_runs, &block0, &block1);
-  oct_share(p->icg, ic_run, p->ic_runs, &ic0, &ic1);
-  oct_share(d->n * d->oh * d->ow, part, p->parts, &part0, &part1);
-  const ptrdiff_t chunks = oct_ceil_div(part1 - part0, p->chunk);
-  for (ptrdiff_t chunk = 0; chunk < chunks; chunk++) {
-    ptrdiff_t first, last;
-    oct_share(part1 - part0, chunk, chunks, &first, &last);
-    locate_chunk(d, src, diff_dst, part0 + first, part0 + last, w);
-    for (ptrdiff_t block = block0; block < block1; block++)
-      run_block(d, p, leaf, weights, accumulate || chunk > 0, group, block, block1, ic0, ic1, w);
-  }
-}
-
-/// diff_weights[begin ..< end] (+)= the partial sums, one part after the other: a run stays in the L1 cache, and the
-/// compiler makes vectors of the inner loop.
-static void add_parts(const float *restrict partial, ptrdiff_t parts, ptrdiff_t weights, ptrdiff_t begin,
-                      ptrdiff_t end, float *restrict diff_weights, bool accumulate) {
-  if (!accumulate) memset(diff_weights + begin, 0, (size_t)(end - begin) * sizeof(float));
-  for (ptrdiff_t part = 0; part < parts; part++) {
-    const float *restrict from = partial + part * weights;
-    for (ptrdiff_t i = begin; i < end; i++) diff_weights[i] += from[i];
-  }
-}
-
-static ptrdiff_t thread_bytes(const plan *p) {
+static ptrdiff_t thread_bytes(const oct_outer_plan *p) {
+  if (p->packs) return oct_outer_packed_thread_bytes(p);
   const ptrdiff_t bytes = p->chunk * (OCT_BLOCK * (ptrdiff_t)sizeof(float) + 2 * (ptrdiff_t)sizeof(float *) +
                                       (ptrdiff_t)sizeof(segment) + 2 * (ptrdiff_t)sizeof(ptrdiff_t));
   return oct_ceil_div(bytes, 64) * 64;
 }
 
-static workspace carve(void *scratch, const plan *p) {
+static workspace carve(void *scratch, const oct_outer_plan *p) {
   workspace w;
   char *at = scratch;
   w.panel = (float *)at;
@@ -225,9 +188,34 @@ static workspace carve(void *scratch, const plan *p) {
   return w;
 }
 
+static void run_unit(const oct_conv2d_desc *d, const oct_outer_plan *p, const oct_outer_unit *u, const float *src,
+                     const float *diff_dst, float *weights, bool accumulate, void *scratch) {
+  const oct_conv_leaf *leaf = oct_conv_leaf_active();
+  workspace w = carve(scratch, p);
+  const ptrdiff_t chunks = oct_ceil_div(u->pixel1 - u->pixel0, p->chunk);
+  for (ptrdiff_t chunk = 0; chunk < chunks; chunk++) {
+    ptrdiff_t first, last;
+    oct_share(u->pixel1 - u->pixel0, chunk, chunks, &first, &last);
+    locate_chunk(d, src, diff_dst, u->pixel0 + first, u->pixel0 + last, &w);
+    for (ptrdiff_t block = u->block0; block < u->block1; block++)
+      run_block(d, p, leaf, weights, accumulate || chunk > 0, u->group, block, u->block1, u->ic0, u->ic1, &w);
+  }
+}
+
+/// diff_weights[begin ..< end] (+)= the partial sums, one part after the other: a run stays in the L1 cache, and the
+/// compiler makes vectors of the inner loop.
+static void add_parts(const float *restrict partial, ptrdiff_t parts, ptrdiff_t weights, ptrdiff_t begin,
+                      ptrdiff_t end, float *restrict diff_weights, bool accumulate) {
+  if (!accumulate) memset(diff_weights + begin, 0, (size_t)(end - begin) * sizeof(float));
+  for (ptrdiff_t part = 0; part < parts; part++) {
+    const float *restrict from = partial + part * weights;
+    for (ptrdiff_t i = begin; i < end; i++) diff_weights[i] += from[i];
+  }
+}
+
 ptrdiff_t oct_conv2d_backward_weights_scratch_bytes(const oct_conv2d_desc *d, int threads) {
   if (oct_conv_is_depthwise(d)) return oct_depthwise_backward_weights_scratch_bytes(d);
-  const plan p = make_plan(d);
+  const oct_outer_plan p = make_plan(d);
   const ptrdiff_t partial = p.parts > 1 ? p.parts * oct_conv2d_weights_count(d) * (ptrdiff_t)sizeof(float) : 0;
   // Fewer images may take the direct sum.
   return oct_max(thread_bytes(&p) * threads + partial,
@@ -246,22 +234,27 @@ oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *sr
     oct_winograd_backward_weights(d, src, diff_dst, diff_weights, accumulate, beside, scratch, threads);
     return OCT_OK;
   }
-  const plan p = make_plan(d);
+  const oct_outer_plan p = make_plan(d);
   const ptrdiff_t weights = oct_conv2d_weights_count(d), runs = p.block_runs * p.ic_runs, units = d->g * runs;
   const bool is_ragged = p.ocg % OCT_BLOCK != 0;
   float *partial = (float *)((char *)scratch + thread_bytes(&p) * threads);
 #pragma omp parallel num_threads(threads)
   {
     oct_run_beside(beside, false);
-    workspace w = carve((char *)scratch + thread_bytes(&p) * omp_get_thread_num(), &p);
+    void *own = (char *)scratch + thread_bytes(&p) * omp_get_thread_num();
     // Units of one part are neighbours, so threads read different pixels. Within a part a panel is packed again for every
     // run of ic, best at once; but where the last block is narrow the threads share the runs, which are equal.
 #pragma omp for schedule(static) nowait
     for (ptrdiff_t item = 0; item < p.parts * units; item++) {
       const ptrdiff_t part = item / units, unit = item % units, run = unit % runs;
-      run_unit(d, &p, src, diff_dst, p.parts > 1 ? partial + part * weights : diff_weights,
-               p.parts == 1 && accumulate, unit / runs, is_ragged ? run % p.block_runs : run / p.ic_runs,
-               is_ragged ? run / p.block_runs : run % p.ic_runs, part, &w);
+      const ptrdiff_t block_run = is_ragged ? run % p.block_runs : run / p.ic_runs;
+      const ptrdiff_t ic_run = is_ragged ? run / p.block_runs : run % p.ic_runs;
+      oct_outer_unit u = {.group = unit / runs};
+      oct_share(p.blocks, block_run, p.block_runs, &u.block0, &u.block1);
+      oct_share(p.icg, ic_run, p.ic_runs, &u.ic0, &u.ic1);
+      oct_share(d->n * d->oh * d->ow, part, p.parts, &u.pixel0, &u.pixel1);
+      float *sums = p.parts > 1 ? partial + part * weights : diff_weights;
+      (p.packs ? oct_outer_packed_run : run_unit)(d, &p, &u, src, diff_dst, sums, p.parts == 1 && accumulate, own);
     }
     oct_run_beside(beside, true);
     if (p.parts > 1) {

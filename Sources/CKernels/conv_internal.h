@@ -88,12 +88,22 @@ static inline oct_conv2d_epilogue oct_resolved(const oct_conv2d_epilogue *epilog
   return result;
 }
 
+/// Lines that a call of the micro-kernel fetches for a later one: pixels[i][channel …], i < count, with every
+/// OCT_OUTER_FETCH_STEP pixels of its own one.
+typedef struct oct_outer_fetch {
+  const float *const *pixels;
+  ptrdiff_t count, channel;
+} oct_outer_fetch;
+
+enum { OCT_OUTER_FETCH_STEP = 8, OCT_MOST_OUTER_ROWS = 16 };
+
 /// Row counts of the tiles of one block width, and how to run one.
 typedef struct oct_conv_leaf {
-  /// dst[m][0 ..< columns] = epilogue(start + Σ_entries), for `rows` ≤ max_rows(width) rows from `first` on.
+  ptrdiff_t vector_width;  // floats
+  /// dst[m][0 ..< columns] = epilogue(start + Σ_entries), for `rows` ≤ max_rows(columns) rows from `first` on.
   void (*accumulate)(const oct_conv_tile *tile, const oct_conv_entry *entries, ptrdiff_t count, ptrdiff_t first,
                      ptrdiff_t rows);
-  ptrdiff_t (*max_rows)(ptrdiff_t width);
+  ptrdiff_t (*max_rows)(ptrdiff_t columns);
   /// Rows of `outer`.
   ptrdiff_t (*max_outer_rows)(ptrdiff_t width);
   /// weights[i][0 ..< width] (+)= Σ_segments Σ_p src[p][offset + i] · panel[p][0 ..< width], i < rows ≤ max_outer_rows(width).
@@ -101,6 +111,11 @@ typedef struct oct_conv_leaf {
   void (*outer)(const float *const *src, ptrdiff_t offset, const float *panel, ptrdiff_t width,
                 const ptrdiff_t *segments, ptrdiff_t count, ptrdiff_t rows, float *weights, bool accumulate,
                 const float *const *fetch, ptrdiff_t fetch_offset);
+  /// weights[i·stride + c] (+)= Σ_p src[p·packed_rows + i] · panel[p·packed_columns + c] over `pixels` pixels p, for
+  /// i < rows ≤ packed_rows and c < width ≤ packed_columns, which is whole vectors. NULL where packing costs more than it saves.
+  void (*outer_packed)(const float *src, ptrdiff_t rows, const float *panel, ptrdiff_t width, ptrdiff_t pixels,
+                       float *weights, ptrdiff_t stride, bool accumulate, oct_outer_fetch fetch);
+  ptrdiff_t packed_rows, packed_columns;
   /// dst[x][y] = src[y][x] for y < height, x < width; strides in floats.
   void (*transpose)(ptrdiff_t height, ptrdiff_t width, const float *src, ptrdiff_t src_stride, float *dst,
                     ptrdiff_t dst_stride);

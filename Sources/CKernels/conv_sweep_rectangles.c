@@ -102,7 +102,7 @@ static void run_chunk(const oct_sweep *s, const oct_conv_leaf *leaf, const oct_r
         .width = width,
         .next_row = s->dst_channels * s->sources[0].x.dst_step,
     };
-    const ptrdiff_t tiles = oct_ceil_div(rows, leaf->max_rows(width));
+    const ptrdiff_t tiles = oct_ceil_div(rows, leaf->max_rows(tile.columns));
     ptrdiff_t entry = 0;
     do {
       ptrdiff_t taken = 0, k = 0;

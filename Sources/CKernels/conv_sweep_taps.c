@@ -79,7 +79,7 @@ static ptrdiff_t collect_rows(const oct_sweep *s, step at, ptrdiff_t channel, co
 /// `plan` may be NULL.
 static void run_tiles(const oct_conv_leaf *leaf, oct_conv_tile *tile, const oct_fetch_plan *plan, const oct_conv_entry *entry,
                       ptrdiff_t rows) {
-  const ptrdiff_t tiles = oct_ceil_div(rows, leaf->max_rows(tile->width));
+  const ptrdiff_t tiles = oct_ceil_div(rows, leaf->max_rows(tile->columns));
   for (ptrdiff_t t = 0; t < tiles; t++) {
     ptrdiff_t begin, end;
     oct_share(rows, t, tiles, &begin, &end);
@@ -120,7 +120,7 @@ static void run_block(const oct_sweep *s, const oct_conv_leaf *leaf, ptrdiff_t b
     else if (fetches && !is_last)
       next = span(term(s, (step){0}, channel + OCT_BLOCK, oct_block_width(s->dst_channels, block + 1)), width);
     const oct_fetch_plan plan =
-        oct_plan_fetch(span(entry, width), entry.k, next, cold, oct_ceil_div(rows, leaf->max_rows(width)));
+        oct_plan_fetch(span(entry, width), entry.k, next, cold, oct_ceil_div(rows, leaf->max_rows(tile.columns)));
     tile.start = (const float *const *)scratch->block_dst;
     run_tiles(leaf, &tile, &plan, &entry, rows);
     cold = cold && rows == 0;

@@ -167,8 +167,11 @@ static void transform_sources(const oct_sweep *s, const plan *p, const oct_conv_
 static void multiply(const oct_sweep *s, const plan *p, const oct_conv_leaf *leaf, ptrdiff_t count, ptrdiff_t block,
                      bool first, bool last, const workspace *w) {
   const ptrdiff_t width = oct_block_width(s->dst_channels, block);
-  oct_conv_tile sum = {.dst = w->sum_rows, .columns = width, .width = width};
-  const ptrdiff_t tiles = oct_ceil_div(count, leaf->max_rows(width));
+  // Sums are whole vectors.
+  const ptrdiff_t channels = oct_min(OCT_BLOCK, s->dst_channels - block * OCT_BLOCK);
+  const ptrdiff_t columns = oct_ceil_div(channels, leaf->vector_width) * leaf->vector_width;
+  oct_conv_tile sum = {.dst = w->sum_rows, .columns = columns, .width = width};
+  const ptrdiff_t tiles = oct_ceil_div(count, leaf->max_rows(columns));
   for (ptrdiff_t point = 0; point < OCT_POINTS; point++) {
     oct_conv_entry entries[OCT_MAX_SOURCES];
     for (ptrdiff_t i = 0; i < s->count; i++) {

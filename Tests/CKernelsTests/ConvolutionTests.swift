@@ -54,8 +54,19 @@ import Testing
       cases.append(Case(ih: 7, iw: 6, ic: channels, oc: channels, groups: channels))
       cases.append(Case(ih: 7, iw: 6, ic: channels, oc: channels, stride: 2, groups: channels))
     }
-    return cases + winogradCases + tapCases
+    return cases + winogradCases + tapCases + packedCases
   }()
+
+  /// Whose weights' gradient may come from packed pixels: several blocks, pixels a page apart, tiles and panels that are not
+  /// full, strides, groups, and more pixels than a chunk has.
+  static let packedCases: [Case] = [
+    Case(n: 3, ih: 12, iw: 11, ic: 64, oc: 200, kh: 1, kw: 1, ph: 0, pw: 0),
+    Case(n: 2, ih: 15, iw: 9, ic: 37, oc: 137, kh: 1, kw: 1, ph: 0, pw: 0),
+    Case(n: 1, ih: 5, iw: 4, ic: 1024, oc: 20, kh: 1, kw: 1, ph: 0, pw: 0),
+    Case(n: 2, ih: 17, iw: 18, ic: 53, oc: 190, kh: 1, kw: 1, stride: 2, ph: 0, pw: 0),
+    Case(n: 2, ih: 11, iw: 13, ic: 2 * 21, oc: 2 * 150, kh: 1, kw: 1, ph: 0, pw: 0, groups: 2),
+    Case(n: 1, ih: 1, iw: 1, ic: 5, oc: 260, kh: 1, kw: 1, ph: 0, pw: 0),
+  ]
 
   /// Few pixels and large weights: one thread goes tap by tap, more of them only in blocks that they do not share.
   static let tapCases: [Case] = [
