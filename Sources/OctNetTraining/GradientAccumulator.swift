@@ -10,7 +10,8 @@ import OctNetSupport
 final class GradientAccumulator {
   private let buffer: AlignedBuffer
   private let count: Int
-  private let threads: Int32
+  /// For the next call; results do not depend on it.
+  var threads: Int
   /// Images so far.
   private(set) var images = 0
   /// Of the network before the first batch: a few thousand numbers.
@@ -19,7 +20,7 @@ final class GradientAccumulator {
 
   init(parameters: ParameterStore, threads: Int) {
     count = parameters.count
-    self.threads = Int32(threads)
+    self.threads = threads
     buffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
   }
 
@@ -28,7 +29,7 @@ final class GradientAccumulator {
   /// - Parameter gradients: of the mean loss over `images` images.
   func add(_ gradients: UnsafePointer<Float>, images added: Int) {
     // The first ones replace what an earlier update left.
-    let status = oct_axpby(count, Float(added), gradients, images == 0 ? 0 : 1, buffer.floats, threads)
+    let status = oct_axpby(count, Float(added), gradients, images == 0 ? 0 : 1, buffer.floats, Int32(threads))
     precondition(status == OCT_OK, "a size the kernel refuses")
     images += added
   }

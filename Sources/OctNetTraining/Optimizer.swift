@@ -35,7 +35,8 @@ public final class Optimizer {
   public var profiler: Profiler?
 
   private let parameters: ParameterStore
-  private let threads: Int32
+  /// For the next call; results do not depend on it.
+  var threads: Int
 
   /// - Parameters:
   ///   - configuration: the update rule and its constants.
@@ -85,7 +86,7 @@ public final class Optimizer {
   ) {
     self.parameters = parameters
     self.configuration = configuration
-    self.threads = Int32(threads)
+    self.threads = threads
     self.settings = settings
     groups = Self.groups(of: parameters, settings: settings)
     state = configuration.stateNames.map { _ in
@@ -153,7 +154,7 @@ public final class Optimizer {
     func run() {
       let status = updates.withUnsafeBufferPointer { items in
         var list = oct_updates(items: items.baseAddress, count: items.count)
-        return oct_run_updates(&list, threads)
+        return oct_run_updates(&list, Int32(threads))
       }
       precondition(status == OCT_OK, "optimizer settings the kernel refuses")
     }
@@ -196,7 +197,7 @@ public final class Optimizer {
   public func gradientNorm() -> Double { norm(of: parameters.gradients) }
 
   func norm(of gradients: UnsafePointer<Float>) -> Double {
-    oct_sum_of_squares(parameters.count, gradients, threads).squareRoot()
+    oct_sum_of_squares(parameters.count, gradients, Int32(threads)).squareRoot()
   }
 
   /// The factor that brings the norm of all gradients down to `maximum`, 1 where it is smaller already

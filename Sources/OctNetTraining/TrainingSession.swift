@@ -28,7 +28,7 @@ public struct StepResult: Equatable, Sendable {
 public final class TrainingSession {
   private let network: Network
   private let executor: Executor
-  private let threads: Int
+  private var governor: ThreadGovernor
   private let batchSize: Int
   private let loss: any Loss
   private let targets: TargetCounts
@@ -70,7 +70,7 @@ public final class TrainingSession {
   ) throws {
     try SettingBounds.check(batchSize: batchSize, threads: threads, of: network.inputShape)
     self.network = network
-    self.threads = threads
+    governor = ThreadGovernor(threads: threads)
     self.batchSize = batchSize
     self.loss = loss
     outputs = network.outputs
@@ -191,6 +191,9 @@ public final class TrainingSession {
 
   // MARK: Without checks of lengths, for loaders
 
+  /// Of those that were asked for, the threads that the next step uses (`ThreadGovernor`), and its update should.
+  package var activeThreads: Int { governor.threads }
+
   package func step(
     images: UnsafePointer<Float>, labels: UnsafePointer<Int32>, mixed: MixedLabels? = nil, count: Int,
     dropoutSeed: UInt64 = 0
@@ -203,21 +206,27 @@ public final class TrainingSession {
   package func step(
     images: UnsafePointer<Float>, targets: TargetPointers, count: Int, dropoutSeed: UInt64
   ) -> StepResult {
-    let result = forward(images, targets, count, dropoutSeed)
-    executor.backward(images: images, count: count, seed: dropoutSeed)
-    return result
+    governor.measure(images: count) { threads in
+      executor.threads = threads
+      let result = forward(images, targets, count, dropoutSeed)
+      executor.backward(images: images, count: count, seed: dropoutSeed)
+      return result
+    }
   }
 
   /// A step that hands each parameter with its gradient to a queue of updates, made once the loss is known. Where the loss is
   /// not a number, there is no queue and there are no gradients.
   func step(
     images: UnsafePointer<Float>, targets: TargetPointers, count: Int, dropoutSeed: UInt64,
-    updates: () -> UpdateQueue
+    updates: (_ threads: Int) -> UpdateQueue
   ) -> StepResult {
-    let result = forward(images, targets, count, dropoutSeed)
-    guard result.loss.isFinite else { return result }
-    executor.backward(images: images, count: count, seed: dropoutSeed, updates: updates())
-    return result
+    governor.measure(images: count) { threads in
+      executor.threads = threads
+      let result = forward(images, targets, count, dropoutSeed)
+      guard result.loss.isFinite else { return result }
+      executor.backward(images: images, count: count, seed: dropoutSeed, updates: updates(threads))
+      return result
+    }
   }
 
   func targetPointers(
@@ -250,7 +259,8 @@ public final class TrainingSession {
     }
     for gradient in gradients { gradient?.update(repeating: 0) }
     let context = LossContext(
-      count: count, threads: threads, labels: targets.labels, values: targets.values, mixed: targets.mixed,
+      count: count, threads: executor.threads, labels: targets.labels, values: targets.values,
+      mixed: targets.mixed,
       outputs: outputs.indices.map { output($0, count: count) }, gradients: gradients, descriptions: outputs)
     let value: LossValue
     if let profiler {

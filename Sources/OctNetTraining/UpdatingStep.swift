@@ -15,8 +15,9 @@ extension TrainingSession {
     updating optimizer: Optimizer, learningRate: Double
   ) throws(OctNetError) -> StepResult {
     try withChecked(images, labels, values) { images, targets, count in
-      step(images: images, targets: targets, count: count, dropoutSeed: dropoutSeed) {
-        optimizer.queue(learningRate: learningRate)
+      step(images: images, targets: targets, count: count, dropoutSeed: dropoutSeed) { threads in
+        optimizer.threads = threads
+        return optimizer.queue(learningRate: learningRate)
       }
     }
   }
@@ -28,8 +29,9 @@ extension TrainingSession {
     step(
       images: images, targets: targetPointers(labels, mixed, count: count), count: count,
       dropoutSeed: dropoutSeed
-    ) {
-      optimizer.queue(learningRate: learningRate)
+    ) { threads in
+      optimizer.threads = threads
+      return optimizer.queue(learningRate: learningRate)
     }
   }
 }

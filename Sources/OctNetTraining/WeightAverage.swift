@@ -12,12 +12,13 @@ final class WeightAverage {
   let decay: Double
   /// Evaluated and saved in place of the network in training.
   let network: Network
-  private let threads: Int32
+  /// For the next call; results do not depend on it.
+  var threads: Int
 
   /// Begins at the weights that `network` has now.
   init(of network: Network, decay: Double, threads: Int) {
     self.decay = decay
-    self.threads = Int32(threads)
+    self.threads = threads
     self.network = Network(copying: network)
   }
 
@@ -28,7 +29,7 @@ final class WeightAverage {
     for (count, from, to) in [
       (own.count, other.values, own.values), (own.stateCount, other.states, own.states),
     ] {
-      let status = oct_axpby(count, Float(1 - decay), from, Float(decay), to, threads)
+      let status = oct_axpby(count, Float(1 - decay), from, Float(decay), to, Int32(threads))
       precondition(status == OCT_OK, "a size the kernel refuses")
     }
     network.counters = source.counters

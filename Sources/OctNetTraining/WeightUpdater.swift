@@ -47,10 +47,13 @@ final class WeightUpdater {
   func process(
     _ batch: Batch, isLast: Bool, learningRate: Double, dropoutSeed: UInt64
   ) throws(OctNetError) -> StepResult {
+    optimizer.threads = session.activeThreads
+    average?.threads = session.activeThreads
+    accumulator?.threads = session.activeThreads
     guard accumulator != nil || largestNorm != nil else {
       let result = session.step(
         images: batch.images, targets: TargetPointers(batch), count: batch.count, dropoutSeed: dropoutSeed
-      ) {
+      ) { _ in
         optimizer.queue(learningRate: learningRate)
       }
       try check(result.loss, batch, dropoutSeed)

@@ -6,7 +6,11 @@ import OctNetSupport
 package final class Executor {
   private let graph: Graph
   private let plan: ExecutionPlan
-  private let threads: Int
+  /// For the next pass, up to as many as there is scratch memory for. Results do not depend on it.
+  package var threads: Int {
+    didSet { precondition((1...mostThreads).contains(threads)) }
+  }
+  private let mostThreads: Int
   private let arena: AlignedBuffer
   private let memory: ParameterMemory
   /// The same with gradients that live until their updates have run.
@@ -40,6 +44,7 @@ package final class Executor {
     self.graph = graph
     self.plan = plan
     self.threads = threads
+    mostThreads = threads
     self.arena = arena
     // Not touched by the operations that look before they compute, and so no memory but addresses.
     let unread = zip(graph.parameters, memory.isFrozen).filter(\.1).map(\.0.storedCount).max() ?? 0

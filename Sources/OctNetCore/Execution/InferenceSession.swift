@@ -30,7 +30,7 @@ public final class InferenceSession {
   private let executor: Executor
   /// `accesses` of the parameters when their other forms were made.
   private var preparedAt = 0
-  private let threads: Int
+  private var governor: ThreadGovernor
   private let results: [AlignedBuffer]
 
   /// A session whose weights follow those of a network.
@@ -65,7 +65,7 @@ public final class InferenceSession {
     memory.prepared = prepared.pointers
     self.weights = .network(network, prepared)
     self.batchSize = batchSize
-    self.threads = threads
+    governor = ThreadGovernor(threads: threads)
     inputShape = network.inputShape
     outputs = network.outputs
     executor = try Executor(graph: passes.graph, memory: memory, plan: plan, threads: threads)
@@ -86,7 +86,7 @@ public final class InferenceSession {
     ) { bytesBeside($0) }
     weights = .model(model)
     batchSize = model.batchSize
-    threads = model.threads
+    governor = ThreadGovernor(threads: model.threads)
     inputShape = model.inputShape
     outputs = model.outputs
     executor = try Executor(
@@ -176,6 +176,11 @@ public final class InferenceSession {
   }
 
   private func run(_ images: UnsafePointer<Float>, count: Int) {
+    governor.measure(images: count) { run(images, count: count, threads: $0) }
+  }
+
+  private func run(_ images: UnsafePointer<Float>, count: Int, threads: Int) {
+    executor.threads = threads
     if case .network(let network, let prepared) = weights, preparedAt != network.parameters.accesses {
       prepared.update(from: network.parameters.memory, threads: threads)
       preparedAt = network.parameters.accesses
