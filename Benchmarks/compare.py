@@ -50,6 +50,15 @@ def run(command):
     return json.loads(text)
 
 
+def instruction_set(cap):
+    """Environment variables under which OctNet, PyTorch and OpenVINO use no more than an instruction set; ONNX Runtime has none."""
+    if cap is None:
+        return {}
+    onednn = {"avx2": "AVX2", "portable": "SSE41"}[cap]
+    return {"OCTNET_MAX_ISA": cap, "ATEN_CPU_CAPABILITY": "avx2" if cap == "avx2" else "default",
+            "ONEDNN_MAX_CPU_ISA": onednn, "DNNL_MAX_CPU_ISA": onednn}
+
+
 def common(work, alpha, threads):
     return ["--alpha", str(alpha), "--stem", work["stem"], "--image-size", str(work["size"]), "--batch-size",
             str(work["batch"]), "--classes", str(work["classes"]), "--threads", str(threads)]
@@ -109,6 +118,17 @@ def processor():
     return f"{found['model name']} (family {found.get('cpu family')}, model {found.get('model')})"
 
 
+def caches(octcli):
+    """Sizes of the caches, as OctNet finds them."""
+    found = run([octcli, "bench", "kernels", "--repetitions", "1", "--json"])
+    names = {"l1Bytes": "L1", "l2Bytes": "L2", "l3Bytes": "shared L3"}
+    return ", ".join(f"{found['machine'][key] >> 10} KiB of {name}" for key, name in names.items()) if found else ""
+
+
+def key(work, isa):
+    return work["name"] + (f"-{isa}" if isa else "")
+
+
 def versions():
     from importlib.metadata import PackageNotFoundError, version
 
@@ -131,7 +151,13 @@ def main():
     parser.add_argument("--works", nargs="+", choices=works, default=works)
     parser.add_argument("--runtimes", nargs="*", choices=runtimes, default=runtimes, help="peers; none for OctNet alone")
     parser.add_argument("--out", default=os.path.join(ROOT, "docs"))
+    parser.add_argument("--isa", choices=["avx2"],
+                        help="cap the instruction set of all, on a machine with AVX-512; ONNX Runtime, which has no such "
+                        "switch, stays out")
     options = parser.parse_args()
+    os.environ.update(instruction_set(options.isa))
+    if options.isa:
+        options.runtimes = [r for r in options.runtimes if r != "onnxruntime"]
     require_program(parser, options.octcli)
     os.makedirs(options.out, exist_ok=True)
     path = os.path.join(options.out, "benchmarks.json")
@@ -144,16 +170,16 @@ def main():
         for work in WORKS:
             if work["name"] not in options.works:
                 continue
-            report["works"][work["name"]] = {
-                "title": work["title"], "kind": work["work"], "date": datetime.date.today().isoformat(),
-                "processor": processor(), "threads": options.threads, "rounds": options.rounds,
+            report["works"][key(work, options.isa)] = {
+                "title": work["title"] + (", AVX2 only" if options.isa else ""), "kind": work["work"], "date": datetime.date.today().isoformat(),
+                "processor": processor(), "caches": caches(options.octcli), "threads": options.threads, "rounds": options.rounds,
                 "versions": versions(),
                 "results": {str(alpha): compare(work, alpha, options, folder) for alpha in ALPHAS},
             }
             with open(path, "w") as file:
                 json.dump(report, file, indent=1, sort_keys=True)
                 file.write("\n")
-    write_report(report, [w["name"] for w in WORKS], options.out)
+    write_report(report, [key(w, isa) for w in WORKS for isa in (None, "avx2")], options.out)
 
 
 if __name__ == "__main__":

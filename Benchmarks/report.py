@@ -80,8 +80,9 @@ def write_report(report, order, folder):
              "Memory is the peak resident memory of the process. All networks are ResNet-50. What earlier sittings and "
              "another machine gave stands in [benchmark-sittings.md](benchmark-sittings.md).\n"]
     for work in works:
+        caches = f", {work['caches']}" if work.get("caches") else ""
         found = ", ".join(f"{name} {version}" for name, version in work["versions"].items())
-        parts.append(f"## {work['title']}\n\n{table(work)}\n\n{work['processor']}, {work['threads']} threads, "
+        parts.append(f"## {work['title']}\n\n{table(work)}\n\n{work['processor']}{caches}, {work['threads']} threads, "
                      f"{work['rounds']} round(s), {work['date']}; {found}.\n")
     with open(os.path.join(folder, "benchmarks.md"), "w") as file:
         file.write("\n".join(parts))

@@ -1,5 +1,6 @@
 // Convolution micro-kernels for AVX2 and FMA: 16 registers of 8 floats.
 #if defined(__x86_64__)
+#include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #define OCT_VECTOR_WIDTH 8
 #define OCT_HAS_FMA 1
 #include "vector_activation.h"
+#include "lanes.h"
 
 #define OCT_LEAF_VECTORS 2
 #define OCT_OUTER_VECTORS 2

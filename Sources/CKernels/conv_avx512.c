@@ -11,6 +11,7 @@
 #define OCT_VECTOR_WIDTH 16
 #define OCT_HAS_FMA 1
 #include "vector_activation.h"
+#include "lanes.h"
 
 #define OCT_LEAF_VECTORS 4
 #define OCT_OUTER_VECTORS 4

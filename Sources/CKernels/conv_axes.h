@@ -4,6 +4,24 @@
 
 #include "conv_internal.h"
 
+/// Taps of pixel t that fall inside the map.
+static inline void oct_valid_taps(const oct_sweep_axis *axis, ptrdiff_t t, ptrdiff_t *begin, ptrdiff_t *end) {
+  const ptrdiff_t position = axis->src_base + axis->src_step * t;
+  *begin = oct_min(oct_max(0, -position), axis->taps);
+  *end = oct_max(oct_min(axis->taps, axis->src_size - position), *begin);
+}
+
+/// End of the run of pixels from t on whose taps inside the map are those of t, [begin, end).
+static inline ptrdiff_t oct_same_taps_end(const oct_sweep_axis *axis, ptrdiff_t t, ptrdiff_t *begin, ptrdiff_t *end) {
+  oct_valid_taps(axis, t, begin, end);
+  for (ptrdiff_t next = t + 1; next < axis->count; next++) {
+    ptrdiff_t b, e;
+    oct_valid_taps(axis, next, &b, &e);
+    if (b != *begin || e != *end) return next;
+  }
+  return axis->count;
+}
+
 /// Output pixels of forward.
 static inline oct_sweep_axis oct_forward_axis(ptrdiff_t count, ptrdiff_t size, ptrdiff_t kernel, ptrdiff_t stride,
                                               ptrdiff_t padding) {

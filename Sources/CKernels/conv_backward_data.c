@@ -22,8 +22,8 @@ static bool tap_is_used(ptrdiff_t count, ptrdiff_t size, ptrdiff_t stride, ptrdi
 
 /// One (group, ic block) of the transposed weights, at its place in `transposed`: taps [first, last).
 static void transpose_taps(const oct_conv2d_desc *d, const float *restrict weights, float *restrict transposed,
-                           ptrdiff_t group, ptrdiff_t block, ptrdiff_t first, ptrdiff_t last) {
-  const oct_conv_leaf *leaf = oct_conv_leaf_active();
+                           ptrdiff_t group, ptrdiff_t block, ptrdiff_t first, ptrdiff_t last,
+                           const oct_conv_leaf *leaf) {
   const ptrdiff_t icg = d->ic / d->g, ocg = d->oc / d->g, taps = d->kh * d->kw;
   const ptrdiff_t width = oct_block_width(icg, block), channels = oct_min(OCT_BLOCK, icg - block * OCT_BLOCK);
   for (ptrdiff_t tap = first; tap < last; tap++) {
@@ -70,8 +70,9 @@ static oct_sweep_source make_source(const oct_conv2d_desc *d, const float *diff_
   };
 }
 
-static oct_sweep make_sweep(const oct_conv2d_desc *d, const oct_sweep_source *source, float *diff_src, bool accumulate) {
-  return (oct_sweep){.sources = source, .count = 1, .n = d->n, .g = d->g, .dst = diff_src, .dst_h = d->ih,
+static oct_sweep make_sweep(const oct_conv2d_desc *d, const oct_conv_leaf *leaf, const oct_sweep_source *source, float *diff_src,
+                            bool accumulate) {
+  return (oct_sweep){.leaf = leaf, .sources = source, .count = 1, .n = d->n, .g = d->g, .dst = diff_src, .dst_h = d->ih,
                      .dst_w = d->iw, .dst_channels = d->ic, .accumulate = accumulate, .direct = d->direct};
 }
 
@@ -83,18 +84,17 @@ static ptrdiff_t block_bytes(const oct_conv2d_desc *d) {
 ptrdiff_t oct_conv2d_backward_data_scratch_bytes(const oct_conv2d_desc *d, int threads) {
   if (oct_conv_is_depthwise(d)) return 0;
   const oct_sweep_source source = make_source(d, NULL, NULL, 0, 0);
-  const oct_sweep sweep = make_sweep(d, &source, NULL, false);
+  const oct_sweep sweep = make_sweep(d, oct_conv_leaf_active(), &source, NULL, false);
   // Fewer images may take the direct sum, and then go block by block.
   ptrdiff_t bytes = transposed_bytes(d) + thread_bytes(d) * threads;
   if (oct_winograd_applies(&sweep)) bytes = oct_max(bytes, transposed_bytes(d) + oct_winograd_scratch_bytes(&sweep, threads));
-  // That takes no more threads than there are blocks.
-  const ptrdiff_t most = oct_min(threads, oct_ceil_div(d->ic, OCT_BLOCK));
-  return oct_max(bytes, (thread_bytes(d) + block_bytes(d)) * most);
+  return oct_max(bytes, (thread_bytes(d) + block_bytes(d)) * threads);
 }
 
 /// What a call works on; `scratch` is laid out by the way it takes.
 typedef struct work {
   const oct_conv2d_desc *d;
+  const oct_conv_leaf *leaf;
   const float *diff_dst, *weights;
   float *diff_src;
   bool accumulate;
@@ -109,12 +109,13 @@ static void run_all(const work *w, int thread, int threads) {
   const ptrdiff_t taps = d->kh * d->kw, blocks = oct_ceil_div(d->ic / d->g, OCT_BLOCK);
 #pragma omp for schedule(static)
   for (ptrdiff_t item = 0; item < d->g * blocks * taps; item++)
-    transpose_taps(d, w->weights, transposed, item / (blocks * taps), item / taps % blocks, item % taps, item % taps + 1);
+    transpose_taps(d, w->weights, transposed, item / (blocks * taps), item / taps % blocks, item % taps, item % taps + 1,
+                   w->leaf);
   for (ptrdiff_t ry = 0; ry < d->sh; ry++)
     for (ptrdiff_t rx = 0; rx < d->sw; rx++) {
       const oct_sweep_source source = make_source(d, w->diff_dst, transposed, ry, rx);
       if (source.y.count == 0 || source.x.count == 0) continue;
-      const oct_sweep sweep = make_sweep(d, &source, w->diff_src, w->accumulate);
+      const oct_sweep sweep = make_sweep(d, w->leaf, &source, w->diff_src, w->accumulate);
       if (oct_winograd_applies(&sweep))
         oct_winograd_run(&sweep, rest, thread, threads);
       else
@@ -129,22 +130,31 @@ static void run_by_block(const work *w, int thread, int threads) {
   char *own = w->scratch + thread * (thread_bytes(d) + block_bytes(d));
   const ptrdiff_t taps = d->kh * d->kw;
   const oct_sweep_source shape = make_source(d, w->diff_dst, NULL, 0, 0);
-  const oct_sweep shared = make_sweep(d, &shape, w->diff_src, w->accumulate);
+  const oct_sweep shared = make_sweep(d, w->leaf, &shape, w->diff_src, w->accumulate);
   for (ptrdiff_t block = 0; block < oct_ceil_div(d->ic, OCT_BLOCK); block++) {
     const oct_block_rows rows = oct_sweep_rows_of_block(&shared, block, thread, threads);
     if (rows.first == rows.last) continue;
     // As if all weights were there.
     float *transposed = (float *)((uintptr_t)own + (uintptr_t)thread_bytes(d) - (uintptr_t)(block * block_bytes(d)));
-    transpose_taps(d, w->weights, transposed, 0, block, 0, taps);
+    transpose_taps(d, w->weights, transposed, 0, block, 0, taps, w->leaf);
     for (ptrdiff_t ry = 0; ry < d->sh; ry++)
       for (ptrdiff_t rx = 0; rx < d->sw; rx++) {
         const oct_sweep_source source = make_source(d, w->diff_dst, transposed, ry, rx);
         if (source.y.count == 0 || source.x.count == 0) continue;
-        oct_sweep sweep = make_sweep(d, &source, w->diff_src, w->accumulate);
+        oct_sweep sweep = make_sweep(d, w->leaf, &source, w->diff_src, w->accumulate);
         sweep.has_hot_weights = true;
         oct_sweep_run_block(&sweep, own, block, rows);
       }
   }
+}
+
+static void run_share(const work *w, int thread, int threads) {
+  const oct_sweep_source source = make_source(w->d, w->diff_dst, NULL, 0, 0);
+  const oct_sweep sweep = make_sweep(w->d, w->leaf, &source, w->diff_src, w->accumulate);
+  if (w->d->g == 1 && !oct_winograd_applies(&sweep) && oct_sweep_splits_blocks(&sweep, threads))
+    run_by_block(w, thread, threads);
+  else
+    run_all(w, thread, threads);
 }
 
 oct_status oct_conv2d_backward_data(const oct_conv2d_desc *d, const float *diff_dst, const float *weights,
@@ -154,17 +164,18 @@ oct_status oct_conv2d_backward_data(const oct_conv2d_desc *d, const float *diff_
     oct_depthwise_backward_data(d, diff_dst, weights, diff_src, accumulate, threads);
     return OCT_OK;
   }
-  const work w = {d, diff_dst, weights, diff_src, accumulate, scratch};
-  const oct_sweep_source source = make_source(d, diff_dst, NULL, 0, 0);
-  const oct_sweep sweep = make_sweep(d, &source, diff_src, accumulate);
-  const bool is_direct = d->g == 1 && !oct_winograd_applies(&sweep);
+  const work w = {d, oct_conv_leaf_active(), diff_dst, weights, diff_src, accumulate, scratch};
 #pragma omp parallel num_threads(threads)
-  {
-    const int thread = omp_get_thread_num(), team = omp_get_num_threads();
-    if (is_direct && oct_sweep_splits_blocks(&sweep, team))
-      run_by_block(&w, thread, team);
-    else
-      run_all(&w, thread, team);
+  run_share(&w, omp_get_thread_num(), omp_get_num_threads());
+  return OCT_OK;
+}
+
+oct_status oct_conv2d_backward_data_shares(const oct_conv2d_desc *d, void *scratch, int threads, double *work_of) {
+  if (oct_conv2d_check(d) != OCT_OK || oct_conv_is_depthwise(d) || threads < 1) return OCT_INVALID_DESCRIPTOR;
+  const work w = {d, &oct_conv_leaf_counting, NULL, NULL, NULL, false, scratch};
+  for (int thread = 0; thread < threads; thread++) {
+    run_share(&w, thread, threads);
+    work_of[thread] = oct_take_count();
   }
   return OCT_OK;
 }

@@ -11,6 +11,7 @@
 // weights allow few. The number depends on the shape only, so the sums have the same bits for any number of threads.
 #include <string.h>
 
+#include "conv_axes.h"
 #include "conv_backward_weights.h"
 
 enum {
@@ -19,21 +20,13 @@ enum {
   NARROW = 48,                       // taps times ic
   MAX_PARTS = 16,
   PARTIAL_FLOATS = 4 * 1024 * 1024,  // of all partial sums, 16 MiB
-  WANTED_UNITS = 16,
   LEAST_UNITS = 4,                   // for which the pixels are cut finer than caches ask for
   LEAST_PART = 256,                  // pixels
-  LEAST_IC = 32,                     // of a run; twice as many where there are enough units without
+  LEAST_IC = 12,                     // of a run: two tiles
   SUM_RUN = 512,                     // weights of a step of the final sum
 };
 
-/// The smallest divisor of `count` that is at least `wanted`, so that runs are equal.
-static ptrdiff_t divisor_from(ptrdiff_t count, ptrdiff_t wanted) {
-  ptrdiff_t runs = oct_min(oct_max(wanted, 1), count);
-  while (count % runs != 0) runs++;
-  return runs;
-}
-
-static oct_outer_plan make_plan(const oct_conv2d_desc *d) {
+static oct_outer_plan make_plan(const oct_conv2d_desc *d, int threads) {
   oct_outer_plan p;
   p.taps = d->kh * d->kw;
   p.icg = d->ic / d->g;
@@ -41,16 +34,18 @@ static oct_outer_plan make_plan(const oct_conv2d_desc *d) {
   p.blocks = oct_ceil_div(p.ocg, OCT_BLOCK);
   p.chunk = p.taps * p.icg < NARROW ? NARROW_CHUNK_PIXELS : CHUNK_PIXELS;
   const ptrdiff_t pixels = d->n * d->oh * d->ow;
-  p.far = pixels * d->oc * (ptrdiff_t)sizeof(float) > OCT_OUTER_CACHE_BYTES;
+  p.far = pixels * d->oc * (ptrdiff_t)sizeof(float) > oct_far_bytes() / 2;
   const ptrdiff_t most_units = d->g * p.blocks * oct_max(1, p.icg / LEAST_IC);
   // Small weights are one unit, and then the pixels have to do.
   const ptrdiff_t parts = oct_max(pixels / (2 * p.chunk), oct_min(LEAST_UNITS / most_units, pixels / LEAST_PART));
   p.parts = oct_equal_parts(parts, oct_min(MAX_PARTS, PARTIAL_FLOATS / oct_conv2d_weights_count(d)));
-  const ptrdiff_t units = oct_ceil_div(WANTED_UNITS, p.parts * d->g);
-  p.block_runs = divisor_from(p.blocks, units);
-  // Every run of ic packs the panels again, so it should not be short.
-  const ptrdiff_t least_ic = p.block_runs * p.parts * d->g < LEAST_UNITS ? LEAST_IC : 2 * LEAST_IC;
-  p.ic_runs = oct_equal_parts(oct_ceil_div(units, p.block_runs), p.icg / least_ic);
+  // Runs are no matter of the order of sums, so the threads decide on them. Every run of ic packs the panels again, and so should
+  // be long; but where the last block is narrow, runs of blocks are not equal.
+  const ptrdiff_t groups = p.parts * d->g, most_ic_runs = oct_max(1, p.icg / LEAST_IC);
+  const bool is_ragged = p.blocks > 1 && p.ocg % OCT_BLOCK != 0;
+  p.ic_runs = is_ragged ? oct_fair_runs(groups, p.icg, most_ic_runs, threads) : 1;
+  p.block_runs = oct_fair_runs(groups * p.ic_runs, p.blocks, p.blocks, threads);
+  if (!is_ragged) p.ic_runs = oct_fair_runs(groups * p.block_runs, p.icg, most_ic_runs, threads);
   p.packs = oct_outer_packs(d, p.blocks / p.block_runs);
   return p;
 }
@@ -60,23 +55,6 @@ typedef struct segment {
   ptrdiff_t first, last;
   ptrdiff_t ky0, ky1, kx0, kx1;
 } segment;
-
-/// Output pixels [t, end) of an axis whose valid taps are [begin, stop).
-static ptrdiff_t axis_run(ptrdiff_t count, ptrdiff_t size, ptrdiff_t kernel, ptrdiff_t stride, ptrdiff_t padding,
-                          ptrdiff_t t, ptrdiff_t *begin, ptrdiff_t *stop) {
-  *begin = *stop = 0;
-  for (ptrdiff_t next = t; next < count; next++) {
-    const ptrdiff_t position = next * stride - padding;
-    const ptrdiff_t b = oct_min(oct_max(0, -position), kernel), e = oct_max(oct_min(kernel, size - position), b);
-    if (next == t) {
-      *begin = b;
-      *stop = e;
-    } else if (b != *begin || e != *stop) {
-      return next;
-    }
-  }
-  return count;
-}
 
 typedef struct workspace {
   float *panel;
@@ -94,10 +72,12 @@ static void locate_chunk(const oct_conv2d_desc *d, const float *src, const float
   w->segment_count = 0;
   ptrdiff_t before = 0, filled = 0;
   segment s;
+  const oct_sweep_axis y_axis = oct_forward_axis(d->oh, d->ih, d->kh, d->sh, d->ph);
+  const oct_sweep_axis x_axis = oct_forward_axis(d->ow, d->iw, d->kw, d->sw, d->pw);
   for (ptrdiff_t y0 = 0, y1; y0 < d->oh; y0 = y1) {
-    y1 = axis_run(d->oh, d->ih, d->kh, d->sh, d->ph, y0, &s.ky0, &s.ky1);
+    y1 = oct_same_taps_end(&y_axis, y0, &s.ky0, &s.ky1);
     for (ptrdiff_t x0 = 0, x1; x0 < d->ow; x0 = x1) {
-      x1 = axis_run(d->ow, d->iw, d->kw, d->sw, d->pw, x0, &s.kx0, &s.kx1);
+      x1 = oct_same_taps_end(&x_axis, x0, &s.kx0, &s.kx1);
       const ptrdiff_t rw = x1 - x0, rh = y1 - y0, count = d->n * rw * rh;
       const ptrdiff_t begin = oct_max(first - before, 0), end = oct_min(last - before, count);
       before += count;
@@ -188,6 +168,19 @@ static workspace carve(void *scratch, const oct_outer_plan *p) {
   return w;
 }
 
+static ptrdiff_t units_of_part(const oct_conv2d_desc *d, const oct_outer_plan *p) { return d->g * p->block_runs * p->ic_runs; }
+
+/// Units of one part are neighbours, so threads read different pixels. Within a part a panel is packed again for every run of
+/// ic, best at once.
+static oct_outer_unit unit_of(const oct_conv2d_desc *d, const oct_outer_plan *p, ptrdiff_t item) {
+  const ptrdiff_t units = units_of_part(d, p), runs = p->block_runs * p->ic_runs, run = item % units % runs;
+  oct_outer_unit u = {.group = item % units / runs};
+  oct_share(p->blocks, run / p->ic_runs, p->block_runs, &u.block0, &u.block1);
+  oct_share(p->icg, run % p->ic_runs, p->ic_runs, &u.ic0, &u.ic1);
+  oct_share(d->n * d->oh * d->ow, item / units, p->parts, &u.pixel0, &u.pixel1);
+  return u;
+}
+
 static void run_unit(const oct_conv2d_desc *d, const oct_outer_plan *p, const oct_outer_unit *u, const float *src,
                      const float *diff_dst, float *weights, bool accumulate, void *scratch) {
   const oct_conv_leaf *leaf = oct_conv_leaf_active();
@@ -215,7 +208,7 @@ static void add_parts(const float *restrict partial, ptrdiff_t parts, ptrdiff_t 
 
 ptrdiff_t oct_conv2d_backward_weights_scratch_bytes(const oct_conv2d_desc *d, int threads) {
   if (oct_conv_is_depthwise(d)) return oct_depthwise_backward_weights_scratch_bytes(d);
-  const oct_outer_plan p = make_plan(d);
+  const oct_outer_plan p = make_plan(d, threads);
   const ptrdiff_t partial = p.parts > 1 ? p.parts * oct_conv2d_weights_count(d) * (ptrdiff_t)sizeof(float) : 0;
   // Fewer images may take the direct sum.
   return oct_max(thread_bytes(&p) * threads + partial,
@@ -234,26 +227,18 @@ oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *sr
     oct_winograd_backward_weights(d, src, diff_dst, diff_weights, accumulate, beside, scratch, threads);
     return OCT_OK;
   }
-  const oct_outer_plan p = make_plan(d);
-  const ptrdiff_t weights = oct_conv2d_weights_count(d), runs = p.block_runs * p.ic_runs, units = d->g * runs;
-  const bool is_ragged = p.ocg % OCT_BLOCK != 0;
+  const oct_outer_plan p = make_plan(d, threads);
+  const ptrdiff_t weights = oct_conv2d_weights_count(d), units = units_of_part(d, &p);
   float *partial = (float *)((char *)scratch + thread_bytes(&p) * threads);
 #pragma omp parallel num_threads(threads)
   {
     oct_run_beside(beside, false);
     void *own = (char *)scratch + thread_bytes(&p) * omp_get_thread_num();
-    // Units of one part are neighbours, so threads read different pixels. Within a part a panel is packed again for every
-    // run of ic, best at once; but where the last block is narrow the threads share the runs, which are equal.
-#pragma omp for schedule(static) nowait
-    for (ptrdiff_t item = 0; item < p.parts * units; item++) {
-      const ptrdiff_t part = item / units, unit = item % units, run = unit % runs;
-      const ptrdiff_t block_run = is_ragged ? run % p.block_runs : run / p.ic_runs;
-      const ptrdiff_t ic_run = is_ragged ? run / p.block_runs : run % p.ic_runs;
-      oct_outer_unit u = {.group = unit / runs};
-      oct_share(p.blocks, block_run, p.block_runs, &u.block0, &u.block1);
-      oct_share(p.icg, ic_run, p.ic_runs, &u.ic0, &u.ic1);
-      oct_share(d->n * d->oh * d->ow, part, p.parts, &u.pixel0, &u.pixel1);
-      float *sums = p.parts > 1 ? partial + part * weights : diff_weights;
+    ptrdiff_t first, last;
+    oct_share(p.parts * units, omp_get_thread_num(), omp_get_num_threads(), &first, &last);
+    for (ptrdiff_t item = first; item < last; item++) {
+      const oct_outer_unit u = unit_of(d, &p, item);
+      float *sums = p.parts > 1 ? partial + item / units * weights : diff_weights;
       (p.packs ? oct_outer_packed_run : run_unit)(d, &p, &u, src, diff_dst, sums, p.parts == 1 && accumulate, own);
     }
     oct_run_beside(beside, true);
@@ -263,6 +248,27 @@ oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *sr
       for (ptrdiff_t run = 0; run < oct_ceil_div(weights, SUM_RUN); run++)
         add_parts(partial, p.parts, weights, run * SUM_RUN, oct_min((run + 1) * SUM_RUN, weights), diff_weights,
                   accumulate);
+    }
+  }
+  return OCT_OK;
+}
+
+oct_status oct_conv2d_backward_weights_shares(const oct_conv2d_desc *d, int threads, double *work) {
+  if (oct_conv2d_check(d) != OCT_OK || oct_conv_is_depthwise(d) || threads < 1) return OCT_INVALID_DESCRIPTOR;
+  if (oct_winograd_applies_to_weights(d)) {
+    oct_winograd_backward_weights_shares(d, threads, work);
+    return OCT_OK;
+  }
+  const oct_outer_plan p = make_plan(d, threads);
+  for (int thread = 0; thread < threads; thread++) {
+    ptrdiff_t first, last;
+    oct_share(p.parts * units_of_part(d, &p), thread, threads, &first, &last);
+    work[thread] = 0;
+    for (ptrdiff_t item = first; item < last; item++) {
+      const oct_outer_unit u = unit_of(d, &p, item);
+      const ptrdiff_t columns = oct_min(u.block1 * OCT_BLOCK, p.ocg) - u.block0 * OCT_BLOCK;
+      // Every tap of every pixel: those outside the map are at all borders alike.
+      work[thread] += (double)((u.pixel1 - u.pixel0) * p.taps) * (double)((u.ic1 - u.ic0) * columns);
     }
   }
   return OCT_OK;

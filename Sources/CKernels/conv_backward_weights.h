@@ -5,8 +5,6 @@
 
 #include "conv_internal.h"
 
-enum { OCT_OUTER_CACHE_BYTES = 16 << 20 };  // larger maps come from memory
-
 typedef struct oct_outer_plan {
   ptrdiff_t taps, icg, ocg, blocks;
   ptrdiff_t block_runs, ic_runs;  // of a group

@@ -34,7 +34,7 @@ typedef struct workspace {
 bool oct_outer_packs(const oct_conv2d_desc *d, ptrdiff_t blocks) {
   if (!oct_conv_leaf_active()->outer_packed || d->kh != 1 || d->kw != 1 || d->ph != 0 || d->pw != 0) return false;
   const ptrdiff_t pixel_bytes = d->ic * (ptrdiff_t)sizeof(float);
-  return blocks >= 3 || pixel_bytes * d->n * d->ih * d->iw > OCT_OUTER_CACHE_BYTES || pixel_bytes % 4096 == 0;
+  return blocks >= 3 || pixel_bytes * d->n * d->ih * d->iw > oct_far_bytes() / 2 || pixel_bytes % 4096 == 0;
 }
 
 /// Floats of the packed source of a run of ic, with room for a last tile that is not full.

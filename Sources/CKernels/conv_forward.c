@@ -17,7 +17,7 @@ static oct_sweep_source make_source(const oct_conv2d_desc *d, const float *src, 
 /// Sizes and sources, no maps. `sources` has room for OCT_MAX_SOURCES.
 static oct_sweep make_sweep(const oct_conv2d_source *from, int count, oct_sweep_source *sources) {
   const oct_conv2d_desc *d = from[0].desc;
-  oct_sweep sweep = {.sources = sources, .count = count, .n = d->n, .g = d->g, .dst_h = d->oh, .dst_w = d->ow,
+  oct_sweep sweep = {.leaf = oct_conv_leaf_active(), .sources = sources, .count = count, .n = d->n, .g = d->g, .dst_h = d->oh, .dst_w = d->ow,
                      .dst_channels = d->oc};
   for (int i = 0; i < count; i++) {
     sources[i] = make_source(from[i].desc, from[i].src, from[i].weights);
@@ -36,16 +36,16 @@ static ptrdiff_t thread_bytes(const oct_conv2d_source *sources, int count) {
   return oct_sweep_scratch_bytes(count, entries);
 }
 
+static void run_share(const oct_sweep *sweep, ptrdiff_t thread_bytes, void *scratch, int thread, int threads) {
+  if (oct_winograd_applies(sweep))
+    oct_winograd_run(sweep, scratch, thread, threads);
+  else
+    oct_sweep_run(sweep, (char *)scratch + thread * thread_bytes, thread, threads);
+}
+
 static oct_status run(const oct_sweep *sweep, ptrdiff_t thread_bytes, void *scratch, int threads) {
-  const bool winograd = oct_winograd_applies(sweep);
 #pragma omp parallel num_threads(threads)
-  {
-    const int thread = omp_get_thread_num(), team = omp_get_num_threads();
-    if (winograd)
-      oct_winograd_run(sweep, scratch, thread, team);
-    else
-      oct_sweep_run(sweep, (char *)scratch + thread * thread_bytes, thread, team);
-  }
+  run_share(sweep, thread_bytes, scratch, omp_get_thread_num(), omp_get_num_threads());
   return OCT_OK;
 }
 
@@ -74,7 +74,7 @@ static const float any_transformed = 0;
 void oct_conv2d_transform_weights(const oct_conv2d_desc *d, const float *weights, float *transformed, int threads) {
   const oct_sweep_source source = make_source(d, NULL, weights);
 #pragma omp parallel num_threads(threads)
-  oct_winograd_transform_weights(&source, d->oc, transformed);
+  oct_winograd_transform_weights(oct_conv_leaf_active(), &source, d->oc, transformed);
 }
 
 ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sources, int count, int threads) {
@@ -150,4 +150,17 @@ oct_status oct_conv2d_forward(const oct_conv2d_desc *d, const float *src, const 
   sweep.epilogue.bias = bias;
   sweep.accumulate = accumulate;
   return run(&sweep, thread_bytes(&from, 1), scratch, threads);
+}
+
+oct_status oct_conv2d_forward_shares(const oct_conv2d_desc *d, void *scratch, int threads, double *work) {
+  if (oct_conv2d_check(d) != OCT_OK || oct_conv_is_depthwise(d) || threads < 1) return OCT_INVALID_DESCRIPTOR;
+  const oct_conv2d_source from = {.desc = d};
+  oct_sweep_source source;
+  oct_sweep sweep = make_sweep(&from, 1, &source);
+  sweep.leaf = &oct_conv_leaf_counting;
+  for (int thread = 0; thread < threads; thread++) {
+    run_share(&sweep, thread_bytes(&from, 1), scratch, thread, threads);
+    work[thread] = oct_take_count();
+  }
+  return OCT_OK;
 }

@@ -157,6 +157,20 @@ static inline const oct_conv_leaf *oct_conv_leaf_active(void) {
   return &oct_conv_leaf_portable;
 }
 
+// MARK: What the caches hold
+
+// Limits in bytes decide in which order things are computed and what is fetched, never in which order numbers are added: an
+// instruction set gives the same bits on every machine.
+
+/// The part of a core's second level that one pass counts on. More than 1 MiB is no gain: shorter chunks share what the larger
+/// cache keeps of the weights (measured with 2 MiB).
+static inline ptrdiff_t oct_near_bytes(void) { return oct_min(oct_active_machine().l2_bytes, 1 << 20); }
+
+/// Maps above it come from memory and go there. The share that a process has of a large third level is not known, so 32 MiB count at most.
+static inline ptrdiff_t oct_far_bytes(void) {
+  return oct_min(oct_max(oct_active_machine().l3_bytes, 8 << 20), 32 << 20);
+}
+
 // MARK: Parts of a backward pass's pixels, which depend on the shape only
 
 /// About `wanted` parts, at most `most` and at least one: a power of two, which the usual numbers of threads share equally.
@@ -164,6 +178,23 @@ static inline ptrdiff_t oct_equal_parts(ptrdiff_t wanted, ptrdiff_t most) {
   ptrdiff_t parts = 1;
   while (parts < wanted && 2 * parts <= most) parts *= 2;
   return parts;
+}
+
+/// In how many runs, at most `most`, the `count` channels or blocks of each of `parts` parts are cut so that threads have about
+/// as many: the fewest for which none has 7 % more than the mean, else the fairest. Each run reads its part again.
+static inline ptrdiff_t oct_fair_runs(ptrdiff_t parts, ptrdiff_t count, ptrdiff_t most, ptrdiff_t threads) {
+  ptrdiff_t best = 1;
+  double least = 1e30;
+  for (ptrdiff_t runs = 1; runs <= most; runs++) {
+    const ptrdiff_t most_of_thread = oct_ceil_div(parts * runs, threads) * oct_ceil_div(count, runs);
+    const double excess = (double)(most_of_thread * threads) / (double)(parts * count);
+    if (excess < least - 1e-9) {
+      least = excess;
+      best = runs;
+    }
+    if (least <= 1.07) break;
+  }
+  return best;
 }
 
 // MARK: Sweep: the loop nest of forward and backward-data
@@ -189,6 +220,7 @@ typedef struct oct_sweep_source {
 } oct_sweep_source;
 
 typedef struct oct_sweep {
+  const oct_conv_leaf *leaf;
   const oct_sweep_source *sources;
   ptrdiff_t count;
   ptrdiff_t n, g;
@@ -239,12 +271,23 @@ void oct_winograd_run(const oct_sweep *sweep, void *scratch, int thread, int thr
 /// Floats of a source's transformed weights, for so many channels of dst.
 ptrdiff_t oct_winograd_weights_count(const oct_sweep_source *source, ptrdiff_t channels);
 /// All threads of a parallel region call it, and return when the weights are complete.
-void oct_winograd_transform_weights(const oct_sweep_source *source, ptrdiff_t channels, float *transformed);
+void oct_winograd_transform_weights(const oct_conv_leaf *leaf, const oct_sweep_source *source, ptrdiff_t channels,
+                                    float *transformed);
 
 bool oct_winograd_applies_to_weights(const oct_conv2d_desc *d);
 ptrdiff_t oct_winograd_backward_weights_scratch_bytes(const oct_conv2d_desc *d, int threads);
 void oct_winograd_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst, float *diff_weights,
                                    bool accumulate, const oct_side_work *beside, void *scratch, int threads);
+
+/// Multiply–adds of each thread.
+void oct_winograd_backward_weights_shares(const oct_conv2d_desc *d, int threads, double *work);
+
+// MARK: Shares
+
+/// Micro-kernels that compute nothing and count.
+extern const oct_conv_leaf oct_conv_leaf_counting;
+/// The multiply–adds that the calling thread's have counted since it was asked last.
+double oct_take_count(void);
 
 // MARK: Depthwise
 

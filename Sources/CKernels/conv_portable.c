@@ -12,6 +12,7 @@
 #define OCT_HAS_FMA 0
 #endif
 #include "vector_activation.h"
+#include "lanes.h"
 
 #define OCT_LEAF_VECTORS 2
 #define OCT_OUTER_VECTORS 2

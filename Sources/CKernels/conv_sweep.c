@@ -33,9 +33,8 @@ static oct_sweep_scratch carve(void *scratch, ptrdiff_t sources) {
 bool oct_sweep_splits_blocks(const oct_sweep *s, int threads) {
   const oct_sweep_source *one = &s->sources[0];
   const ptrdiff_t map = s->n * one->y.src_size * one->x.src_size * one->channels;
-  const ptrdiff_t blocks = oct_ceil_div(s->dst_channels / s->g, OCT_BLOCK);
   const ptrdiff_t weights = oct_padded(s->dst_channels / s->g) * s->g * one->k * one->taps;
-  return weights > map && blocks >= threads;
+  return threads > 1 && weights > map;
 }
 
 oct_block_rows oct_sweep_rows_of_block(const oct_sweep *s, ptrdiff_t block, int thread, int threads) {

@@ -2,7 +2,7 @@
 #ifndef OCT_CONV_SWEEP_H
 #define OCT_CONV_SWEEP_H
 
-#include "conv_internal.h"
+#include "conv_axes.h"
 
 enum {
   OCT_CHUNK_ROWS = 2048,
@@ -12,13 +12,6 @@ enum {
 /// Pointer arithmetic on a position that may lie before the map until a tap's offset is added.
 static inline const float *oct_offset_pointer(const float *base, ptrdiff_t offset) {
   return (const float *)((uintptr_t)base + (uintptr_t)(offset * (ptrdiff_t)sizeof(float)));
-}
-
-/// Taps of pixel t that fall inside the map.
-static inline void oct_valid_taps(const oct_sweep_axis *axis, ptrdiff_t t, ptrdiff_t *begin, ptrdiff_t *end) {
-  const ptrdiff_t position = axis->src_base + axis->src_step * t;
-  *begin = oct_min(oct_max(0, -position), axis->taps);
-  *end = oct_max(oct_min(axis->taps, axis->src_size - position), *begin);
 }
 
 typedef struct oct_rectangle {

@@ -10,24 +10,15 @@
 #include "conv_fetch.h"
 #include "conv_sweep.h"
 
-enum {
-  CHUNK_BYTES = 384 * 1024,         // of src, a part of the smallest L2 caches of interest (1 MiB)
-  KEPT_MAP_BYTES = 512 * 1024,      // of a map beside which the weights of a block stay in the L2 cache
-  KEPT_WEIGHTS_BYTES = 128 * 1024,  // of weights that stay there beside any map
-};
+// Measured with 1 and 2 MiB of L2 cache; a smaller one's chunks may take more of it.
+enum { MOST_CHUNK_BYTES = 384 << 10 };  // of src
 
 /// End of the run of pixels from t on that have the same taps in every source.
 static ptrdiff_t run_end(const oct_sweep *s, bool is_y, ptrdiff_t t) {
-  const ptrdiff_t count = is_y ? s->sources[0].y.count : s->sources[0].x.count;
-  for (ptrdiff_t next = t + 1; next < count; next++)
-    for (ptrdiff_t i = 0; i < s->count; i++) {
-      const oct_sweep_axis *axis = is_y ? &s->sources[i].y : &s->sources[i].x;
-      ptrdiff_t b0, e0, b1, e1;
-      oct_valid_taps(axis, t, &b0, &e0);
-      oct_valid_taps(axis, next, &b1, &e1);
-      if (b0 != b1 || e0 != e1) return next;
-    }
-  return count;
+  ptrdiff_t end = is_y ? s->sources[0].y.count : s->sources[0].x.count, first, last;
+  for (ptrdiff_t i = 0; i < s->count; i++)
+    end = oct_min(end, oct_same_taps_end(is_y ? &s->sources[i].y : &s->sources[i].x, t, &first, &last));
+  return end;
 }
 
 /// The reduction of one rectangle and block, tap row by tap row. Neighbouring taps of a row are contiguous in an NHWC
@@ -205,13 +196,14 @@ static void run_blocks(const oct_sweep *s, const oct_conv_leaf *leaf, const part
 }
 
 void oct_sweep_run_by_rectangles(const oct_sweep *s, oct_sweep_share share, const oct_sweep_scratch *scratch) {
-  const oct_conv_leaf *leaf = oct_conv_leaf_active();
+  const oct_conv_leaf *leaf = s->leaf;
   part p = {.block0 = share.block0, .block1 = share.block1, .takes_rest = share.row_part1 == share.row_parts};
   const ptrdiff_t total = total_cost(s, &p.largest);
   // In doubles, because cost · thread may not fit; the cuts only decide who computes a row.
   p.low = (double)total * (double)share.row_part0 / (double)share.row_parts;
   p.high = (double)total * (double)share.row_part1 / (double)share.row_parts;
 
+  const ptrdiff_t cache = oct_near_bytes();
   ptrdiff_t row_bytes = 0, map_bytes = 0, weights_bytes = 0;
   const ptrdiff_t step = share.block_by_block ? 1 : p.block1 - p.block0;
   for (ptrdiff_t i = 0; i < s->count; i++) {
@@ -221,8 +213,10 @@ void oct_sweep_run_by_rectangles(const oct_sweep *s, oct_sweep_share share, cons
     map_bytes += pixel_bytes * s->n * source->y.src_size * source->x.src_size;
     weights_bytes += step * OCT_BLOCK * source->k * source->taps * (ptrdiff_t)sizeof(float);
   }
-  p.chunk = oct_max(64, oct_min(OCT_CHUNK_ROWS, CHUNK_BYTES / row_bytes));
-  p.keeps_weights = s->has_hot_weights || map_bytes <= KEPT_MAP_BYTES || weights_bytes <= KEPT_WEIGHTS_BYTES;
+  const ptrdiff_t chunk_bytes = oct_min(MOST_CHUNK_BYTES, cache * 3 / 4);
+  p.chunk = oct_max(64, oct_min(OCT_CHUNK_ROWS, chunk_bytes / row_bytes));
+  // Beside a map of half the cache, or if they are an eighth of it themselves.
+  p.keeps_weights = s->has_hot_weights || map_bytes <= cache / 2 || weights_bytes <= cache / 8;
 
   for (ptrdiff_t group = 0; group < s->g; group++)
     for (ptrdiff_t block = p.block0; block < p.block1; block += step)

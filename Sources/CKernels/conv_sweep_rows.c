@@ -1,8 +1,6 @@
 // Where the rows of a sweep lie, and how dst is written: what the orders of a sweep build on.
 #include "conv_sweep.h"
 
-enum { STREAM_BYTES = 32 << 20 };
-
 void oct_sweep_point_rows(const oct_sweep *s, const oct_rectangle *r, ptrdiff_t group, ptrdiff_t first, ptrdiff_t last,
                           const oct_sweep_scratch *scratch) {
   const ptrdiff_t w = r->x1 - r->x0, h = r->y1 - r->y0;
@@ -36,5 +34,5 @@ void oct_sweep_point_rows(const oct_sweep *s, const oct_rectangle *r, ptrdiff_t 
 /// stays where it is.
 bool oct_sweep_streams(const oct_sweep *s) {
   const ptrdiff_t bytes = s->n * s->dst_h * s->dst_w * s->dst_channels * (ptrdiff_t)sizeof(float);
-  return bytes > STREAM_BYTES && !s->accumulate && s->dst_channels % OCT_LANE == 0 && s->g == 1 && (uintptr_t)s->dst % 64 == 0;
+  return bytes > oct_far_bytes() && !s->accumulate && s->dst_channels % OCT_LANE == 0 && s->g == 1 && (uintptr_t)s->dst % 64 == 0;
 }

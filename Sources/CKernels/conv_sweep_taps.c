@@ -9,7 +9,6 @@
 enum {
   MOST_ROWS = 256,
   LEAST_K = 64,                    // a tap's reduction, beside which loading and storing a tile's sums is little
-  LEAST_BLOCK_BYTES = 256 * 1024,  // weights of a block
 };
 
 bool oct_sweep_goes_by_taps(const oct_sweep *s) {
@@ -19,7 +18,8 @@ bool oct_sweep_goes_by_taps(const oct_sweep *s) {
     weights += OCT_BLOCK * s->sources[i].k * s->sources[i].y.taps * s->sources[i].x.taps * (ptrdiff_t)sizeof(float);
   }
   const ptrdiff_t rows = s->n * s->sources[0].y.count * s->sources[0].x.count;
-  return s->g == 1 && rows <= MOST_ROWS && weights >= LEAST_BLOCK_BYTES;
+  // Weights of a block that take a quarter of the cache.
+  return s->g == 1 && rows <= MOST_ROWS && weights >= oct_near_bytes() / 4;
 }
 
 /// A piece of the reduction over one tap of one source.
@@ -134,7 +134,7 @@ static void run_block(const oct_sweep *s, const oct_conv_leaf *leaf, ptrdiff_t b
 }
 
 void oct_sweep_run_by_taps(const oct_sweep *s, ptrdiff_t block0, ptrdiff_t block1, const oct_sweep_scratch *scratch) {
-  const oct_conv_leaf *leaf = oct_conv_leaf_active();
+  const oct_conv_leaf *leaf = s->leaf;
   const oct_rectangle all = {0, s->sources[0].y.count, 0, s->sources[0].x.count};
   oct_sweep_point_rows(s, &all, 0, 0, s->n * all.y1 * all.x1, scratch);
   for (ptrdiff_t block = block0; block < block1; block++)

@@ -7,11 +7,12 @@
 // product share pages, which on 56×56 maps is 1.4 times as fast.
 #include <string.h>
 
+#include "conv_axes.h"
 #include "conv_fetch.h"
 #include "conv_winograd.h"
 
 enum {
-  CHUNK_BYTES = 768 << 10,                           // of the transformed source and of sums
+  LEAST_CHUNK = 36,                                  // tiles, for which all transformed weights are read
   ROWS = 12,                                         // the largest tile of the micro-kernel with whole blocks
   WEIGHT_PARTS = 8,                                  // of a block's channels, to share the transform out
   TRANSFORM_COST = 250,                              // of the weights, in multiplications
@@ -23,9 +24,9 @@ ptrdiff_t oct_direct_products(const oct_sweep_axis *y, const oct_sweep_axis *x) 
   ptrdiff_t product = 1;
   for (int i = 0; i < 2; i++) {
     ptrdiff_t taps = 0;
-    for (ptrdiff_t t = 0; t < axes[i]->count; t++) {
-      const ptrdiff_t position = axes[i]->src_base + axes[i]->src_step * t;
-      taps += oct_max(oct_min(axes[i]->taps, axes[i]->src_size - position) - oct_max(0, -position), 0);
+    for (ptrdiff_t t = 0, begin, end; t < axes[i]->count; t++) {
+      oct_valid_taps(axes[i], t, &begin, &end);
+      taps += end - begin;
     }
     product *= taps;
   }
@@ -67,7 +68,10 @@ static plan make_plan(const oct_sweep *s) {
     if (!s->sources[i].transformed) weights += oct_point_count(s->sources[i].k, s->dst_channels);
   }
   p.tiles = s->n * p.grid.h * p.grid.w;
-  p.chunk = oct_max(1, CHUNK_BYTES / (OCT_POINTS * (k + OCT_BLOCK) * (ptrdiff_t)sizeof(float)) / ROWS) * ROWS;
+  // The transformed source and the sums of a chunk stay in the cache. Where that would leave few tiles, the weights, which no
+  // cache of a core holds then, are what is read too often: 512 channels gain a third by it.
+  const ptrdiff_t tile_bytes = OCT_POINTS * (k + OCT_BLOCK) * (ptrdiff_t)sizeof(float);
+  p.chunk = oct_max(LEAST_CHUNK, oct_near_bytes() * 3 / 4 / tile_bytes / ROWS * ROWS);
   p.chunk = oct_min(p.chunk, p.tiles);
   p.sum_stride = p.chunk * OCT_BLOCK + OCT_LANE;
   p.weights_bytes = oct_whole_lines(weights * (ptrdiff_t)sizeof(float));
@@ -129,8 +133,8 @@ ptrdiff_t oct_winograd_weights_count(const oct_sweep_source *source, ptrdiff_t c
   return oct_point_count(source->k, channels);
 }
 
-void oct_winograd_transform_weights(const oct_sweep_source *source, ptrdiff_t channels, float *transformed) {
-  const oct_conv_leaf *leaf = oct_conv_leaf_active();
+void oct_winograd_transform_weights(const oct_conv_leaf *leaf, const oct_sweep_source *source, ptrdiff_t channels,
+                                    float *transformed) {
   const ptrdiff_t k = source->k, blocks = oct_ceil_div(channels, OCT_BLOCK);
 #pragma omp for schedule(static)
   for (ptrdiff_t item = 0; item < blocks * WEIGHT_PARTS; item++) {
@@ -221,7 +225,7 @@ static void transform_sums(const oct_sweep *s, const plan *p, const oct_conv_lea
 }
 
 void oct_winograd_run(const oct_sweep *s, void *scratch, int thread, int threads) {
-  const oct_conv_leaf *leaf = oct_conv_leaf_active();
+  const oct_conv_leaf *leaf = s->leaf;
   const plan p = make_plan(s);
   const workspace w = carve(s, &p, scratch, thread);
   ptrdiff_t weights = 0;
@@ -229,7 +233,7 @@ void oct_winograd_run(const oct_sweep *s, void *scratch, int thread, int threads
     weights += oct_point_count(s->sources[i].k, s->dst_channels);
     // All threads wait here for the weights.
     if (!s->sources[i].transformed)
-      oct_winograd_transform_weights(&s->sources[i], s->dst_channels, (float *)w.weights[i]);
+      oct_winograd_transform_weights(leaf, &s->sources[i], s->dst_channels, (float *)w.weights[i]);
   }
   // Threads share the tiles, or the blocks where the weights are what is large, and then all of them transform the source.
   const ptrdiff_t map = s->n * s->dst_h * s->dst_w * s->dst_channels;

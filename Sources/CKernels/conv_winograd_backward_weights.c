@@ -2,7 +2,7 @@
 //
 //   diff_g = Gᵀ [ Σ_tiles (Bᵀ d B) ⊙ (A diff_y Aᵀ) ] G
 //
-// The work is cut in units of (part of the tiles, run of 64-channel oc blocks), as the direct sum's. A unit goes over its
+// The work is cut in units of (part of the tiles, run of 64-channel oc blocks, run of ic), as the direct sum's. A unit goes over its
 // tiles in chunks: it transforms both maps and adds 16 outer products to its part's sums. The sums of the parts are
 // added in order while they are transformed back. The number of parts depends on the shape only.
 #include <string.h>
@@ -13,14 +13,13 @@ enum {
   CHUNK_TILES = 128,
   MAX_PARTS = 16,
   SUMS_FLOATS = 4 * 1024 * 1024,     // of all parts, 16 MiB
-  WANTED_UNITS = 8,
-  MAX_RUNS = 4,                      // each transforms the source again
   WEIGHT_PARTS = 8,                  // of a block's channels, to share the last transform out
 };
 
 typedef struct plan {
   oct_tile_grid grid;
-  ptrdiff_t tiles, chunk, blocks, parts, runs;
+  ptrdiff_t tiles, chunk, blocks, parts;
+  ptrdiff_t runs, ic_runs;  // of blocks, and of ic
   ptrdiff_t run_channels;   // most of a run
   ptrdiff_t source_stride;  // floats from ξ to ξ + 1
   ptrdiff_t diff_stride;
@@ -40,12 +39,14 @@ bool oct_winograd_applies_to_weights(const oct_conv2d_desc *d) {
   return oct_winograd_pays(&grid, oct_direct_products(&y, &x), d->ic, d->oc, d->n, 400);
 }
 
-static plan make_plan(const oct_conv2d_desc *d) {
+static plan make_plan(const oct_conv2d_desc *d, int threads) {
   plan p = {.grid = oct_tiles_of(d->oh, d->ow), .blocks = oct_ceil_div(d->oc, OCT_BLOCK)};
   p.tiles = d->n * p.grid.h * p.grid.w;
   p.sums = oct_point_count(d->ic, d->oc);
   p.parts = oct_equal_parts(p.tiles / CHUNK_TILES, oct_min(MAX_PARTS, SUMS_FLOATS / p.sums));
-  p.runs = oct_min(oct_min(MAX_RUNS, oct_ceil_div(WANTED_UNITS, p.parts)), p.blocks);
+  // Each run of blocks transforms the source again, each run of ic diff_dst. Sums are the same for any number.
+  p.runs = oct_fair_runs(p.parts, p.blocks, p.blocks, threads);
+  p.ic_runs = oct_fair_runs(p.parts * p.runs, oct_padded(d->ic) / OCT_LANE, oct_padded(d->ic) / OCT_LANE, threads);
   p.run_channels = oct_min(oct_ceil_div(p.blocks, p.runs) * OCT_BLOCK, oct_padded(d->oc));
   p.chunk = oct_min(CHUNK_TILES, p.tiles);
   p.source_stride = p.chunk * oct_padded(d->ic) + OCT_LANE;
@@ -56,7 +57,7 @@ static plan make_plan(const oct_conv2d_desc *d) {
 }
 
 ptrdiff_t oct_winograd_backward_weights_scratch_bytes(const oct_conv2d_desc *d, int threads) {
-  const plan p = make_plan(d);
+  const plan p = make_plan(d, threads);
   return p.parts * p.sums * (ptrdiff_t)sizeof(float) + p.thread_bytes * threads;
 }
 
@@ -79,18 +80,37 @@ static workspace carve(const oct_conv2d_desc *d, const plan *p, char *scratch) {
   return w;
 }
 
-/// Both maps at one tile, of diff_dst the blocks [block0, block1).
+/// A share of the work: sums of a run of blocks and a run of ic over one part of the tiles.
+typedef struct unit {
+  ptrdiff_t part, tile0, tile1, block0, block1, ic0, ic1;
+} unit;
+
+static ptrdiff_t units_of_part(const plan *p) { return p->runs * p->ic_runs; }
+
+static unit unit_of(const oct_conv2d_desc *d, const plan *p, ptrdiff_t item) {
+  unit u = {.part = item / units_of_part(p)};
+  oct_share(p->tiles, u.part, p->parts, &u.tile0, &u.tile1);
+  const ptrdiff_t run = item % units_of_part(p);
+  oct_share(p->blocks, run / p->ic_runs, p->runs, &u.block0, &u.block1);
+  // Whole lanes, in which pixels are transformed.
+  oct_share(oct_padded(d->ic) / OCT_LANE, run % p->ic_runs, p->ic_runs, &u.ic0, &u.ic1);
+  u.ic0 *= OCT_LANE;
+  u.ic1 = oct_min(u.ic1 * OCT_LANE, d->ic);
+  return u;
+}
+
+/// Both maps at one tile, as far as a unit reads them.
 static void transform_tile(const oct_conv2d_desc *d, const plan *p, const oct_conv_leaf *leaf, const float *src,
-                           const float *diff_dst, ptrdiff_t tile, ptrdiff_t place, ptrdiff_t block0, ptrdiff_t block1,
-                           const workspace *w) {
+                           const float *diff_dst, ptrdiff_t tile, ptrdiff_t place, const unit *u, const workspace *w) {
   const oct_tile_place at = oct_tile_at(&p->grid, tile);
   const float *pixels[16];
   oct_tile_pixels(src, d->ih, d->iw, d->ic, at.image, 2 * at.y - d->ph, 2 * at.x - d->pw, 4, w->zeros, pixels);
-  leaf->winograd_source(pixels, d->ic, w->source + place * oct_padded(d->ic), p->source_stride);
+  for (int i = 0; i < 16; i++) pixels[i] += u->ic0;
+  leaf->winograd_source(pixels, u->ic1 - u->ic0, w->source + place * oct_padded(d->ic) + u->ic0, p->source_stride);
   oct_tile_pixels(diff_dst, d->oh, d->ow, d->oc, at.image, 2 * at.y, 2 * at.x, 2, w->zeros, pixels);
-  for (ptrdiff_t block = block0; block < block1; block++) {
+  for (ptrdiff_t block = u->block0; block < u->block1; block++) {
     const ptrdiff_t channel = block * OCT_BLOCK, width = oct_block_width(d->oc, block);
-    float *panel = w->diff + (block - block0) * OCT_BLOCK * p->chunk;
+    float *panel = w->diff + (block - u->block0) * OCT_BLOCK * p->chunk;
     leaf->winograd_diff(pixels, channel, oct_min(OCT_BLOCK, d->oc - channel), width, panel + place * width,
                         p->diff_stride);
   }
@@ -98,50 +118,50 @@ static void transform_tile(const oct_conv2d_desc *d, const plan *p, const oct_co
 
 /// The outer products of one ξ and block over `count` tiles.
 static void add_products(const oct_conv2d_desc *d, const plan *p, const oct_conv_leaf *leaf, ptrdiff_t point,
-                         ptrdiff_t block, ptrdiff_t block0, ptrdiff_t count, float *sums, bool accumulate,
+                         ptrdiff_t block, const unit *u, ptrdiff_t count, float *sums, bool accumulate,
                          const workspace *w) {
-  const ptrdiff_t width = oct_block_width(d->oc, block);
-  const ptrdiff_t tiles = oct_ceil_div(d->ic, leaf->max_outer_rows(width)), all[2] = {0, count};
-  const float *panel = w->diff + point * p->diff_stride + (block - block0) * OCT_BLOCK * p->chunk;
+  const ptrdiff_t width = oct_block_width(d->oc, block), ic = u->ic1 - u->ic0;
+  const ptrdiff_t tiles = oct_ceil_div(ic, leaf->max_outer_rows(width)), all[2] = {0, count};
+  const float *panel = w->diff + point * p->diff_stride + (block - u->block0) * OCT_BLOCK * p->chunk;
   float *out = sums + oct_point_block(d->ic, block) + point * oct_point_stride(d->ic, width);
   for (ptrdiff_t t = 0; t < tiles; t++) {
     ptrdiff_t i0, i1;
-    oct_share(d->ic, t, tiles, &i0, &i1);
-    leaf->outer(w->rows, point * p->source_stride + i0, panel, width, all, 1, i1 - i0, out + i0 * width, accumulate, NULL,
-                0);
+    oct_share(ic, t, tiles, &i0, &i1);
+    leaf->outer(w->rows, point * p->source_stride + u->ic0 + i0, panel, width, all, 1, i1 - i0,
+                out + (u->ic0 + i0) * width, accumulate, NULL, 0);
   }
 }
 
 static void run_unit(const oct_conv2d_desc *d, const plan *p, const oct_conv_leaf *leaf, const float *src,
-                     const float *diff_dst, ptrdiff_t part, ptrdiff_t run, float *sums, const workspace *w) {
-  ptrdiff_t tile0, tile1, block0, block1;
-  oct_share(p->tiles, part, p->parts, &tile0, &tile1);
-  oct_share(p->blocks, run, p->runs, &block0, &block1);
-  const ptrdiff_t chunks = oct_ceil_div(tile1 - tile0, p->chunk);
+                     const float *diff_dst, const unit *u, float *sums, const workspace *w) {
+  const ptrdiff_t chunks = oct_ceil_div(u->tile1 - u->tile0, p->chunk);
   for (ptrdiff_t c = 0; c < chunks; c++) {
     ptrdiff_t first, last;
-    oct_share(tile1 - tile0, c, chunks, &first, &last);
+    oct_share(u->tile1 - u->tile0, c, chunks, &first, &last);
     for (ptrdiff_t t = first; t < last; t++)
-      transform_tile(d, p, leaf, src, diff_dst, tile0 + t, t - first, block0, block1, w);
+      transform_tile(d, p, leaf, src, diff_dst, u->tile0 + t, t - first, u, w);
     for (ptrdiff_t point = 0; point < OCT_POINTS; point++)
-      for (ptrdiff_t block = block0; block < block1; block++)
-        add_products(d, p, leaf, point, block, block0, last - first, sums, c > 0, w);
+      for (ptrdiff_t block = u->block0; block < u->block1; block++)
+        add_products(d, p, leaf, point, block, u, last - first, sums, c > 0, w);
   }
 }
 
 void oct_winograd_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst, float *diff_weights,
                                    bool accumulate, const oct_side_work *beside, void *scratch, int threads) {
   const oct_conv_leaf *leaf = oct_conv_leaf_active();
-  const plan p = make_plan(d);
+  const plan p = make_plan(d, threads);
   float *sums = scratch;
   char *rest = (char *)(sums + p.parts * p.sums);
 #pragma omp parallel num_threads(threads)
   {
     oct_run_beside(beside, false);
     const workspace w = carve(d, &p, rest + omp_get_thread_num() * p.thread_bytes);
-#pragma omp for schedule(static) nowait
-    for (ptrdiff_t unit = 0; unit < p.parts * p.runs; unit++)
-      run_unit(d, &p, leaf, src, diff_dst, unit / p.runs, unit % p.runs, sums + unit / p.runs * p.sums, &w);
+    ptrdiff_t first, last;
+    oct_share(p.parts * units_of_part(&p), omp_get_thread_num(), omp_get_num_threads(), &first, &last);
+    for (ptrdiff_t item = first; item < last; item++) {
+      const unit u = unit_of(d, &p, item);
+      run_unit(d, &p, leaf, src, diff_dst, &u, sums + u.part * p.sums, &w);
+    }
     oct_run_beside(beside, true);
 #pragma omp barrier
 #pragma omp for schedule(static)
@@ -155,6 +175,20 @@ void oct_winograd_backward_weights(const oct_conv2d_desc *d, const float *src, c
       for (ptrdiff_t part = 0; part < p.parts; part++)
         leaf->winograd_diff_weights(sums + part * p.sums + oct_point_block(d->ic, block) + k0 * width,
                                     oct_point_stride(d->ic, width), (k1 - k0) * width, taps, accumulate || part > 0);
+    }
+  }
+}
+
+void oct_winograd_backward_weights_shares(const oct_conv2d_desc *d, int threads, double *work) {
+  const plan p = make_plan(d, threads);
+  for (int thread = 0; thread < threads; thread++) {
+    ptrdiff_t first, last;
+    oct_share(p.parts * units_of_part(&p), thread, threads, &first, &last);
+    work[thread] = 0;
+    for (ptrdiff_t item = first; item < last; item++) {
+      const unit u = unit_of(d, &p, item);
+      const ptrdiff_t columns = oct_min(u.block1 * OCT_BLOCK, d->oc) - u.block0 * OCT_BLOCK;
+      work[thread] += (double)((u.tile1 - u.tile0) * OCT_POINTS) * (double)((u.ic1 - u.ic0) * columns);
     }
   }
 }

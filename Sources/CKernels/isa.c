@@ -33,13 +33,21 @@ static oct_isa detect(void) {
 static oct_isa detect(void) { return OCT_ISA_PORTABLE; }
 #endif
 
+/// What OCTNET_MAX_ISA names: the highest where it is not set, -1 for an unknown name.
+static int cap(void) {
+  const char *name = getenv("OCTNET_MAX_ISA");
+  if (name == NULL) return OCT_ISA_AVX512;
+  for (int isa = OCT_ISA_PORTABLE; isa <= OCT_ISA_AVX512; isa++)
+    if (strcmp(name, oct_isa_name((oct_isa)isa)) == 0) return isa;
+  return -1;
+}
+
+bool oct_isa_is_valid(void) { return cap() >= 0; }
+
 static oct_isa decide(void) {
-  oct_isa best = detect();
-  const char *cap = getenv("OCTNET_MAX_ISA");
-  if (cap == NULL) return best;
-  for (int isa = OCT_ISA_PORTABLE; isa < (int)best; isa++)
-    if (strcmp(cap, oct_isa_name((oct_isa)isa)) == 0) return (oct_isa)isa;
-  return best;
+  const oct_isa best = detect();
+  const int most = cap();
+  return most >= 0 && most < (int)best ? (oct_isa)most : best;
 }
 
 oct_isa oct_active_isa(void) {

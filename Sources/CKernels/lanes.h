@@ -82,6 +82,19 @@ OCT_INLINE void lanes_store_int(int32_t *p, vec_int v, ptrdiff_t lanes) {
     lanes_store_int_part(p, v, lanes);
 }
 
+/// The first `count` lanes, all of them where count is the width or more and none where it is not positive; the others read
+/// as zero.
+OCT_INLINE vec vec_load_part(const float *p, ptrdiff_t count) {
+  if (count >= OCT_VECTOR_WIDTH) return vec_load(p);
+  return count > 0 ? lanes_load_part(p, count) : vec_set(0);
+}
+OCT_INLINE void vec_store_part(float *p, vec v, ptrdiff_t count) {
+  if (count >= OCT_VECTOR_WIDTH)
+    vec_store(p, v);
+  else if (count > 0)
+    lanes_store_part(p, v, count);
+}
+
 /// dst = v, or dst += v.
 OCT_INLINE void lanes_put(float *p, vec v, bool accumulate, ptrdiff_t lanes) {
   if (accumulate) v += lanes_load(p, lanes);

@@ -40,28 +40,4 @@ OCT_INLINE vec vec_select(vec_int mask, vec a, vec b) {
 /// max(0, v); NaN stays NaN, so that a diverged network shows it.
 OCT_INLINE vec vec_relu(vec v) { return vec_select(v < vec_set(0.0f), vec_set(0.0f), v); }
 
-/// The first `count` lanes, all of them where count is the width or more; the others read as zero and are not touched
-/// in memory.
-OCT_INLINE vec vec_load_part(const float *p, ptrdiff_t count) {
-  if (count >= OCT_VECTOR_WIDTH) return vec_load(p);
-#if OCT_VECTOR_WIDTH == 16 && defined(__x86_64__)
-  return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
-#else
-  vec v = (vec)(0.0f);
-  for (ptrdiff_t i = 0; i < count; i++) v[i] = p[i];
-  return v;
-#endif
-}
-OCT_INLINE void vec_store_part(float *p, vec v, ptrdiff_t count) {
-  if (count >= OCT_VECTOR_WIDTH) {
-    vec_store(p, v);
-    return;
-  }
-#if OCT_VECTOR_WIDTH == 16 && defined(__x86_64__)
-  _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
-#else
-  for (ptrdiff_t i = 0; i < count; i++) p[i] = v[i];
-#endif
-}
-
 #endif  // OCT_VECTOR_H

@@ -32,7 +32,7 @@ public struct KernelBenchmark {
 
   /// All passes of one convolution.
   public struct Result: Codable, Sendable {
-    /// Images, height and width, input channels, output channels, kernel size.
+    /// Images, height and width, input channels, output channels, kernel size; and g with the groups where there are some.
     public let shape: String
     /// In the order of `Pass`.
     public let timings: [Timing]
@@ -54,12 +54,13 @@ public struct KernelBenchmark {
 
   /// - Throws: `OctNetError.configuration` for more threads than there may be, or than there is room for.
   public func validate() throws(OctNetError) {
+    try Machine.checkEnvironment()
     try SettingBounds.check(threads, in: SettingBounds.threads, "threads")
     try MemoryDemand.check(threads: threads, stack: KernelThreads.stackBytes)
   }
 
   /// Instruction set in use: avx512, avx2 or portable.
-  public static var instructionSet: String { String(cString: oct_isa_name(oct_active_isa())) }
+  public static var instructionSet: String { Machine.current.instructionSet }
 
   /// Fused multiply–adds a second that the threads reach with nothing else to do, in GFLOP/s (best of several).
   public func peak() -> Double {
@@ -109,7 +110,8 @@ public struct KernelBenchmark {
     let bytes =
       MemoryLayout<Float>.stride
       * (desc.n * (desc.ih * desc.iw * desc.ic + desc.oh * desc.ow * desc.oc) + weightCount)
-    let operations = 2 * Double(desc.n * desc.oh * desc.ow * desc.oc) * Double(desc.ic * desc.kh * desc.kw)
+    let operations =
+      2 * Double(desc.n * desc.oh * desc.ow * desc.oc) * Double(desc.ic / desc.g * desc.kh * desc.kw)
 
     func timing(_ pass: Pass, scratchBytes: Int, _ body: (UnsafeMutableRawPointer) -> oct_status) -> Timing {
       let scratch = AlignedBuffer(byteCount: scratchBytes)
@@ -139,7 +141,8 @@ public struct KernelBenchmark {
       ]
     }
     return Result(
-      shape: "\(desc.n),\(desc.ih),\(desc.ic),\(desc.oc),\(desc.kh)", timings: timings)
+      shape: "\(desc.n),\(desc.ih),\(desc.ic),\(desc.oc),\(desc.kh)"
+        + (desc.g > 1 ? ",g\(desc.g)" : ""), timings: timings)
   }
 
   /// Small numbers of both signs, so that nothing overflows or becomes denormal.

@@ -38,3 +38,58 @@ void ref_conv2d_backward_weights(const ref_conv_desc *d, const float *src, const
   memset(diff_oihw, 0, (size_t)(d->oc * (d->ic / d->g) * d->kh * d->kw) * sizeof(double));
   FOR_EACH_TERM(d, diff_oihw[t.weight] += (double)diff_dst[t.dst] * src[t.src])
 }
+
+double ref_conv2d_forward_at(const ref_conv_desc *d, const float *src, const float *oihw, ptrdiff_t index) {
+  const ptrdiff_t icg = d->ic / d->g, ocg = d->oc / d->g;
+  const ptrdiff_t o = index % d->oc, x = index / d->oc % d->ow, y = index / d->oc / d->ow % d->oh, n = index / d->oc / d->ow / d->oh;
+  double sum = 0;
+  for (ptrdiff_t ky = 0; ky < d->kh; ky++)
+    for (ptrdiff_t kx = 0; kx < d->kw; kx++) {
+      const ptrdiff_t sy = y * d->sh - d->ph + ky, sx = x * d->sw - d->pw + kx;
+      if (sy < 0 || sy >= d->ih || sx < 0 || sx >= d->iw) continue;
+      for (ptrdiff_t i = 0; i < icg; i++)
+        sum += (double)src[((n * d->ih + sy) * d->iw + sx) * d->ic + o / ocg * icg + i] *
+               oihw[((o * icg + i) * d->kh + ky) * d->kw + kx];
+    }
+  return sum;
+}
+
+double ref_conv2d_backward_data_at(const ref_conv_desc *d, const float *diff_dst, const float *oihw, ptrdiff_t index) {
+  const ptrdiff_t icg = d->ic / d->g, ocg = d->oc / d->g;
+  const ptrdiff_t i = index % d->ic, x = index / d->ic % d->iw, y = index / d->ic / d->iw % d->ih, n = index / d->ic / d->iw / d->ih;
+  double sum = 0;
+  for (ptrdiff_t ky = 0; ky < d->kh; ky++)
+    for (ptrdiff_t kx = 0; kx < d->kw; kx++) {
+      const ptrdiff_t dy = y + d->ph - ky, dx = x + d->pw - kx;
+      if (dy < 0 || dx < 0 || dy % d->sh != 0 || dx % d->sw != 0 || dy / d->sh >= d->oh || dx / d->sw >= d->ow) continue;
+      for (ptrdiff_t k = 0; k < ocg; k++) {
+        const ptrdiff_t o = i / icg * ocg + k;
+        sum += (double)diff_dst[((n * d->oh + dy / d->sh) * d->ow + dx / d->sw) * d->oc + o] *
+               oihw[((o * icg + i % icg) * d->kh + ky) * d->kw + kx];
+      }
+    }
+  return sum;
+}
+
+double ref_conv2d_backward_weights_at(const ref_conv_desc *d, const float *src, const float *diff_dst, ptrdiff_t index) {
+  const ptrdiff_t icg = d->ic / d->g, ocg = d->oc / d->g;
+  const ptrdiff_t kx = index % d->kw, ky = index / d->kw % d->kh, i = index / d->kw / d->kh % icg, o = index / d->kw / d->kh / icg;
+  double sum = 0;
+  for (ptrdiff_t n = 0; n < d->n; n++)
+    for (ptrdiff_t y = 0; y < d->oh; y++)
+      for (ptrdiff_t x = 0; x < d->ow; x++) {
+        const ptrdiff_t sy = y * d->sh - d->ph + ky, sx = x * d->sw - d->pw + kx;
+        if (sy < 0 || sy >= d->ih || sx < 0 || sx >= d->iw) continue;
+        sum += (double)src[((n * d->ih + sy) * d->iw + sx) * d->ic + o / ocg * icg + i] *
+               diff_dst[((n * d->oh + y) * d->ow + x) * d->oc + o];
+      }
+  return sum;
+}
+
+void ref_fill(ptrdiff_t count, unsigned seed, float *values) {
+  unsigned state = seed * 2654435761u + 1;
+  for (ptrdiff_t i = 0; i < count; i++) {
+    state = state * 1664525u + 1013904223u;
+    values[i] = (float)(state >> 8) * 0x1p-23f - 1.0f;
+  }
+}

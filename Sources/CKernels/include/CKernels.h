@@ -29,7 +29,19 @@ typedef enum oct_isa { OCT_ISA_PORTABLE = 0, OCT_ISA_AVX2 = 1, OCT_ISA_AVX512 = 
 /// The instruction set in use: the best one of processor and operating system, capped by the environment
 /// variable OCTNET_MAX_ISA (portable, avx2 or avx512). Decided once.
 oct_isa oct_active_isa(void);
+/// Whether OCTNET_MAX_ISA, where it is set, is the name of an instruction set; it is not followed otherwise.
+bool oct_isa_is_valid(void);
 const char *oct_isa_name(oct_isa isa);
+/// The processor's caches. Kernels cut their work by them; no result depends on it.
+typedef struct oct_machine {
+  ptrdiff_t l1_bytes, l2_bytes;  // of a core, for data
+  ptrdiff_t l3_bytes;            // that cores share
+} oct_machine;
+
+/// As the operating system says, or the environment variable OCTNET_CACHE_SIZES ("48K,2M,32M"). Decided once.
+oct_machine oct_active_machine(void);
+/// Whether OCTNET_CACHE_SIZES, where it is set, has three sizes from 1 KiB to 1 GiB; it is not followed otherwise.
+bool oct_machine_is_valid(void);
 /// Processors available to this process.
 int oct_processor_count(void);
 /// Address space that each thread beside the first reserves for its stack: OMP_STACKSIZE, else ulimit -s up to 64 MiB.
@@ -364,6 +376,12 @@ double oct_sum_of_squares(ptrdiff_t count, const float *x, int threads);
 /// Runs independent fused multiply–adds on `threads` threads; returns floating-point operations done.
 /// Time it to get the peak: 2 flops a lane and FMA.
 double oct_fma_burn(int64_t iterations, int threads);
+
+/// work[t] = multiply–adds of thread t of `threads` in a pass of a convolution that is not depthwise: how the pass is shared
+/// out, which nothing has to be computed for. `scratch` as for the pass.
+oct_status oct_conv2d_forward_shares(const oct_conv2d_desc *d, void *scratch, int threads, double *work);
+oct_status oct_conv2d_backward_data_shares(const oct_conv2d_desc *d, void *scratch, int threads, double *work);
+oct_status oct_conv2d_backward_weights_shares(const oct_conv2d_desc *d, int threads, double *work);
 
 /// The convolutions of real networks that are timed and tested; `count` receives their number.
 const oct_conv2d_desc *oct_conv2d_benchmark_shapes(ptrdiff_t *count);

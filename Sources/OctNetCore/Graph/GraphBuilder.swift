@@ -137,6 +137,7 @@ extension Graph {
   public init(
     inputShape: MapShape, outputs body: (OctFeature) throws -> [(name: String, feature: OctFeature)]
   ) throws {
+    try Machine.checkEnvironment()
     let builder = GraphBuilder()
     guard inputShape.height > 0, inputShape.width > 0, inputShape.channels > 0 else {
       throw builder.error("the input needs at least one pixel and channel, found \(inputShape)")
