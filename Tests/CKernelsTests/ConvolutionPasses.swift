@@ -20,19 +20,24 @@ struct ConvolutionPasses {
     diffSrc = Guarded(count: src.count, filledWith: random.floats(src.count))
     diffWeights = Guarded(count: blockedWeights.count, filledWith: d.pack(random.floats(weights.count)))
     let thread = Int32(threads)
+    let (src, blockedWeights) = (try PageEnd(src), try PageEnd(blockedWeights))
+    let (diffDst, bias) = (try PageEnd(diffDst), try PageEnd(bias))
     let forward = GuardedBytes(count: oct_conv2d_forward_scratch_bytes(&d, thread))
     let data = GuardedBytes(count: oct_conv2d_backward_data_scratch_bytes(&d, thread))
     let gradient = GuardedBytes(count: oct_conv2d_backward_weights_scratch_bytes(&d, thread))
     try #require(
       oct_conv2d_forward(
-        &d, src, blockedWeights, withBias ? bias : nil, dst.pointer, accumulate, forward.pointer, thread)
+        &d, src.pointer, blockedWeights.pointer, withBias ? bias.pointer : nil, dst.pointer, accumulate,
+        forward.pointer, thread)
         == OCT_OK)
     try #require(
       oct_conv2d_backward_data(
-        &d, diffDst, blockedWeights, diffSrc.pointer, accumulate, data.pointer, thread) == OCT_OK)
+        &d, diffDst.pointer, blockedWeights.pointer, diffSrc.pointer, accumulate, data.pointer, thread)
+        == OCT_OK)
     try #require(
       oct_conv2d_backward_weights(
-        &d, src, diffDst, diffWeights.pointer, accumulate, nil, gradient.pointer, thread) == OCT_OK)
+        &d, src.pointer, diffDst.pointer, diffWeights.pointer, accumulate, nil, gradient.pointer, thread)
+        == OCT_OK)
     isIntact =
       dst.isIntact && diffSrc.isIntact && diffWeights.isIntact && forward.isIntact && data.isIntact
       && gradient.isIntact

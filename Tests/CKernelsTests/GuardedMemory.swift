@@ -1,3 +1,5 @@
+import Foundation
+
 /// Memory for a kernel to write, with values around it that must survive.
 final class Guarded {
   private static let margin = 64
@@ -53,6 +55,32 @@ final class GuardedBytes {
     memory.prefix(Self.margin).allSatisfy { $0 == Self.sentinel }
       && memory.suffix(Self.margin).allSatisfy { $0 == Self.sentinel }
   }
+}
+
+/// Values that a kernel reads, flush against a page that nobody may read: one number too many ends the test run.
+final class PageEnd {
+  let pointer: UnsafePointer<Float>
+  private let pages: UnsafeMutableRawPointer
+  private let byteCount: Int
+
+  init(_ values: [Float]) throws {
+    let page = sysconf(Int32(_SC_PAGESIZE))
+    let bytes = values.count * MemoryLayout<Float>.stride
+    let readable = (bytes + page - 1) / page * page
+    byteCount = readable + page
+    let mapped = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard let mapped, mapped != MAP_FAILED, mprotect(mapped + readable, page, PROT_NONE) == 0 else {
+      throw PageError()
+    }
+    pages = mapped
+    let start = (mapped + (readable - bytes)).bindMemory(to: Float.self, capacity: max(1, values.count))
+    start.update(from: values, count: values.count)
+    pointer = UnsafePointer(start)
+  }
+
+  deinit { munmap(pages, byteCount) }
+
+  private struct PageError: Error {}
 }
 
 /// Random numbers for test data, the same in every run.
