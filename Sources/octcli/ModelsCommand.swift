@@ -8,6 +8,10 @@ struct ModelsCommand: ParsableCommand {
     discussion: """
       Parameters and multiply–accumulates (macs) are those of the ordinary network (α = 0) with its usual stem: at \
       224×224 with 1000 classes, or with the cifar stem at 32×32 with 10. `octcli summary --model NAME` tells more.
+
+      Examples:
+        octcli models
+        octcli models --json
       """)
 
   @Flag(help: "Print JSON.")

@@ -106,8 +106,8 @@ import OctNet
     try expect("octnet.model", "{", "byte 1: expected a key")
     let model = file.metadata["octnet.model"] ?? ""
     try expect(
-      "octnet.model", model.replacingOccurrences(of: #""stem":"cifar""#, with: #""stem":"large""#),
-      "stem: expected one of imagenet, cifar, found \"large\"")
+      "octnet.model", model.replacingOccurrences(of: #""stem":"cifar""#, with: #""stem":"huge""#),
+      "stem: expected one of imagenet, cifar, large, found \"huge\"")
     try expect("octnet.class_names", "[1]", "0: expected a word, found 1")
     let extended = model.dropLast() + #","beta":1}"#
     file.metadata["octnet.model"] = String(extended)

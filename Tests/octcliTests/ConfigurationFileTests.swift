@@ -111,7 +111,7 @@ struct ConfigurationFileTests {
     ("epochs: 1.5", "epochs: expected a whole number, found 1.5"),
     ("model: resnet21", "found \"resnet21\", expected one of resnet18, "),
     ("model: [resnet20]", "model: expected keys with values, found an array"),
-    ("model: {stem: large}", "model.stem: expected one of imagenet, cifar, found \"large\""),
+    ("model: {stem: huge}", "model.stem: expected one of imagenet, cifar, large, found \"huge\""),
     ("seed: 18446744073709551616", "seed: expected a whole number from 0 to 18446744073709551615"),
     ("seed: -1", "seed: expected a whole number from 0 to "),
     ("? [a]\n: 1", "line 1, column 3: expected a word as key, found a list"),
