@@ -32,9 +32,9 @@ enum HeadMatch: Equatable {
 }
 
 extension StateFitting {
-  /// Keeps, reorders or leaves the classifier (PyTorch's `fc`), where there is one for as many classes as there should be.
+  /// Keeps, reorders or leaves the classifier (torchvision's `fc` or `classifier`), where there is one for as many classes as there should be.
   mutating func apply(_ match: HeadMatch) {
-    let head = slots.filter { $0.name.hasPrefix("fc.") }
+    let head = slots.filter { Self.isHead($0.name) }
     guard report.head == .loaded, !head.isEmpty else { return }
     switch match {
     case .keep(let reason): report.headReason = reason

@@ -116,16 +116,16 @@ struct StateFitting {
     report.missingCounters = slots.count { $0.isCounter && !given.contains($0.name) }
   }
 
-  /// Leaves the classifier (PyTorch's `fc`) as the network has it where the file's is for another number of classes, or
+  /// Leaves the classifier (torchvision's `fc` or `classifier`) as the network has it where the file's is for another number of classes, or
   /// where there is none. Then also modules that the network has not at all are left out: another head.
   mutating func leaveOtherHead() {
     mayLeaveHead = true
-    let head = slots.filter { $0.name.hasPrefix("fc.") }
+    let head = slots.filter { Self.isHead($0.name) }
     guard !head.isEmpty else { return }
     let given = Dictionary(state.map { ($0.name, $0.value.shape) }, uniquingKeysWith: { first, _ in first })
     let found = head.compactMap { given[$0.name] }
     if found.isEmpty {
-      guard slots.allSatisfy({ $0.name.hasPrefix("fc.") || $0.isCounter || given[$0.name] != nil }) else {
+      guard slots.allSatisfy({ Self.isHead($0.name) || $0.isCounter || given[$0.name] != nil }) else {
         return
       }
       let modules = Set(slots.map { Self.module($0.name) })
@@ -171,6 +171,9 @@ struct StateFitting {
     report.summedStem = slot.name
   }
 
+  /// Whether a key is of the classifier: torchvision calls it `fc` in ResNets, `classifier` or `classifier.1` elsewhere.
+  static func isHead(_ name: String) -> Bool { name.hasPrefix("fc.") || name.hasPrefix("classifier.") }
+
   private static func module(_ name: String) -> Substring { name.prefix { $0 != "." } }
 
   // MARK: What does not fit
@@ -206,7 +209,7 @@ struct StateFitting {
     func traits(_ shapes: [(String, [Int])]) -> ResNetTraits? {
       ResNetTraits(
         Dictionary(
-          shapes.filter { !mayLeaveHead || !$0.0.hasPrefix("fc.") }, uniquingKeysWith: { first, _ in first }))
+          shapes.filter { !mayLeaveHead || !Self.isHead($0.0) }, uniquingKeysWith: { first, _ in first }))
     }
     guard let network = traits(slots.map { ($0.name, $0.shape) }) else { return nil }
     guard let file = traits(state.map { ($0.name, $0.value.shape) }) else {
@@ -219,7 +222,7 @@ struct StateFitting {
     if !found.isEmpty {
       return .architecture(found: found, expected: expected, settings: file.settings(insteadOf: network))
     }
-    let lacksHead = !mismatch.missing.isEmpty && mismatch.missing.allSatisfy { $0.hasPrefix("fc.") }
+    let lacksHead = !mismatch.missing.isEmpty && mismatch.missing.allSatisfy { Self.isHead($0) }
     return lacksHead && mismatch.unfit.isEmpty ? .noClassifier : nil
   }
 

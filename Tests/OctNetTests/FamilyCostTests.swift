@@ -35,6 +35,7 @@ import OctNet
     Network(
       name: "seresnet50v2", parameters: 28_084_184,
       macs: [4_091_699_200, 3_567_711_232, 3_106_041_856, 2_369_658_880, 1_882_550_272]),
+    Network(name: "densenet121", parameters: 7_978_856, macs: [2_834_161_664, 2_398_420_736, 2_017_246_208]),
   ]
 
   private func cost(_ name: String, alpha: Double = 0) throws -> CostSummary {
@@ -56,12 +57,29 @@ import OctNet
     }
   }
 
+  /// The octave MobileNets of the paper's table 4. α that leaves no low channel gives the form of α > 0 in v2, whose first
+  /// block has a 1×1 convolution that torchvision's has not.
+  @Test(arguments: [
+    ("mobilenet_v1", 0.75, 0, 325_400_448, 2_585_560), ("mobilenet_v1", 0.75, 0.375, 211_379_016, 2_585_560),
+    ("mobilenet_v1", 1, 0, 568_740_352, 4_231_976), ("mobilenet_v1", 1, 0.5, 318_167_680, 4_231_976),
+    ("mobilenet_v2", 1, 1e-6, 313_619_328, 3_505_960), ("mobilenet_v2", 1, 0.375, 254_031_408, 3_505_960),
+    ("mobilenet_v2", 1.125, 0.5, 292_764_600, 4_243_006),
+  ])
+  func mobile(name: String, multiplier: Double, alpha: Double, macs: Int, parameters: Int) throws {
+    let cost = try ModelConfiguration(
+      name: name, alpha: alpha, widthMultiplier: multiplier, classes: 1000, inputHeight: 224, inputWidth: 224
+    ).makeGraph().costSummary()
+    #expect(cost.total.macs == macs && cost.total.parameters == parameters)
+  }
+
   /// As torchvision counts its own, timm SE-ResNets, and Zagoruyko & Komodakis Wide ResNets.
   @Test(arguments: [
     ("resnext50_32x4d", 25_028_904), ("resnext101_32x4d", 44_177_704), ("seresnet50", 28_088_024),
     ("seresnet101", 49_326_872), ("seresnet152", 66_821_848), ("wide_resnet50_2", 68_883_240),
     ("wide_resnet101_2", 126_886_696), ("wrn16_4", 2_748_890), ("wrn28_10", 36_479_194),
-    ("wrn40_2", 2_243_546),
+    ("wrn40_2", 2_243_546), ("densenet121", 7_978_856), ("densenet161", 28_681_000),
+    ("densenet169", 14_149_480), ("densenet201", 20_013_928), ("mobilenet_v1", 4_231_976),
+    ("mobilenet_v2", 3_504_872),
   ])
   func publishedParameters(name: String, parameters: Int) throws {
     #expect(try cost(name).total.parameters == parameters)

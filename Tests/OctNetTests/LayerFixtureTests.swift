@@ -155,12 +155,6 @@ import OctNet
         == "network: concatenation needs features of one height and width, found 4×4, 2×2")
     #expect(
       problem { x in
-        let octave = OctConv2d(
-          "a", inputChannels: 6, outputChannels: 4, kernelSize: 1, alphaIn: 0, alphaOut: 0.5)
-        return try concatenated([x, octave(x)])
-      }.hasPrefix("network: concatenation needs the same octaves in all features"))
-    #expect(
-      problem { x in
         let gate = try x.plain(for: "x")
         return OctFeature(try gate.gated(by: gate))
       } == "network: a gate of 4×4×6 is 1×1×6, found 4×4×6")

@@ -17,7 +17,7 @@ import OctNet
     #expect(NamedModel.all.count { $0.name == name } == 1 && model.stems.contains(model.usualStem))
     #expect(ModelConfiguration(name: name).stem == model.usualStem)
     for stem in model.stems {
-      for alpha in [0, 0.25, 0.5] where model.alphas.contains(alpha) {
+      for alpha in [0, 0.25, 0.5, 1] where model.alphas.contains(alpha) {
         let configuration = ModelConfiguration(
           name: name, alpha: alpha, stem: stem, classes: 7, inputHeight: 37, inputWidth: 35)
         let graph = try configuration.makeGraph()

@@ -117,19 +117,16 @@ extension SymbolicMap {
 ///
 /// A convolution without groups that reads it takes the maps as they are, up to four of them, without a copy.
 ///
-/// - Throws: `OctNetError.graph` for features of unlike sizes, and where some have an octave that others have not: give
-///   those the same α.
+/// A feature that lacks an octave adds no channels to it.
+///
+/// - Throws: `OctNetError.graph` for features of unlike sizes.
 public func concatenated(_ features: [OctFeature]) throws -> OctFeature {
   guard let first = features.first else { preconditionFailure("a concatenation of nothing") }
   guard features.count > 1 else { return first }
   precondition(features.allSatisfy { $0.builder === first.builder }, "maps of different networks do not meet")
   func joined(_ part: (OctFeature) -> SymbolicMap?) throws -> SymbolicMap? {
     let maps = features.compactMap(part)
-    guard !maps.isEmpty else { return nil }
-    guard maps.count == features.count else {
-      let found = features.map(\.description).joined(separator: ", ")
-      throw first.builder.error("concatenation needs the same octaves in all features, found \(found)")
-    }
+    guard maps.count > 1 else { return maps.first }
     return try first.builder.record(Concatenation(shapes: maps.map(\.shape)), maps)
   }
   guard features.allSatisfy({ $0.height == first.height && $0.width == first.width }) else {
