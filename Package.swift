@@ -30,6 +30,7 @@ let package = Package(
     .library(name: "OctNetTesting", targets: ["OctNetTesting"]),
     .library(name: "OctNetImages", targets: ["OctNetImages"]),
     .library(name: "OctNetTensorBoard", targets: ["OctNetTensorBoard"]),
+    .library(name: "OctNetONNX", targets: ["OctNetONNX"]),
     .executable(name: "octcli", targets: ["octcli"]),
   ],
   traits: [
@@ -81,6 +82,10 @@ let package = Package(
     .target(
       name: "OctNetTensorBoard",
       dependencies: ["OctNet", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
+    // Apart for the same reason.
+    .target(
+      name: "OctNetONNX",
+      dependencies: ["OctNetInference", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
 
     // Empty without the trait.
     .target(
@@ -96,25 +101,32 @@ let package = Package(
     .executableTarget(
       name: "octcli",
       dependencies: [
-        "OctNet", "OctNetImages", "OctNetSettings", "OctNetTensorBoard",
+        "OctNet", "OctNetImages", "OctNetONNX", "OctNetSettings", "OctNetTensorBoard",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     // MARK: Tests
     // Plain-loop oracles in double precision; never part of a product.
     .target(name: "CReference", path: "Tests/CReference", cSettings: [.unsafeFlags(["-O2"])]),
+    // Networks that follow from a seed, and that nobody would think of.
+    .target(name: "RandomNetworks", dependencies: ["OctNet"], path: "Tests/RandomNetworks"),
     // The readers of files as functions of bytes, for fuzzing and for replaying what it found.
     .target(
       name: "FuzzReaders", dependencies: ["OctNet", "OctNetImages", "OctNetSettings"], path: "Fuzz/Readers"),
     .testTarget(name: "FuzzTests", dependencies: ["FuzzReaders"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "CReference"]),
     .testTarget(
-      name: "OctNetTests", dependencies: ["OctNet", "OctNetTesting", "CKernels"],
+      name: "OctNetTests", dependencies: ["OctNet", "OctNetTesting", "RandomNetworks", "CKernels"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "OctNetTensorBoardTests",
       dependencies: [
         "OctNet", "OctNetTensorBoard", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ]),
+    .testTarget(
+      name: "OctNetONNXTests",
+      dependencies: [
+        "OctNet", "OctNetONNX", "RandomNetworks", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     .testTarget(
       name: "OctNetImagesTests", dependencies: ["OctNetImages", "OctNet"],

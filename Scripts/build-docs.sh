@@ -38,6 +38,7 @@ build OctNetInference OctNetInference
 build OctNetTesting OctNetTesting
 build OctNetImages OctNetImages
 build OctNetTensorBoard OctNetTensorBoard
+build OctNetONNX OctNetONNX
 
 # Every public symbol says what it is.
 swiftc -swift-version 6 Scripts/documentation/undocumented.swift -o "$graphs/undocumented"

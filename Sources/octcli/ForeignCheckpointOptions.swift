@@ -28,6 +28,12 @@ struct ForeignCheckpointOptions: ParsableArguments {
     }
   }
 
+  /// Height and width of the images that the network named is for.
+  var usualImageSize: Int {
+    (architecture.stem ?? model.flatMap { NamedModel.named($0.rawValue)?.usualStem } ?? .imagenet)
+      .usualImageSize
+  }
+
   /// The network that was named, with these sizes, else the checkpoint's own.
   /// - Throws: `OctNetError.file` where neither says what it is.
   func model(

@@ -19,7 +19,7 @@ struct Octcli: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       TrainCommand.self, EvalCommand.self, PredictCommand.self, StudyCommand.self, ReportCommand.self,
-      ModelsCommand.self, SummaryCommand.self, BenchCommand.self,
+      ExportCommand.self, ModelsCommand.self, SummaryCommand.self, BenchCommand.self,
     ])
 
   static func main() {

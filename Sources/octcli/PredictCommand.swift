@@ -106,8 +106,7 @@ struct PredictCommand: ParsableCommand {
 
   #if Images
     private func predictor(_ checkpoint: Checkpoint) throws -> Predictor {
-      let isSmall = foreign.architecture.stem.map { $0 == .cifar } ?? (foreign.model?.isCIFAR == true)
-      let size = imageSize ?? (isSmall ? 32 : 224)
+      let size = imageSize ?? foreign.usualImageSize
       let model = try foreign.model(
         of: checkpoint, path: self.checkpoint, classes: 1000, height: size, width: size, channels: 3)
       guard model.inputHeight == model.inputWidth, [1, 3].contains(model.inputChannels) else {

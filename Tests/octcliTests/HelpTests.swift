@@ -39,6 +39,7 @@ struct HelpTests {
           study                   Train a list of networks that differ in α and in how
                                   the octaves exchange information.
           report                  Make a page with charts and tables from runs.
+          export                  Write a checkpoint's network as an ONNX file.
           models                  List the networks that --model knows.
           summary                 Show what a network costs: parameters,
                                   multiply–accumulates, activation memory.

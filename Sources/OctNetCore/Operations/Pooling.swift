@@ -2,9 +2,9 @@ import CKernels
 import OctNetSupport
 
 /// The windows of a pooling layer, batch left open.
-struct PoolGeometry: Hashable, Sendable {
-  let input, output: MapShape
-  let kernelSize, stride, padding: Int
+package struct PoolGeometry: Hashable, Sendable {
+  package let input, output: MapShape
+  package let kernelSize, stride, padding: Int
 
   /// ⌊ or ⌈ (size + 2·padding − kernel) / stride ⌋ + 1; a ceil-mode window that would start past the map is dropped,
   /// as in PyTorch.

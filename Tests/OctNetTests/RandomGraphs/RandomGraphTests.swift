@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 import OctNet
+import RandomNetworks
 @testable import OctNetTraining
 
 /// Fusion changes nothing but rounding, whatever the graph: training with its gradients, and inference.
@@ -151,24 +152,6 @@ import OctNet
       stateNames = tensors.map(\.0)
       state = tensors.map(\.1)
       logits = training.lastLogits(images: images, count: batch)
-    }
-  }
-}
-
-extension Network {
-  /// Scales, shifts and running statistics of norms as if they had been trained.
-  fileprivate func scatterNorms(_ stream: inout RandomStream) {
-    for (index, parameter) in graph.parameters.enumerated()
-    where parameter.kind == .normScale || parameter.kind == .normShift {
-      let base: Float = parameter.kind == .normScale ? 1 : 0
-      let values = (0..<parameter.count).map { _ in base + 0.3 * stream.normal() }
-      values.withUnsafeBufferPointer { store($0, in: ParameterID(index: index)) }
-    }
-    for (index, buffer) in graph.buffers.enumerated() {
-      let values = parameters.buffer(BufferID(index: index))
-      for channel in 0..<buffer.count {
-        values[channel] = buffer.initial == 1 ? 0.5 + stream.uniform() : 0.3 * stream.normal()
-      }
     }
   }
 }

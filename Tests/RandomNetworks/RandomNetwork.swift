@@ -4,19 +4,21 @@ import OctNet
 /// sums and maps that several layers read, in an order that nobody would think of.
 ///
 /// What a layer refuses is left out, so that every seed gives a network.
-struct RandomNetwork {
-  static let classes = 3
+package struct RandomNetwork {
+  package static let classes = 3
 
-  let seed: UInt64
+  package let seed: UInt64
+
+  package init(seed: UInt64) { self.seed = seed }
 
   /// Odd and even sizes, down to one row.
-  var inputShape: MapShape {
+  package var inputShape: MapShape {
     var draw = RandomStream(seed: seed, "input")
     return MapShape(
       height: 1 + draw.index(below: 11), width: 1 + draw.index(below: 11), channels: 1 + draw.index(below: 4))
   }
 
-  func make() throws -> Network {
+  package func make() throws -> Network {
     try Network(inputShape: inputShape, seed: seed) { image in
       var author = Author(seed: seed, image: image)
       for _ in 0..<(3 + author.draw.index(below: 8)) { author.addStep() }
@@ -202,5 +204,23 @@ private struct Author {
     return chance(50)
       ? try AvgPool2d(kernelSize: size, stride: 2, padding: size / 2, ceilMode: chance(80))(x)
       : try MaxPool2d(kernelSize: size, stride: 2, padding: size / 2, ceilMode: chance(80))(x)
+  }
+}
+
+extension Network {
+  /// Scales, shifts and running statistics of norms as if they had been trained.
+  package func scatterNorms(_ stream: inout RandomStream) {
+    for (index, parameter) in graph.parameters.enumerated()
+    where parameter.kind == .normScale || parameter.kind == .normShift {
+      let base: Float = parameter.kind == .normScale ? 1 : 0
+      let values = (0..<parameter.count).map { _ in base + 0.3 * stream.normal() }
+      values.withUnsafeBufferPointer { store($0, in: ParameterID(index: index)) }
+    }
+    for (index, buffer) in graph.buffers.enumerated() {
+      let values = parameters.buffer(BufferID(index: index))
+      for channel in 0..<buffer.count {
+        values[channel] = buffer.initial == 1 ? 0.5 + stream.uniform() : 0.3 * stream.normal()
+      }
+    }
   }
 }
