@@ -110,7 +110,8 @@ public struct ONNXModel: Sendable {
   public func serialized() throws(OctNetError) -> [UInt8] {
     do { return try proto.serializedBytes() } catch {
       throw .graph(
-        layer: "", "its weights are \(weightBytes) bytes, but an ONNX file holds less than 2 GiB")
+        layer: "", "its weights take \(numbered(weightBytes, "byte")), but an ONNX file holds less than 2 GiB"
+      )
     }
   }
 
