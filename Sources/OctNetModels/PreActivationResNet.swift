@@ -36,7 +36,7 @@ public struct PreActivationResNet: ResidualNetwork {
     self.init(shape, configuration)
   }
 
-  private init(_ shape: ResidualShape, _ configuration: ModelConfiguration) {
+  init(_ shape: ResidualShape, _ configuration: ModelConfiguration) {
     self.shape = shape
     self.configuration = configuration
   }

@@ -74,7 +74,7 @@ public struct ResNet: ResidualNetwork {
     self.init(shape, configuration)
   }
 
-  private init(_ shape: ResidualShape, _ configuration: ModelConfiguration) {
+  init(_ shape: ResidualShape, _ configuration: ModelConfiguration) {
     self.shape = shape
     self.configuration = configuration
   }

@@ -1,7 +1,7 @@
 /// The numbers of a residual network (He et al. 2015, arXiv 1512.03385, table 1, and its relatives).
 public struct ResidualShape: Equatable, Sendable {
   /// Of each stage.
-  public let blocks: [Int]
+  public internal(set) var blocks: [Int]
   /// Blocks of 1×1, 3×3 and 1×1 convolutions; else of two 3×3.
   public let isBottleneck: Bool
   /// Channels in front of the first stage.

@@ -15,6 +15,9 @@ import OctNet
   struct Case: Decodable, Sendable {
     let name: String
     let alpha: Double
+    let widthMultiplier: Double?
+    /// Of the training steps, where the fixture has some.
+    let rate: Double?
     let height, width, batch, classes: Int
     let stem: Stem
     let variant: Variant
@@ -30,7 +33,8 @@ import OctNet
 
     var model: ModelConfiguration {
       ModelConfiguration(
-        name: name, alpha: alpha, stem: stem, variant: variant, downsampling: downsampling,
+        name: name, alpha: alpha, widthMultiplier: widthMultiplier, stem: stem, variant: variant,
+        downsampling: downsampling,
         lowToHigh: lowToHigh,
         highToLow: highToLow, classes: classes, inputHeight: height, inputWidth: width)
     }
@@ -60,6 +64,13 @@ import OctNet
     let network = try Network(
       inputShape: MapShape(height: settings.height, width: settings.width, channels: 3), seed: 0
     ) { try resnet($0) }
+    try Self.expect(network, settings, fixture, prefix: "\(index)/", label)
+  }
+
+  /// The results of one case: inference, training, statistics and gradients.
+  static func expect(
+    _ network: Network, _ settings: Case, _ fixture: Fixture, prefix: String, _ label: String
+  ) throws {
     try network.loadHashState()
     let batch = settings.batch
     let images = HashTensor.images(settings.input, count: batch, shape: [3, settings.height, settings.width])
@@ -67,24 +78,24 @@ import OctNet
 
     let inference = try InferenceSession(network: network, batchSize: batch, threads: 2)
     expectLogits(
-      Array(inference.logits(images: images, count: batch)), try fixture.floats("\(index)/inference"),
+      Array(inference.logits(images: images, count: batch)), try fixture.floats("\(prefix)inference"),
       settings.classes, around: nil, label + " inference logits")
 
     let session = try TrainingSession(network: network, batchSize: batch, threads: 2)
     expectLogits(
-      session.lastLogits(images: images, count: batch), try fixture.floats("\(index)/logits"),
+      session.lastLogits(images: images, count: batch), try fixture.floats("\(prefix)logits"),
       settings.classes,
       around: 4e-4, label + " training logits")
-    try expectStatistics(network, settings, fixture.floats("\(index)/statistics"), label)
+    try expectStatistics(network, settings, fixture.floats("\(prefix)statistics"), label)
 
     let result = session.step(images: images, labels: labels, count: batch)
-    expectClose([result.loss], try fixture.floats("\(index)/loss"), within: 1e-5, label + " loss")
-    try expectGradients(network, settings, fixture.floats("\(index)/gradients"), label)
+    expectClose([result.loss], try fixture.floats("\(prefix)loss"), within: 1e-5, label + " loss")
+    try expectGradients(network, settings, fixture.floats("\(prefix)gradients"), label)
   }
 
   /// In training mode also without their mean over the batch, to see what differs from image to image. With the
   /// initial running statistics images differ by 1e-5 of the logits, too near to rounding to compare.
-  private func expectLogits(
+  private static func expectLogits(
     _ actual: [Float], _ expected: [Float], _ classes: Int, around: Double?, _ label: String
   ) {
     expectClose(actual, expected, within: 1e-5, label)
@@ -99,7 +110,7 @@ import OctNet
     expectClose(centered(actual), centered(expected), within: around, label + " around their mean")
   }
 
-  private func expectStatistics(
+  private static func expectStatistics(
     _ network: Network, _ settings: Case, _ expected: [Float], _ label: String
   ) throws {
     var found: [String: [Float]] = [:]
@@ -115,7 +126,7 @@ import OctNet
     }
   }
 
-  private func expectGradients(
+  private static func expectGradients(
     _ network: Network, _ settings: Case, _ expected: [Float], _ label: String
   ) throws {
     let gradients = network.gradients()
