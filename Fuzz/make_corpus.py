@@ -4,10 +4,12 @@
 Usage: python3 Fuzz/make_corpus.py, in the repository. Needs no packages. What fuzzing found later lies beside them.
 """
 import gzip
+import io
 import json
 import pathlib
 import shutil
 import struct
+import zipfile
 
 root = pathlib.Path(__file__).parent / "Corpus"
 
@@ -96,6 +98,58 @@ record = bytes([3]) + bytes(3072)
 for choice, data in {0: record, 4: record * 2, 20: record[:100], 24: b"cat\ndog\n", 1: bytes([1]) + record, 3: bytes([19, 99]) + bytes(3072),
                      9: b"a\n" * 100, 8: bytes([10]) + bytes(3072)}.items():
     write("cifar", f"choice-{choice}.bin", bytes([choice]) + data)
+
+weights = pathlib.Path(__file__).parent.parent / "Tests/OctNetTests/Fixtures/weights"
+for path in sorted(weights.iterdir()):
+    kind = {".pth": "torch", ".npz": "numpy", ".params": "mxnet"}.get(path.suffix)
+    if kind and path.stat().st_size <= 4096:
+        write(kind, path.name, path.read_bytes())
+
+
+def npy(descr: str, shape: str, data: bytes, order: str = "False") -> bytes:
+    header = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + data
+
+
+def npz(method: int, **members: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name + ".npy"), data, method)
+    return file.getvalue()
+
+
+write("numpy", "kinds.npz", npz(zipfile.ZIP_DEFLATED, a=npy("'>f2'", "(2, 2)", bytes(8), "True"), b=npy("'|b1'", "()", b"\1"), c=npy("'<u8'", "(0,)", b"")))
+write("numpy", "huge.npz", npz(zipfile.ZIP_STORED, a=npy("'<f4'", "(4611686018427387904, 4)", bytes(4))))
+write("numpy", "record.npz", npz(zipfile.ZIP_STORED, a=npy("[('x', '<f4')]", "(1,)", bytes(4))))
+bomb = npz(zipfile.ZIP_DEFLATED, a=npy("'|u1'", "(60000,)", bytes(60000)))
+write("numpy", "zeros.npz", bomb)
+place = bomb.rindex(b"PK\1\2")
+write("numpy", "bomb.npz", bomb[:place + 24] + struct.pack("<I", 1 << 31) + bomb[place + 28:])
+write("mxnet", "sparse.params", struct.pack("<3QIi", 0x112, 0, 1, 0xF993FAC9, 1) + bytes(40))
+write("mxnet", "huge.params", struct.pack("<3QIiI2q3i", 0x112, 0, 1, 0xF993FAC9, 0, 2, 1 << 40, 1 << 40, 1, 0, 0) + bytes(16))
+write("mxnet", "many.params", struct.pack("<3Q", 0x112, 0, 1 << 60) + bytes(16))
+
+# Legacy files of PyTorch whose pickle does what it should not.
+magic = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19." + b"\x80\x02M\xe9\x03." + b"\x80\x02}."
+storage = b"(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0aX\3\0\0\0cpuK\4NtQ"
+
+
+def tensor(offset: int, size: bytes, stride: bytes) -> bytes:
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K" + bytes([offset]) + size + stride + b"\x89}tR"
+
+
+def legacy(value: bytes, tail: bytes = b"\x80\2]X\1\0\0\0aa." + struct.pack("<Q4f", 4, 1, 2, 3, 4)) -> bytes:
+    return magic + b"\x80\x02}X\1\0\0\0w" + value + b"s." + tail
+
+
+write("torch", "legacy-small.pth", legacy(tensor(0, b"K\2K\2\x86", b"K\1K\2\x86")))
+write("torch", "outside.pth", legacy(tensor(1, b"K\2K\2\x86", b"K\2K\1\x86")))
+write("torch", "expanded.pth", legacy(tensor(0, b"J\0\0\0\x7fJ\0\0\0\x7f\x86", b"K\0K\0\x86")))
+write("torch", "system.pth", legacy(b"cposix\nsystem\nX\4\0\0\0true\x85R"))
+write("torch", "deep.pth", legacy(b"]" * 900 + b"a" * 899))
+write("torch", "itself.pth", legacy(b"]q\1h\1a"))
+write("torch", "copies.pth", legacy(b"]q\1" + b"]K\1aK\1aa" * 90 + b"0" + b"ccollections\nOrderedDict\nh\1\x85R0" * 60 + b"N"))
 
 fixtures = pathlib.Path(__file__).parent.parent / "Tests/OctNetImagesTests/Fixtures"
 for path in sorted(fixtures.iterdir()):

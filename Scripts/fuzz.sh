@@ -4,7 +4,7 @@
 # on. Inputs that reach new code go to .build-fuzz/corpus/READER, from which the next run goes on.
 #
 # Usage: Scripts/fuzz.sh READER|all [--seconds N | --runs N] [--seed N]
-# Readers: safetensors json yaml log idx cifar png jpeg; the last two need libpng-dev and libjpeg-dev.
+# Readers: safetensors torch numpy mxnet json yaml log idx cifar png jpeg; the last two need libpng-dev and libjpeg-dev.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,7 @@ usage() {
   exit 64
 }
 
-readers='safetensors json yaml log idx cifar png jpeg'
+readers='safetensors torch numpy mxnet json yaml log idx cifar png jpeg'
 [ $# -ge 1 ] || usage
 reader=$1
 shift

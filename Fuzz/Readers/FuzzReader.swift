@@ -6,7 +6,7 @@ import OctNetSettings
 /// The readers of files from outside, each as a function of bytes: it may refuse them with an `OctNetError`, and nothing
 /// else may ever happen. A trap, a sanitizer's finding and another error alike end the process.
 package enum FuzzReader: String, CaseIterable, Sendable {
-  case safetensors, json, yaml, log, idx, cifar, png, jpeg
+  case safetensors, torch, numpy, mxnet, json, yaml, log, idx, cifar, png, jpeg
 
   /// Whether this build has the reader: images need the trait `Images`.
   package var isAvailable: Bool {
@@ -23,6 +23,9 @@ package enum FuzzReader: String, CaseIterable, Sendable {
   package func read(_ bytes: [UInt8], in scratch: FuzzScratch) {
     switch self {
     case .safetensors: readSafetensors(scratch.file("weights.safetensors", bytes))
+    case .torch: readWeights(scratch.file("weights.pth", bytes))
+    case .numpy: readWeights(scratch.file("weights.npz", bytes))
+    case .mxnet: readWeights(scratch.file("weights.params", bytes))
     case .json: readJSON(bytes, scratch)
     case .yaml: readSettings(scratch.file("settings.yaml", bytes))
     case .log: readLogs(bytes, scratch)
@@ -45,6 +48,18 @@ package enum FuzzReader: String, CaseIterable, Sendable {
       _ = try checkpoint.load(into: try model.makeNetwork())
     }
     expectOctNetErrors { _ = try TrainingState(path: path) }
+  }
+
+  /// All formats by the one way in: a fuzzer of one finds the others, too.
+  private func readWeights(_ path: String) {
+    expectOctNetErrors {
+      let checkpoint = try Checkpoint(path: path)
+      for (name, value) in checkpoint.state {
+        if case .tensor(let tensor) = value {
+          precondition(tensor.values.count == tensor.shape.reduce(1, *), "\(name) contradicts itself")
+        }
+      }
+    }
   }
 
   private func readJSON(_ bytes: [UInt8], _ scratch: FuzzScratch) {

@@ -39,6 +39,8 @@ public struct Checkpoint: Sendable {
   public var state: StateDictionary
   /// The file it was read from, which errors name.
   public private(set) var path: String?
+  /// What was seen through when a file of another program was read, a line each.
+  public private(set) var notes: [String] = []
 
   /// A checkpoint to be written.
   public init(
@@ -55,10 +57,15 @@ public struct Checkpoint: Sendable {
     self.state = state
   }
 
+  /// Reads a file of safetensors, PyTorch (`.pth`, `.pt`), NumPy (`.npz`) or MXNet (`.params`), told by its first bytes.
+  /// Nothing in a file is ever run.
+  ///
   /// - Throws: `OctNetError.file` for a malformed file, one of another format, or metadata that cannot be understood.
   public init(path: String) throws(OctNetError) {
     try Self.refuseDirectory(path)
-    let file = try SafetensorsFile(path: path)
+    let weights = try WeightsFile(path: path)
+    let file = weights.contents
+    notes = weights.notes
     try Self.checkVersion(file, path: path)
     guard file.metadata[Key.runPosition] == nil else {
       throw OctNetError.file(

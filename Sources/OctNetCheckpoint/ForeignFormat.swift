@@ -1,41 +1,51 @@
 import OctNetCore
 import OctNetSupport
 
-/// What a file is that was given for a safetensors file, told by its first bytes, and what to do about it.
+/// What a file is that was given for a file of weights, told by its first bytes, and what to do about it.
 enum ForeignFormat {
   /// Enough for every format's mark; that of tar stands at byte 257.
   static let startLength = 512
 
+  /// Protocols 2 to 5 of pickle; PyTorch's before 1.6.
+  static func isPickle(_ start: [UInt8]) -> Bool {
+    start.count > 1 && start[0] == 0x80 && (2...5).contains(start[1])
+  }
+
+  /// "expected a safetensors file", or any weights that are read.
+  static func expectation(ofWeights: Bool) -> String {
+    ofWeights
+      ? "expected weights (safetensors, PyTorch's .pth, .npz or MXNet's .params)"
+      : "expected a safetensors file"
+  }
+
   /// `nil` for a safetensors file and for anything unknown.
   ///
-  /// - Parameter start: the first `startLength` bytes of the file, all of them where it is shorter.
-  static func describe(_ start: [UInt8]) -> String? {
-    if start.isEmpty { return "empty, expected a safetensors file" }
+  /// - Parameters:
+  ///   - start: the first `startLength` bytes of the file, all of them where it is shorter.
+  ///   - ofWeights: whether weights of other formats would have been read.
+  static func describe(_ start: [UInt8], ofWeights: Bool = false) -> String? {
+    let expectation = expectation(ofWeights: ofWeights)
+    if start.isEmpty { return "empty, \(expectation)" }
     // A header's length below 2³², and the header.
     if start.count > 8, start[4..<8].allSatisfy({ $0 == 0 }), start[8] == UInt8(ascii: "{") { return nil }
     let found = binary(start) ?? text(start)
     return found.map {
-      "\($0.what), expected a safetensors file" + ($0.advice.isEmpty ? "" : "; " + $0.advice)
+      "\($0.what), \(expectation)" + ($0.advice.isEmpty ? "" : "; " + $0.advice)
     }
   }
 
   private typealias Finding = (what: String, advice: String)
 
-  private static let conversion = #"""
-    convert it in PyTorch: python3 -c "import torch, safetensors.torch as s; d = torch.load('IN.pth', 'cpu'); \#
-    d = d.get('state_dict', d); s.save_file({k: v.contiguous() for k, v in d.items()}, 'OUT.safetensors')"
-    """#
-
   private static func binary(_ start: [UInt8]) -> Finding? {
     func has(_ bytes: [UInt8], at offset: Int = 0) -> Bool { start.dropFirst(offset).starts(with: bytes) }
     func has(_ text: String, at offset: Int = 0) -> Bool { has(Array(text.utf8), at: offset) }
 
-    if has("PK\u{3}\u{4}") { return archive(start) }
-    // Protocols 2 to 5 of pickle; PyTorch's before 1.6.
-    if start.count > 1, start[0] == 0x80, (2...5).contains(start[1]) {
-      return ("a Python pickle (.pth, .pt, .pkl)", conversion)
+    if has(ZipArchive.magic) { return archive(start) }
+    if isPickle(start) { return ("a Python pickle (.pth, .pt, .pkl)", "") }
+    if has(MXNetFile.magic) { return ("weights of MXNet (.params)", "") }
+    if has([0x93] + Array("NUMPY".utf8)) {
+      return ("a NumPy array (.npy)", "save arrays under names with numpy.savez")
     }
-    if has([0x93] + Array("NUMPY".utf8)) { return ("a NumPy array (.npy)", "") }
     if has([0x89] + Array("HDF\r\n".utf8) + [0x1a, 0x0a]) {
       return ("an HDF5 file, such as Keras's .h5", "")
     }
@@ -64,7 +74,7 @@ enum ForeignFormat {
     let length = Int(start[26]) | Int(start[27]) << 8
     let name = String(decoding: start.dropFirst(30).prefix(length), as: UTF8.self)
     if name.hasSuffix("/data.pkl") || name.hasSuffix("/version") || name.hasSuffix("/byteorder") {
-      return ("a PyTorch file (.pth, .pt)", conversion)
+      return ("a PyTorch file (.pth, .pt)", "")
     }
     if name.hasSuffix(".npy") { return ("NumPy arrays (.npz)", "") }
     if name == "metadata.json" || name == "config.json" { return ("a Keras model (.keras)", "") }

@@ -11,6 +11,12 @@ package enum FileLimit {
   package static let log = 16 << 20
   /// The header of a safetensors file: the format's own bound.
   package static let safetensorsHeader = 100_000_000
+  /// The directory of a ZIP archive: hundreds of thousands of members.
+  package static let archiveDirectory = 16 << 20
+  /// The description of an array in `.npy`.
+  package static let arrayHeader = 1 << 16
+  /// A pickle of PyTorch's, without the numbers of its tensors.
+  package static let pickle = 64 << 20
 
   /// Values in one text of JSON, each of which takes some memory, however short it is.
   package static let values = 1_000_000

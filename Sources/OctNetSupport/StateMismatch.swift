@@ -84,9 +84,17 @@ extension StateMismatch: CustomStringConvertible {
     return "\(numbered(keys.count, "key")) \(what): \(shown.joined(separator: ", "))"
   }
 
-  /// A name from a file may be of any length.
+  /// A name from a file may be of any length, and have line feeds and other marks in it that do not print.
   package static func shortened(_ key: String) -> String {
-    key.unicodeScalars.count <= 100 ? key : "\(key.prefix(40))…\(key.suffix(40))"
+    let short = key.unicodeScalars.count <= 100 ? key : "\(key.prefix(40))…\(key.suffix(40))"
+    guard short.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+      return short
+    }
+    var printable = String.UnicodeScalarView()
+    for scalar in short.unicodeScalars {
+      printable.append(scalar.properties.generalCategory == .control ? "\u{fffd}" : scalar)
+    }
+    return String(printable)
   }
 }
 

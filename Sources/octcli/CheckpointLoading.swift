@@ -25,7 +25,7 @@ extension Checkpoint {
       }
       throw OctNetError.file(path: path, "\(mismatch.problem); \(advice)")
     }
-    for line in report.lines { Terminal.printError("\(path ?? "weights"): \(line)") }
+    for line in notes + report.lines { Terminal.printError("\(path ?? "weights"): \(line)") }
   }
 }
 

@@ -3,28 +3,22 @@ import Testing
 
 import OctNet
 
-/// Files that are given for a safetensors file and are something else.
+/// Files that are given for weights and are something else.
 @Suite struct ForeignFormatTests {
   let directory: TemporaryDirectory
   init() throws { directory = try TemporaryDirectory() }
 
-  /// A ZIP archive's first bytes with this first member.
+  /// A ZIP archive of one empty member.
   private static func zip(_ member: String) -> [UInt8] {
-    [0x50, 0x4b, 3, 4] + Array(repeating: 0, count: 22) + [UInt8(member.utf8.count), 0, 0, 0]
-      + Array(member.utf8)
+    let (name, size) = (Array(member.utf8), UInt8(member.utf8.count))
+    return [0x50, 0x4b, 3, 4] + zeros(22) + [size, 0, 0, 0] + name
+      + [0x50, 0x4b, 1, 2] + zeros(24) + [size, 0] + zeros(16) + name
+      + [0x50, 0x4b, 5, 6, 0, 0, 0, 0, 1, 0, 1, 0, 46 + size, 0, 0, 0, 30 + size, 0, 0, 0, 0, 0]
   }
+  private static func zeros(_ count: Int) -> [UInt8] { Array(repeating: 0, count: count) }
 
   static let files: [(name: String, bytes: [UInt8], what: String, advice: String)] = [
-    ("torch.pth", zip("archive/data.pkl"), "a PyTorch file (.pth, .pt)", "save_file("),
-    ("torch-2.pth", zip("resnet50/byteorder"), "a PyTorch file (.pth, .pt)", "save_file("),
-    (
-      "legacy.pth", [0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9], "a Python pickle (.pth, .pt, .pkl)",
-      "save_file("
-    ),
-    ("a.npz", zip("conv1.weight.npy"), "NumPy arrays (.npz)", ""),
-    ("a.keras", zip("metadata.json"), "a Keras model (.keras)", ""),
-    ("a.zip", zip("a.txt"), "a ZIP archive", ""),
-    ("a.npy", [0x93] + Array("NUMPY\u{1}".utf8), "a NumPy array (.npy)", ""),
+    ("a.npy", [0x93] + Array("NUMPY\u{1}".utf8), "a NumPy array (.npy)", "numpy.savez"),
     ("a.h5", [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a], "an HDF5 file, such as Keras's .h5", ""),
     ("a.onnx", [8, 7, 0x12, 7] + Array("pytorch".utf8), "an ONNX model", "exported"),
     ("a.gz", [0x1f, 0x8b, 8, 0], "compressed by gzip", "gunzip"),
@@ -64,10 +58,36 @@ import OctNet
       if bytes.count > 1000 && ["a.txt", "zeros"].contains(file.name) { continue }
       let path = try directory.write(bytes, as: file.name)
       let message = try #require(error { try Checkpoint(path: path) }).description
-      #expect(message.hasPrefix("\(path): \(file.what), expected a safetensors file"), "\(message)")
+      #expect(
+        message.hasPrefix("\(path): \(file.what), expected weights (safetensors, PyTorch's .pth, "),
+        "\(message)")
       #expect(message.contains("; ") == !file.advice.isEmpty)
       #expect(file.advice.isEmpty || message.contains(file.advice))
       #expect(!message.contains("\n"))
+    }
+  }
+
+  @Test(arguments: [
+    ("metadata.json", "a Keras model (.keras)"), ("a.txt", "a ZIP archive"),
+    ("x/version", "a PyTorch file (.pth, .pt)"),
+  ])
+  func archivesAreToldByTheirMembers(member: String, what: String) throws {
+    let path = try directory.write(Self.zip(member), as: "a.zip")
+    let message = try #require(error { try Checkpoint(path: path) }).description
+    #expect(message.hasPrefix("\(path): \(what), expected weights ("), "\(message)")
+  }
+
+  /// What --resume reads is of one format only.
+  @Test func statesOfRunsAreSafetensors() throws {
+    for (bytes, what) in [
+      (Self.zip("archive/data.pkl"), "a PyTorch file (.pth, .pt)"),
+      (Self.zip("a.npy"), "NumPy arrays (.npz)"),
+      ([0x80, 2, 0x8a, 0x0a, 0x6c], "a Python pickle (.pth, .pt, .pkl)"),
+      ([0x12, 1] + Self.zeros(30), "weights of MXNet (.params)"),
+    ] {
+      let path = try directory.write(bytes, as: "resume.safetensors")
+      #expect(
+        error { try TrainingState(path: path) } == .file(path: path, "\(what), expected a safetensors file"))
     }
   }
 
