@@ -58,7 +58,7 @@ public struct Checkpoint: Sendable {
   }
 
   /// Reads a file of safetensors, PyTorch (`.pth`, `.pt`), NumPy (`.npz`) or MXNet (`.params`), told by its first bytes.
-  /// Nothing in a file is ever run.
+  /// Nothing in a file is ever run. Names of the octave paper's authors and of timm become OctNet's.
   ///
   /// - Throws: `OctNetError.file` for a malformed file, one of another format, or metadata that cannot be understood.
   public init(path: String) throws(OctNetError) {
@@ -85,6 +85,11 @@ public struct Checkpoint: Sendable {
     do {
       state = try StateDictionary(entries: file.entries)
     } catch { throw error.naming(path) }
+    if file.metadata[Key.version] == nil, let translation = PublicNames.translation(of: state) {
+      state = translation.state
+      normalization = normalization ?? translation.normalization
+      notes.append("names of \(translation.owner): brought into OctNet's")
+    }
     self.path = path
   }
 

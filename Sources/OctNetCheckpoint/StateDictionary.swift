@@ -53,7 +53,7 @@ extension Network {
   }
 
   /// As `load`, for files of other programs: a prefix that all keys share (`module.`, `_orig_mod.`, …) is left out where
-  /// the rest has the network's names.
+  /// the rest has the network's names; so is one below which the whole network is, with what is beside it.
   ///
   /// - Returns: what was done.
   /// - Throws: `OctNetError.stateDictionary` as `load`.

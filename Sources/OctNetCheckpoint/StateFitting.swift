@@ -19,6 +19,8 @@ public struct LoadReport: Equatable, Sendable {
 
   /// What every key began with, such as `module.` of PyTorch's data parallelism or `_orig_mod.` of its compiler.
   public var strippedPrefix = ""
+  /// Keys without that prefix, which were left out: everything the network needs is below it.
+  public var outsideKeys: [String] = []
   /// `num_batches_tracked` that are not there, or not a finite number: counted from 0.
   public var missingCounters = 0
   /// What became of the classifier.
@@ -39,7 +41,12 @@ public struct LoadReport: Equatable, Sendable {
   public var lines: [String] {
     var lines: [String] = []
     if !strippedPrefix.isEmpty {
-      lines.append("all keys begin with \"\(StateMismatch.shortened(strippedPrefix))\": left out")
+      let prefix = StateMismatch.shortened(strippedPrefix)
+      if let list = StateMismatch.list(outsideKeys, "beside these left out") {
+        lines.append("taken from below \"\(prefix)\"; \(list)")
+      } else {
+        lines.append("all keys begin with \"\(prefix)\": left out")
+      }
     }
     if missingCounters > 0 {
       lines.append("without \(missingCounters) of the counters num_batches_tracked: they begin at 0")
@@ -86,16 +93,38 @@ struct StateFitting {
     expected = Set(slots.map(\.name))
   }
 
-  /// Takes away the dotted prefix that all keys share where more of the network's names appear without it.
+  /// Takes away the dotted prefix that all keys share where more of the network's names appear without it, or the one
+  /// below which the network is.
   mutating func stripPrefix() {
     var best = (prefix: "", matches: state.count { expected.contains($0.name) })
     for prefix in sharedPrefixes() {
       let matches = state.count { expected.contains(String($0.name.dropFirst(prefix.count))) }
       if matches > best.matches { best = (prefix, matches) }
     }
+    if best.prefix.isEmpty, let prefix = wholePrefix() {
+      best.prefix = prefix
+      report.outsideKeys = state.map(\.name).filter { !$0.hasPrefix(prefix) }
+      state.removeAll { !$0.name.hasPrefix(prefix) }
+    }
     guard !best.prefix.isEmpty else { return }
     state = state.map { (String($0.name.dropFirst(best.prefix.count)), $0.value) }
     report.strippedPrefix = best.prefix
+  }
+
+  /// The prefix of some keys below which the network is, whole but for its classifier and counters, with its shapes: as
+  /// PyTorch's averaged models (`module.` beside `n_averaged`) and detectors (`backbone.`) have it. `nil` where there are
+  /// several, of which nobody knows the right one.
+  private func wholePrefix() -> String? {
+    guard let some = slots.first(where: { !$0.isCounter && !Self.isHead($0.name) }) else { return nil }
+    let shapes = Dictionary(state.map { ($0.name, $0.value.shape) }, uniquingKeysWith: { first, _ in first })
+    let prefixes = shapes.keys.filter { $0.hasSuffix("." + some.name) }.prefix(16)
+      .map { String($0.dropLast(some.name.count)) }
+      .filter { prefix in
+        slots.allSatisfy { slot in
+          slot.isCounter || Self.isHead(slot.name) || shapes[prefix + slot.name] == slot.shape
+        }
+      }
+    return prefixes.count == 1 ? prefixes[0] : nil
   }
 
   /// `module.`, `module._orig_mod.`, …, the shortest first; wrappers are not nested deeper than eight.
@@ -206,13 +235,19 @@ struct StateFitting {
 
   private func cause(of mismatch: StateMismatch) -> StateMismatch.Cause? {
     if let prefix = partialPrefix() { return .prefix(prefix) }
-    func traits(_ shapes: [(String, [Int])]) -> ResNetTraits? {
-      ResNetTraits(
-        Dictionary(
-          shapes.filter { !mayLeaveHead || !Self.isHead($0.0) }, uniquingKeysWith: { first, _ in first }))
+    func shapes(_ pairs: [(String, [Int])]) -> [String: [Int]] {
+      Dictionary(
+        pairs.filter { !mayLeaveHead || !Self.isHead($0.0) }, uniquingKeysWith: { first, _ in first })
     }
-    guard let network = traits(slots.map { ($0.name, $0.shape) }) else { return nil }
-    guard let file = traits(state.map { ($0.name, $0.value.shape) }) else {
+    let ownShapes = shapes(slots.map { ($0.name, $0.shape) })
+    let fileShapes = shapes(state.map { ($0.name, $0.value.shape) })
+    if let family = StateMismatch.Cause.family(
+      of: fileShapes, insteadOf: ownShapes, ignoringClasses: mayLeaveHead)
+    {
+      return family
+    }
+    guard let network = ResNetTraits(ownShapes) else { return nil }
+    guard let file = ResNetTraits(fileShapes) else {
       let isTransformers = state.contains {
         $0.name.contains("embedder.") || $0.name.contains(".convolution.")
       }

@@ -49,6 +49,7 @@ extension Checkpoint.Use {
     let flags = settings.flatMap { setting in
       switch setting.key {
       case "name": return ["--model", setting.value]
+      case "widthMultiplier": return ["--width-multiplier", setting.value]
       case "lowToHigh": return ["--no-low-to-high"]
       case "highToLow": return ["--no-high-to-low"]
       default: return ["--" + setting.key, setting.value]

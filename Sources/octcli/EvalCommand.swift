@@ -10,8 +10,8 @@ struct EvalCommand: ParsableCommand {
     abstract: "Score a checkpoint on the images of a data set.",
     discussion: """
       A checkpoint of octcli says itself what network it is, how pixels were normalised and on which data it was \
-      trained; flags override it. For somebody else's safetensors file with torchvision's keys (α = 0) or those of \
-      d-li14/octconv.pytorch (α > 0), say it with --model, --alpha, --stem, --mean, --std and --data.
+      trained; flags override it. For somebody else's file (safetensors, PyTorch's .pth, .npz, MXNet's .params) with \
+      torchvision's keys (α = 0) or those of d-li14/octconv.pytorch (α > 0), say it with --model, --alpha, --stem, --mean, --std and --data.
 
       The predictions file has a header and one row an image, in the data set's order: index,label,logit_0,… with \
       9 significant digits.
@@ -23,7 +23,7 @@ struct EvalCommand: ParsableCommand {
         octcli eval --checkpoint w.safetensors --data cifar10:DIR --model resnet50
       """)
 
-  @Option(help: ArgumentHelp("Safetensors file.", valueName: "file"))
+  @Option(help: ArgumentHelp("File of weights: safetensors, .pth, .npz or .params.", valueName: "file"))
   var checkpoint: String
 
   @Option(help: DataOptions.help(default: "the one it was trained on"))

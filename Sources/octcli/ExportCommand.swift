@@ -19,7 +19,7 @@ struct ExportCommand: ParsableCommand {
           --outputs layer3,layer4 --out features.onnx
       """)
 
-  @Option(help: ArgumentHelp("Safetensors file.", valueName: "file"))
+  @Option(help: ArgumentHelp("File of weights: safetensors, .pth, .npz or .params.", valueName: "file"))
   var checkpoint: String
 
   @Option(help: ArgumentHelp("ONNX file to write.", valueName: "file"))

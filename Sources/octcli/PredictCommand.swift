@@ -23,7 +23,7 @@ struct PredictCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("PNG or JPEG files.", valueName: "image"))
   var inputs: [String]
 
-  @Option(help: ArgumentHelp("Safetensors file.", valueName: "file"))
+  @Option(help: ArgumentHelp("File of weights: safetensors, .pth, .npz or .params.", valueName: "file"))
   var checkpoint: String
 
   @Option(name: .customLong("top-k"), help: ArgumentHelp("Classes to name for each image.", valueName: "k"))

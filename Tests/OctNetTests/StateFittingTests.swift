@@ -106,6 +106,35 @@ import OctNet
     #expect(throws: OctNetError.self) { try network.load(wrapped) }
   }
 
+  /// An averaged model of PyTorch's, and a backbone beside another head.
+  @Test func theNetworkIsTakenFromBelowAPrefix() throws {
+    let (state, bits) = try trained()
+    let one = StateValue.tensor(Tensor(zeros: [1]))
+    let network = try model.makeNetwork(seed: 9)
+    let averaged = [("n_averaged", one)] + state.map { (name: "module." + $0.name, value: $0.value) }
+    let report = try network.loadUnwrapped(averaged)
+    #expect(report.strippedPrefix == "module." && report.outsideKeys == ["n_averaged"])
+    #expect(report.lines == ["taken from below \"module.\"; 1 key beside these left out: n_averaged"])
+    #expect(self.bits(network) == bits)
+
+    let body = state.filter { !$0.name.hasPrefix("fc.") }.map {
+      (name: "backbone." + $0.name, value: $0.value)
+    }
+    let detector = body + [("head.fc.weight", one)]
+    let pretrained = try network.loadPretrained(detector)
+    #expect(pretrained.strippedPrefix == "backbone." && pretrained.head == .absent)
+    #expect(pretrained.outsideKeys == ["head.fc.weight"] && pretrained.leftKeys == [])
+    #expect(throws: OctNetError.self) { try network.loadUnwrapped(detector) }
+    // Of two that fit, neither is taken; nor is one that lacks a layer or has it in another shape.
+    let two = body + body.map { (name: "teacher." + $0.name, value: $0.value) }
+    #expect(throws: OctNetError.self) { try network.loadPretrained(two) }
+    #expect(throws: OctNetError.self) {
+      try network.loadPretrained(detector.filter { $0.0 != "backbone.bn1.bias" })
+    }
+    let misshaped = detector.map { $0.0 == "backbone.bn1.bias" ? ($0.0, one) : $0 }
+    #expect(throws: OctNetError.self) { try network.loadPretrained(misshaped) }
+  }
+
   /// A network whose own layers all have a common prefix keeps it.
   @Test func theNetworksOwnPrefixStays() throws {
     let network = try Network(inputShape: MapShape(height: 4, width: 4, channels: 1), seed: 1) { image in

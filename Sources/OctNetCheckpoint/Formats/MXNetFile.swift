@@ -26,8 +26,8 @@ enum MXNetFile {
     var entries: [SafetensorsFile.Entry] = []
     for index in 0..<count { entries.append(try array(&stream, "array \(index)")) }
     let start = stream.offset
-    let names = try self.count(&stream, "names", each: 8)
-    guard names == count else {
+    let names = try stream.integer(UInt64.self)
+    guard names == UInt64(count) else {
       throw stream.error(
         "\(numbered(names, "name")) for \(numbered(count, "array")), expected one for each", at: start)
     }
