@@ -65,7 +65,9 @@ let package = Package(
     .target(
       name: "OctNetInference",
       dependencies: ["OctNetSupport", "OctNetCore", "OctNetModels", "OctNetCheckpoint"]),
-    .target(name: "OctNetData", dependencies: ["OctNetCore"]),
+    // Changes of 8-bit pixels as Pillow makes them; needs no library of the system.
+    .target(name: "CTransforms", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
+    .target(name: "OctNetData", dependencies: ["OctNetCore", "CTransforms"]),
     .target(name: "OctNetTraining", dependencies: ["OctNetCheckpoint", "OctNetData"]),
     .target(name: "OctNetBenchmark", dependencies: ["OctNetTraining"]),
     .target(name: "OctNetStudy", dependencies: ["OctNetBenchmark"]),

@@ -3,25 +3,77 @@ import OctNetSupport
 
 /// Random changes of training images that leave the class alone.
 ///
-/// As torchvision's `RandomCrop(size, padding)` and then `RandomHorizontalFlip()`, both before normalisation: the
-/// border is black pixels, not zeros of the normalised image.
+/// As torchvision's `RandomCrop(size, padding)` or `RandomResizedCrop` and then `RandomHorizontalFlip()`, all before
+/// normalisation: the border is black pixels, not zeros of the normalised image. See `TrainingTransform` for the order.
 public struct Augmentation: Codable, Equatable, Sendable {
   /// Black pixels added on every side before a window of the image's own size is cut out; 0 crops nothing.
   public var cropPadding: Int
   /// Mirrors every other image.
   public var horizontalFlip: Bool
 
+  /// Cuts out a part of random size and shape, and resizes it; in place of a crop with padding.
+  public var randomResizedCrop: RandomResizedCrop?
+  /// RandAugment or TrivialAugmentWide.
+  public var autoAugment: AutoAugment?
+  /// Changes brightness, contrast, saturation and hue.
+  public var colorJitter: ColorJitter?
+  /// Wipes out a rectangle of the normalised image.
+  public var randomErasing: RandomErasing?
+  /// How often an epoch shows each image that it draws, changed differently each time and in the same batch; it shows
+  /// accordingly fewer of them (Hoffer et al., "Augment Your Batch", 2020; timm's `--aug-repeats`). nil: once.
+  public var repeats: Int?
+
   /// - Precondition: `cropPadding` is not negative.
-  public init(cropPadding: Int, horizontalFlip: Bool) {
+  public init(
+    cropPadding: Int, horizontalFlip: Bool, randomResizedCrop: RandomResizedCrop? = nil,
+    autoAugment: AutoAugment? = nil, colorJitter: ColorJitter? = nil, randomErasing: RandomErasing? = nil,
+    repeats: Int? = nil
+  ) {
     precondition(cropPadding >= 0, "negative crop padding")
     self.cropPadding = cropPadding
     self.horizontalFlip = horizontalFlip
+    self.randomResizedCrop = randomResizedCrop
+    self.autoAugment = autoAugment
+    self.colorJitter = colorJitter
+    self.randomErasing = randomErasing
+    self.repeats = repeats
   }
 
   /// Images as they are.
   public static let none = Augmentation(cropPadding: 0, horizontalFlip: false)
   /// Four pixels and flips, what nearly every CIFAR result is trained with.
   public static let standard = Augmentation(cropPadding: 4, horizontalFlip: true)
+
+  /// Whether more is changed than what `prepareImage` can change on its way.
+  package var needsTransform: Bool {
+    randomResizedCrop != nil || autoAugment != nil || colorJitter != nil || randomErasing != nil
+  }
+
+  /// - Throws: `OctNetError.configuration` for the first setting out of its range.
+  public func validate() throws(OctNetError) {
+    try SettingBounds.check(cropPadding, in: SettingBounds.cropPadding, "augmentation.cropPadding")
+    guard randomResizedCrop == nil || cropPadding == 0 else {
+      throw OctNetError.configuration(
+        key: "augmentation", "cropPadding and randomResizedCrop are two crops, expected one of them")
+    }
+    try SettingBounds.check(repeats, in: 1...64, "augmentation.repeats")
+    try randomResizedCrop?.validate()
+    try autoAugment?.validate()
+    try colorJitter?.validate()
+    try randomErasing?.validate()
+  }
+
+  /// - Throws: `OctNetError.configuration` where images of this kind cannot be changed so.
+  public func validate(for dataset: any Dataset) throws(OctNetError) {
+    guard needsTransform else { return }
+    guard !dataset.hasFloatValues, dataset.channels == 1 || dataset.channels == 3 else {
+      let found = dataset.hasFloatValues ? "floats" : "\(dataset.channels) channels"
+      throw OctNetError.configuration(
+        key: "augmentation",
+        "\"\(dataset.name)\" has \(found), expected pixels of 1 or 3 channels for more than crops with padding and flips"
+      )
+    }
+  }
 
   /// What happens to one image: where its window lies and whether it is mirrored.
   struct Draw: Equatable {
@@ -31,10 +83,13 @@ public struct Augmentation: Codable, Equatable, Sendable {
     var flip = false
   }
 
-  /// Depends on these three numbers only, so neither threads nor a resume can change it.
-  func draw(seed: UInt64, epoch: Int, sample: Int) -> Draw {
-    guard self != .none else { return Draw() }
-    var random = RandomStream(seed: seed, "augmentation", epoch, sample)
+  /// Depends on these numbers only, so neither threads nor a resume can change it.
+  func draw(seed: UInt64, epoch: Int, sample: Int, turn: Int = 0) -> Draw {
+    guard cropPadding > 0 || horizontalFlip else { return Draw() }
+    var random =
+      turn == 0
+      ? RandomStream(seed: seed, "augmentation", epoch, sample)
+      : RandomStream(seed: seed, "augmentation", epoch, sample, turn)
     var draw = Draw()
     if cropPadding > 0 {
       draw.top = random.index(below: 2 * cropPadding + 1) - cropPadding

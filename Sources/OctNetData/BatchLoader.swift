@@ -33,7 +33,10 @@ public final class BatchLoader: Sendable {
   public let sampleCount: Int
   private let augmentation: Augmentation
   private let shuffleSeed: UInt64?
-  private let mixup: Mixup?
+  private let mixing: BatchMixing?
+  /// For changes that `prepareImage` cannot make on its way.
+  private let transform: TrainingTransform?
+  private let isBalanced: Bool
   private let table: [Float]
   private let normalization: Normalization
   private let plan: EpochPlan
@@ -48,15 +51,18 @@ public final class BatchLoader: Sendable {
   ///   - normalization: scaling of pixels, as in training.
   ///   - shuffleSeed: Seed of the order and of the augmentation. nil keeps the data set's order, and augmentation,
   ///     if any, draws under seed 0.
-  ///   - mixupAlpha: Mixes the images of each batch by mixup, λ ~ Beta(α, α); nil mixes nothing.
+  ///   - mixupAlpha: `BatchMixing(mixupAlpha:)`, where `mixing` is nil.
+  ///   - mixing: Mixes the images of each batch by mixup or CutMix; nil mixes nothing.
+  ///   - balanced: Draws a class and then an image of it, each time anew, so that an epoch has as many images of each
+  ///     class; nothing else is in the order then, and some images are not.
   ///   - limit: Use only so many images, the first ones; nil for all.
   ///   - leavesOutSingleImage: A last batch of one image is no batch, unless all batches are.
-  /// - Precondition: `batchSize` is positive, `limit` not negative, and `normalization` fits the channels
-  ///   (`Normalization.validate(channels:)`).
+  /// - Precondition: `batchSize` is positive, `limit` not negative, `normalization` fits the channels
+  ///   (`Normalization.validate(channels:)`), and so does `augmentation` (`Augmentation.validate(for:)`).
   public init(
     dataset: any Dataset, batchSize: Int, normalization: Normalization, augmentation: Augmentation = .none,
-    shuffleSeed: UInt64? = nil, mixupAlpha: Double? = nil, limit: Int? = nil,
-    leavesOutSingleImage: Bool = false
+    shuffleSeed: UInt64? = nil, mixupAlpha: Double? = nil, mixing: BatchMixing? = nil,
+    balanced: Bool = false, limit: Int? = nil, leavesOutSingleImage: Bool = false
   ) {
     precondition(batchSize > 0, "batch size \(batchSize)")
     precondition(limit ?? 0 >= 0, "limit of \(limit ?? 0) images")
@@ -67,7 +73,14 @@ public final class BatchLoader: Sendable {
     self.batchSize = batchSize
     self.augmentation = augmentation
     self.shuffleSeed = shuffleSeed
-    mixup = mixupAlpha.map(Mixup.init)
+    self.mixing = mixing ?? mixupAlpha.map { BatchMixing(mixupAlpha: $0) }
+    isBalanced = balanced && dataset.targetSize == 0
+    transform =
+      augmentation.needsTransform
+      ? TrainingTransform(
+        augmentation, height: dataset.height, width: dataset.width, normalization: normalization,
+        seed: shuffleSeed ?? 0) : nil
+    precondition(transform == nil || !dataset.hasFloatValues, "\(dataset.name) has floats, expected pixels")
     sampleCount = min(dataset.count, limit ?? dataset.count)
     table = normalization.table()
     self.normalization = normalization
@@ -106,10 +119,10 @@ public final class BatchLoader: Sendable {
       BatchRing.Slot(imageFloats: images * imageSize, labels: images, targetFloats: images * targetSize)
     }
     let producer = Thread { [self] in
-      let order = sampleOrder(epoch: epoch)
+      let order = sampleOrder(epoch: epoch), turns = turns(of: order)
       for index in first..<end {
         guard let slot = ring.waitForFreeSlot() else { break }
-        fill(slot, batch: index, epoch: epoch, order: order)
+        fill(slot, batch: index, epoch: epoch, order: order, turns: turns)
         ring.markFilled()
       }
       ring.markFinished()
@@ -133,23 +146,49 @@ public final class BatchLoader: Sendable {
 
   /// Which images an epoch shows, in which order (Fisher–Yates).
   func sampleOrder(epoch: Int) -> [Int] {
+    guard let shuffleSeed else { return Array(0..<sampleCount) }
+    if isBalanced { return balancedOrder(seed: shuffleSeed, epoch: epoch) }
     var order = Array(0..<sampleCount)
-    guard let shuffleSeed else { return order }
     var random = RandomStream(seed: shuffleSeed, "shuffle", epoch)
     for last in stride(from: order.count - 1, to: 0, by: -1) {
       order.swapAt(last, random.index(below: last + 1))
     }
-    return order
+    let repeats = augmentation.repeats ?? 1
+    return repeats == 1 ? order : order.indices.map { order[$0 / repeats] }
   }
 
-  private func fill(_ slot: BatchRing.Slot, batch: Int, epoch: Int, order: [Int]) {
-    let samples = order[batch * batchSize..<min((batch + 1) * batchSize, order.count)]
-    let imageSize = dataset.imageSize
+  /// Each image drawn for itself: torch's `WeightedRandomSampler` with 1 ÷ images of its class.
+  private func balancedOrder(seed: UInt64, epoch: Int) -> [Int] {
+    var classes = [[Int]](repeating: [], count: dataset.classNames.count)
+    for sample in 0..<sampleCount { classes[dataset.label(at: sample)].append(sample) }
+    classes.removeAll(where: \.isEmpty)
+    var random = RandomStream(seed: seed, "balanced", epoch)
+    let repeats = augmentation.repeats ?? 1
+    let order = (0..<(sampleCount + repeats - 1) / repeats).map { _ in
+      let images = classes[random.index(below: classes.count)]
+      return images[random.index(below: images.count)]
+    }
+    return (0..<sampleCount).map { order[$0 / repeats] }
+  }
+
+  /// How often an image was there before, at each place of an order.
+  private func turns(of order: [Int]) -> [Int]? {
+    guard isBalanced || augmentation.repeats ?? 1 > 1 else { return nil }
+    var seen = [Int](repeating: 0, count: sampleCount)
+    return order.map { sample in
+      seen[sample] += 1
+      return seen[sample] - 1
+    }
+  }
+
+  private func fill(_ slot: BatchRing.Slot, batch: Int, epoch: Int, order: [Int], turns: [Int]?) {
+    let places = batch * batchSize..<min((batch + 1) * batchSize, order.count)
+    let samples = order[places]
     slot.count = samples.count
     if dataset.hasFloatValues {
-      fillValues(slot, samples, epoch: epoch)
+      fillValues(slot, samples, turns?[places], epoch: epoch)
     } else {
-      fillPixels(slot, samples, epoch: epoch)
+      fillPixels(slot, samples, turns?[places], epoch: epoch)
     }
     for (position, sample) in samples.enumerated() {
       slot.labels[position] = Int32(dataset.label(at: sample))
@@ -157,37 +196,66 @@ public final class BatchLoader: Sendable {
         dataset.copyTarget(at: sample, to: slot.targets.floats + position * dataset.targetSize)
       }
     }
-    slot.share = mixup.map { $0.share(seed: shuffleSeed ?? 0, epoch: epoch, batch: batch) }
-    if let share = slot.share {
-      Mixup.mix(slot.images.floats, count: slot.count, size: imageSize, share: share)
-      if dataset.targetSize > 0 {
-        // Targets are numbers: theirs are mixed as the images are, and there are no second labels.
-        Mixup.mix(slot.targets.floats, count: slot.count, size: dataset.targetSize, share: share)
-        slot.share = nil
-      }
-      for position in 0..<slot.count {
-        slot.otherLabels[position] = slot.labels[slot.count - 1 - position]
-      }
-    }
+    slot.share = mix(slot, seed: shuffleSeed ?? 0, epoch: epoch, batch: batch)
+    guard slot.share != nil else { return }
+    for position in 0..<slot.count { slot.otherLabels[position] = slot.labels[slot.count - 1 - position] }
   }
 
-  private func fillPixels(_ slot: BatchRing.Slot, _ samples: ArraySlice<Int>, epoch: Int) {
+  /// The first labels' share, nil where there are no second ones.
+  private func mix(_ slot: BatchRing.Slot, seed: UInt64, epoch: Int, batch: Int) -> Float? {
+    guard let mixing else { return nil }
+    let mix = mixing.draw(
+      seed: seed, epoch: epoch, batch: batch, height: dataset.height, width: dataset.width)
+    let share: Float
+    switch mix {
+    case nil: return nil
+    case .blend(let lambda):
+      share = lambda
+      Mixup.mix(slot.images.floats, count: slot.count, size: dataset.imageSize, share: share)
+    case .paste(let box):
+      share = box.rest(height: dataset.height, width: dataset.width)
+      CutMix.exchange(
+        slot.images.floats, count: slot.count, height: dataset.height, width: dataset.width,
+        channels: dataset.channels, box: box)
+    }
+    guard dataset.targetSize > 0 else { return share }
+    // Targets are numbers: theirs are mixed by share, and there are no second labels.
+    Mixup.mix(slot.targets.floats, count: slot.count, size: dataset.targetSize, share: share)
+    return nil
+  }
+
+  private func turn(_ position: Int, _ turns: ArraySlice<Int>?) -> Int {
+    turns.map { $0[$0.startIndex + position] } ?? 0
+  }
+
+  private func fillPixels(
+    _ slot: BatchRing.Slot, _ samples: ArraySlice<Int>, _ turns: ArraySlice<Int>?, epoch: Int
+  ) {
     let imageSize = dataset.imageSize
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: imageSize) { bytes in
       table.withUnsafeBufferPointer { table in
         guard let bytes = bytes.baseAddress, let table = table.baseAddress else { return }
         for (position, sample) in samples.enumerated() {
           dataset.copyPixels(at: sample, to: bytes)
+          let (destination, turn) = (slot.images.floats + position * imageSize, turn(position, turns))
+          if let transform {
+            transform(
+              PixelView(bytes, width: dataset.width, height: dataset.height, channels: dataset.channels),
+              epoch: epoch, sample: sample, turn: turn, to: destination)
+            continue
+          }
           prepareImage(
             bytes, height: dataset.height, width: dataset.width, channels: dataset.channels,
-            draw: augmentation.draw(seed: shuffleSeed ?? 0, epoch: epoch, sample: sample), table: table,
-            to: slot.images.floats + position * imageSize)
+            draw: augmentation.draw(seed: shuffleSeed ?? 0, epoch: epoch, sample: sample, turn: turn),
+            table: table, to: destination)
         }
       }
     }
   }
 
-  private func fillValues(_ slot: BatchRing.Slot, _ samples: ArraySlice<Int>, epoch: Int) {
+  private func fillValues(
+    _ slot: BatchRing.Slot, _ samples: ArraySlice<Int>, _ turns: ArraySlice<Int>?, epoch: Int
+  ) {
     let imageSize = dataset.imageSize
     withUnsafeTemporaryAllocation(of: Float.self, capacity: imageSize) { values in
       guard let values = values.baseAddress else { return }
@@ -195,7 +263,8 @@ public final class BatchLoader: Sendable {
         dataset.copyValues(at: sample, to: values)
         prepareValues(
           values, height: dataset.height, width: dataset.width, channels: dataset.channels,
-          draw: augmentation.draw(seed: shuffleSeed ?? 0, epoch: epoch, sample: sample), normalization,
+          draw: augmentation.draw(
+            seed: shuffleSeed ?? 0, epoch: epoch, sample: sample, turn: turn(position, turns)), normalization,
           to: slot.images.floats + position * imageSize)
       }
     }
