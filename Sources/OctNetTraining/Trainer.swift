@@ -63,11 +63,12 @@ public final class Trainer {
     onEvent: @escaping (TrainingEvent) -> Void = { _ in }
   ) throws {
     try configuration.validate()
-    let loss = loss ?? CrossEntropy(labelSmoothing: configuration.labelSmoothing)
-    self.loss = loss
     self.hooks = hooks
     images = try RunImages(data, configuration, continuing: state, classesByNumber: classesByNumber)
     let data = images.data
+    let loss = try configuration.loss(loss, training: data.train)
+    self.loss = loss
+    try configuration.augmentation.validate(for: data.train)
     for part in [data.train, data.validation, data.test].compactMap({ $0 }) {
       try network.check(fits: part, normalization: configuration.normalization)
       try loss.requireTargets(of: part, network: network)
@@ -90,11 +91,7 @@ public final class Trainer {
     }
     let trainingGraph = network.graph.freezingNorms(network.demand())
     let leavesOutSingleImage = trainingGraph.onePixelNorm != nil
-    loader = BatchLoader(
-      dataset: data.train, batchSize: configuration.batchSize, normalization: configuration.normalization,
-      augmentation: configuration.augmentation, shuffleSeed: configuration.seed,
-      mixupAlpha: configuration.mixupAlpha, limit: configuration.trainLimit,
-      leavesOutSingleImage: leavesOutSingleImage)
+    loader = configuration.loader(for: data.train, leavesOutSingleImage: leavesOutSingleImage)
     plan = EpochPlan(
       images: loader.sampleCount, batchSize: configuration.batchSize,
       accumulationSteps: configuration.accumulationSteps, leavesOutSingleImage: leavesOutSingleImage)

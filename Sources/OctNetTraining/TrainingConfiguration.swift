@@ -36,6 +36,16 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public var augmentation: Augmentation
   /// α of the Beta distribution that mixup draws from; `nil` mixes nothing.
   public var mixupAlpha: Double?
+  /// α of the Beta distribution that CutMix draws from; `nil` exchanges nothing.
+  public var cutmixAlpha: Double?
+  /// Of a batch to be mixed; `nil` is 1.
+  public var mixupProbability: Double?
+  /// Of CutMix where there is mixup too; `nil` is 0.5.
+  public var mixupSwitchProbability: Double?
+  /// Weights of the classes in the loss; `nil` weighs all alike.
+  public var classWeights: ClassWeights?
+  /// Draws as many images of each class; `nil` is no, each image once.
+  public var balancedSampler: Bool?
   /// Of all images.
   public var normalization: Normalization
   /// Everything random follows from it.
@@ -79,7 +89,9 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     trainLimit: Int? = nil, testLimit: Int? = nil, evaluateEvery: Int = 1, bestMetric: BestMetric = .top1,
     earlyStoppingEpochs: Int? = nil, checkpointEverySteps: Int? = nil, initialWeights: String? = nil,
     skipDamaged: Bool? = nil, exifOrientation: Bool? = nil, validation: Double? = nil,
-    frozen: [String]? = nil, parameterGroups: [ParameterGroup]? = nil
+    frozen: [String]? = nil, parameterGroups: [ParameterGroup]? = nil, cutmixAlpha: Double? = nil,
+    mixupProbability: Double? = nil, mixupSwitchProbability: Double? = nil,
+    classWeights: ClassWeights? = nil, balancedSampler: Bool? = nil
   ) {
     self.model = model
     self.initialWeights = initialWeights
@@ -96,6 +108,11 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.emaDecay = emaDecay
     self.augmentation = augmentation
     self.mixupAlpha = mixupAlpha
+    self.cutmixAlpha = cutmixAlpha
+    self.mixupProbability = mixupProbability
+    self.mixupSwitchProbability = mixupSwitchProbability
+    self.classWeights = classWeights
+    self.balancedSampler = balancedSampler
     self.normalization = normalization
     self.seed = seed
     self.threads = threads
@@ -139,10 +156,11 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
       ("evaluateEvery", evaluateEvery, SettingBounds.epochs),
       ("earlyStoppingEpochs", earlyStoppingEpochs, SettingBounds.epochs),
       ("checkpointEverySteps", checkpointEverySteps, SettingBounds.steps),
-      ("augmentation.cropPadding", augmentation.cropPadding, SettingBounds.cropPadding),
     ] as [(String, Int?, ClosedRange<Int>)] {
       try SettingBounds.check(value, in: bounds, key)
     }
+    try augmentation.validate()
+    try validateMixing()
     try TrainingImages.checkValidation(validation)
     guard weightDecay >= 0, weightDecay.isFinite else {
       throw OctNetError.configuration(key: "weightDecay", "expected 0 or more, found \(weightDecay)")
@@ -157,9 +175,6 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     if let decay = emaDecay, !(decay > 0 && decay < 1) {
       throw OctNetError.configuration(key: "emaDecay", "expected more than 0 and less than 1, found \(decay)")
     }
-    if let alpha = mixupAlpha, !(alpha > 0 && alpha.isFinite) {
-      throw OctNetError.configuration(key: "mixupAlpha", "expected a number above 0, found \(alpha)")
-    }
     try normalization.validate(channels: normalization.mean.count)
     try optimizer.validate()
     try schedule.validate()
@@ -167,6 +182,37 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     guard schedule.warmupEpochs <= epochs else {
       throw OctNetError.configuration(
         key: "warmupEpochs", "expected at most \(counted(epochs, "epoch")), found \(schedule.warmupEpochs)")
+    }
+  }
+
+  /// How batches are mixed; `nil` where they are not.
+  package var mixing: BatchMixing? {
+    guard mixupAlpha != nil || cutmixAlpha != nil else { return nil }
+    return BatchMixing(
+      mixupAlpha: mixupAlpha, cutmixAlpha: cutmixAlpha, probability: mixupProbability ?? 1,
+      switchProbability: mixupSwitchProbability ?? 0.5)
+  }
+
+  private func validateMixing() throws(OctNetError) {
+    for (key, alpha) in [("mixupAlpha", mixupAlpha), ("cutmixAlpha", cutmixAlpha)] {
+      if let alpha, !(alpha > 0 && alpha.isFinite) {
+        throw OctNetError.configuration(key: key, "expected a number above 0, found \(alpha)")
+      }
+    }
+    for (key, value, isUsed, owner) in [
+      ("mixupProbability", mixupProbability, mixing != nil, "mixupAlpha or cutmixAlpha"),
+      (
+        "mixupSwitchProbability", mixupSwitchProbability, mixupAlpha != nil && cutmixAlpha != nil,
+        "mixupAlpha and cutmixAlpha together"
+      ),
+    ] {
+      guard let value else { continue }
+      guard value >= 0, value <= 1 else {
+        throw OctNetError.configuration(key: key, "expected 0 to 1, found \(value)")
+      }
+      guard isUsed else {
+        throw OctNetError.configuration(key: key, "belongs to \(owner), which the settings do not have")
+      }
     }
   }
 

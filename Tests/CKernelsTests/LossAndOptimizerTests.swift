@@ -67,6 +67,51 @@ import Testing
     }
   }
 
+  @Test(arguments: [nil, 0, 0.3, 1] as [Float?], [0, 0.1] as [Float])
+  func weightedClassesAgreeWithPlainLoops(share: Float?, smoothing: Float) {
+    var random = TestRandom(seed: 4)
+    let (n, classes) = (23, 17)
+    let logits = random.floats(n * classes).map { $0 * 5 }
+    let labels = (0..<n).map { Int32($0 * 7 % classes) }
+    let mixed = (0..<n).map { Int32($0 * 4 % classes) }
+    let weights = (0..<classes).map { Float($0 % 5) * 0.4 }
+    var expected = [Double](repeating: 0, count: n), slope = [Double](repeating: 0, count: logits.count)
+    ref_softmax_weighted_cross_entropy(
+      n, classes, logits, labels, share == nil ? labels : mixed, weights, Double(share ?? 1),
+      Double(smoothing),
+      &expected, &slope)
+    func run(_ threads: Int32) -> (losses: Guarded, diff: Guarded) {
+      let losses = Guarded(count: n, filledWith: [Float](repeating: 9, count: n))
+      let diff = Guarded(count: logits.count, filledWith: [Float](repeating: 9, count: logits.count))
+      #expect(
+        oct_softmax_weighted_cross_entropy(
+          n, classes, logits, labels, share == nil ? nil : mixed, weights, share ?? 1, smoothing, 0.5,
+          losses.pointer, diff.pointer, threads) == OCT_OK)
+      return (losses, diff)
+    }
+    let actual = run(2)
+    expectAgreement(actual.losses, expected)
+    expectAgreement(actual.diff, slope.map { $0 * 0.5 })
+    expectSameBits { threads in
+      let result = run(threads)
+      return [result.losses.values, result.diff.values]
+    }
+    // Weights of one are no weights.
+    let (plain, ones) = (self.run(logits, labels), [Float](repeating: 1, count: classes))
+    var losses = [Float](repeating: 0, count: n), diff = [Float](repeating: 0, count: logits.count)
+    _ = oct_softmax_weighted_cross_entropy(
+      n, classes, logits, labels, nil, ones, 1, 0, 1, &losses, &diff, 1)
+    #expect(zip(losses, plain.losses.values).allSatisfy { abs($0 - $1) < 1e-5 })
+    #expect(zip(diff, plain.diff.values).allSatisfy { abs($0 - $1) < 1e-6 })
+    for wrong: Float in [-1, .nan, .infinity] {
+      var weights = ones
+      weights[3] = wrong
+      #expect(
+        oct_softmax_weighted_cross_entropy(
+          n, classes, logits, labels, nil, weights, 1, 0, 1, &losses, &diff, 1) == OCT_INVALID_DESCRIPTOR)
+    }
+  }
+
   @Test func mixingWithTheOwnClassChangesNothing() {
     let (plain, mixed) = (run([1, 2, 3], [1]), run([1, 2, 3], [1], mixed: [1], share: 0.25))
     #expect(plain.losses.values == mixed.losses.values && plain.diff.values == mixed.diff.values)

@@ -22,6 +22,25 @@ void ref_softmax_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float *logi
   }
 }
 
+void ref_softmax_weighted_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float *logits, const int32_t *labels,
+                                        const int32_t *mixed_labels, const float *weights, double share,
+                                        double smoothing, double *losses, double *diff_logits) {
+  for (ptrdiff_t i = 0; i < n; i++) {
+    const float *l = logits + i * classes;
+    double z = 0;
+    for (ptrdiff_t k = 0; k < classes; k++) z += exp((double)l[k]);
+    losses[i] = 0;
+    for (ptrdiff_t k = 0; k < classes; k++) diff_logits[i * classes + k] = 0;
+    for (ptrdiff_t k = 0; k < classes; k++) {
+      const double hard = share * (k == labels[i]) + (1 - share) * (k == mixed_labels[i]);
+      const double part = (double)weights[k] * ((1 - smoothing) * hard + smoothing / (double)classes);
+      losses[i] -= part * ((double)l[k] - log(z));
+      // ∂ (−log p[k]) / ∂ l[j] = p[j] − (j == k).
+      for (ptrdiff_t j = 0; j < classes; j++) diff_logits[i * classes + j] += part * (exp((double)l[j]) / z - (j == k));
+    }
+  }
+}
+
 void ref_sgd(ptrdiff_t count, int64_t step, double learning_rate, double momentum, double weight_decay,
              bool nesterov, double gradient_scale, const float *gradient, double *weights, double *velocity) {
   for (ptrdiff_t i = 0; i < count; i++) {

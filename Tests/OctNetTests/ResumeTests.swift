@@ -69,6 +69,26 @@ import OctNet
     }
   }
 
+  /// Everything that is drawn for images, batches and orders.
+  @Test func augmentationGoesOn() throws {
+    var configuration = TinyRun.configuration()
+    configuration.augmentation = Augmentation(
+      cropPadding: 0, horizontalFlip: true, randomResizedCrop: RandomResizedCrop(scale: 0.3...1),
+      autoAugment: AutoAugment(.ra), colorJitter: ColorJitter(brightness: 0.4, saturation: 0.4),
+      randomErasing: RandomErasing(probability: 0.5, mode: .pixel), repeats: 2)
+    configuration.mixupAlpha = 0.4
+    configuration.cutmixAlpha = 1
+    configuration.mixupProbability = 0.7
+    configuration.classWeights = .balanced
+    let whole = try train("whole", configuration)
+    #expect(try train("parts", configuration, stoppingAfter: [3, 8], threads: [1, 2, 1]) == whole)
+    configuration.balancedSampler = true
+    configuration.classWeights = nil
+    let balanced = try train("balanced", configuration)
+    #expect(balanced.losses != whole.losses)
+    #expect(try train("balanced parts", configuration, stoppingAfter: [7]) == balanced)
+  }
+
   /// Everything that has a memory of its own beside the weights.
   @Test func averagesAccumulationAndMixupGoOn() throws {
     var configuration = TinyRun.configuration()

@@ -324,6 +324,13 @@ oct_status oct_bias_activation_backward(const oct_activation *activation, ptrdif
 oct_status oct_softmax_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float *logits, const int32_t *labels,
                                      const int32_t *mixed_labels, float share, float smoothing, float diff_scale,
                                      float *losses, float *diff_logits, int threads);
+/// The same where each class's part of the loss is multiplied by its weight, finite and at least 0, classes of them:
+/// losses[i] = Σ_k weights[k] · target_k · (−log p[k]), target_k as smoothing and mixing divide it. As PyTorch weights targets that
+/// are shares of classes.
+oct_status oct_softmax_weighted_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float *logits,
+                                              const int32_t *labels, const int32_t *mixed_labels,
+                                              const float *weights, float share, float smoothing, float diff_scale,
+                                              float *losses, float *diff_logits, int threads);
 
 // MARK: Optimizers: one pass over memory, `gradient_scale` multiplies the gradient first (clipping)
 

@@ -9,12 +9,23 @@ import OctNetSupport
 ///
 /// as PyTorch's `CrossEntropyLoss(label_smoothing: s)`. An image's loss is the mean over its pixels. Where images are mixed,
 /// −log p[label] is divided between both labels.
+///
+/// With class weights w, each class's part of this sum is multiplied by its own, as PyTorch's `CrossEntropyLoss(weight: w)` does
+/// where targets are shares of classes: the mean is over images, not over their weights.
 public struct CrossEntropy: Loss {
   /// s: share of the target that is spread over all classes, 0 ... 1.
   public var labelSmoothing: Float
 
-  /// - Parameter labelSmoothing: 0 ..< 1.
-  public init(labelSmoothing: Float = 0) { self.labelSmoothing = labelSmoothing }
+  /// One a class, finite and at least 0; nil weighs all alike.
+  public var classWeights: [Float]?
+
+  /// - Parameters:
+  ///   - labelSmoothing: 0 ..< 1.
+  ///   - classWeights: one a class, finite and at least 0; nil weighs all alike.
+  public init(labelSmoothing: Float = 0, classWeights: [Float]? = nil) {
+    self.labelSmoothing = labelSmoothing
+    self.classWeights = classWeights
+  }
 
   public func targets(for outputs: [Network.Output]) -> TargetCounts {
     TargetCounts(labels: outputs[0].shape.pixels, classes: outputs[0].shape.channels)
@@ -29,10 +40,19 @@ public struct CrossEntropy: Loss {
     precondition(c.mixed == nil || pixels == 1, "maps are not mixed")
     var sum = 0.0
     withUnsafeTemporaryAllocation(of: Float.self, capacity: rows) { losses in
-      check(
-        oct_softmax_cross_entropy(
-          rows, classes, logits, labels, c.mixed?.labels, c.mixed?.share ?? 1, labelSmoothing,
-          c.scale / Float(pixels), losses.baseAddress, c.gradient(0)?.baseAddress, Int32(c.threads)))
+      let (share, scale) = (c.mixed?.share ?? 1, c.scale / Float(pixels))
+      if let classWeights {
+        precondition(classWeights.count == classes, "\(classWeights.count) weights for \(classes) classes")
+        check(
+          oct_softmax_weighted_cross_entropy(
+            rows, classes, logits, labels, c.mixed?.labels, classWeights, share, labelSmoothing, scale,
+            losses.baseAddress, c.gradient(0)?.baseAddress, Int32(c.threads)))
+      } else {
+        check(
+          oct_softmax_cross_entropy(
+            rows, classes, logits, labels, c.mixed?.labels, share, labelSmoothing, scale, losses.baseAddress,
+            c.gradient(0)?.baseAddress, Int32(c.threads)))
+      }
       // Double, in order: the same bits for any number of threads.
       sum = losses.reduce(0.0) { $0 + Double($1) } / Double(pixels)
     }

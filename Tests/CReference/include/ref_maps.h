@@ -63,6 +63,10 @@ void ref_column_sums(ptrdiff_t rows, ptrdiff_t c, const float *src, double *sums
 void ref_softmax_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float *logits, const int32_t *labels,
                                const int32_t *mixed_labels, double share, double smoothing, double *losses,
                                double *diff_logits);
+/// PyTorch's `cross_entropy(weight:, reduction: "none")` of targets that are shares of classes.
+void ref_softmax_weighted_cross_entropy(ptrdiff_t n, ptrdiff_t classes, const float *logits, const int32_t *labels,
+                                        const int32_t *mixed_labels, const float *weights, double share,
+                                        double smoothing, double *losses, double *diff_logits);
 
 /// torch.optim.SGD, all state in double; `step` counts from 1.
 void ref_sgd(ptrdiff_t count, int64_t step, double learning_rate, double momentum, double weight_decay,
