@@ -25,12 +25,6 @@ struct TrainDataOptions: ParsableArguments {
   @OptionGroup
   var files: ImageFileOptions
 
-  @Option(
-    help: ArgumentHelp(
-      "Random changes of training images: none, crop, flip, or crop,flip (default: none).",
-      discussion: "crop: pad by 4 pixels and cut out at random, crop:N pads by N; flip: left and right."))
-  var augment: AugmentationArgument?
-
   func validate() throws {
     try Bounds.check("--image-size", imageSize, SettingBounds.imageSize)
     try Bounds.check("--limit-train", limitTrain, SettingBounds.images)
@@ -161,32 +155,4 @@ enum DataOptions {
       return ImageFolder(directory: directory, options: options)
     }
   #endif
-}
-
-/// "none", "flip", "crop", "crop:2", "crop,flip".
-struct AugmentationArgument: ExpressibleByArgument {
-  let augmentation: Augmentation
-
-  init?(argument: String) {
-    var padding = 0
-    var flips = false
-    guard argument != "none" else {
-      augmentation = .none
-      return
-    }
-    for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
-      let words = part.split(separator: ":", omittingEmptySubsequences: false)
-      switch words.first {
-      case "flip" where words.count == 1: flips = true
-      case "crop" where words.count == 1: padding = 4
-      case "crop" where words.count == 2:
-        guard let pixels = Int(words[1]), pixels > 0, SettingBounds.cropPadding.contains(pixels) else {
-          return nil
-        }
-        padding = pixels
-      default: return nil
-      }
-    }
-    augmentation = Augmentation(cropPadding: padding, horizontalFlip: flips)
-  }
 }

@@ -39,7 +39,7 @@ struct NumberList: ExpressibleByArgument {
   }
 
   /// The flags that take one.
-  private static let flags: Set = ["--mean", "--std"]
+  private static let flags: Set = ["--mean", "--std", "--scale", "--ratio", "--color-jitter"]
 
   /// A command line on which the numbers that follow `--mean` and `--std` are one word: `--mean .5 .4 .3 x.jpg` means
   /// `--mean=.5,.4,.3 x.jpg`.

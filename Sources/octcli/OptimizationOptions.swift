@@ -3,6 +3,7 @@ import OctNet
 import OctNetSettings
 
 extension OptimizerName: ExpressibleByArgument {}
+extension ClassWeights: ExpressibleByArgument {}
 
 enum ScheduleName: String, ExpressibleByArgument, CaseIterable {
   case constant, step, cosine
@@ -88,6 +89,34 @@ struct OptimizationOptions: ParsableArguments {
   var mixup: Double?
 
   @Option(
+    help: ArgumentHelp(
+      "Give pairs of training images a rectangle of each other, its area from Beta(α, α), such as 1 (default: none).",
+      discussion: "With --mixup, each batch is mixed in one of both ways.", valueName: "α"))
+  var cutmix: Double?
+
+  @Option(
+    help: ArgumentHelp("Part of the batches that --mixup and --cutmix mix (default: 1).", valueName: "p"))
+  var mixupProb: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Part of the mixed batches that --cutmix takes beside --mixup (default: 0.5).", valueName: "p"))
+  var mixupSwitchProb: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Weigh classes in the loss: balanced, by 1 ÷ their images (default: all alike).",
+      discussion: "For classes of unequal size. The loss is that of weighted images then, in training alone.")
+  )
+  var classWeights: ClassWeights?
+
+  @Flag(
+    help: ArgumentHelp(
+      "Draw as many images of each class; some are then seen more than once an epoch, and some not.",
+      discussion: "In place of --class-weights, for classes of unequal size."))
+  var balancedSampler = false
+
+  @Option(
     parsing: .singleValue,
     help: ArgumentHelp(
       "Leave a part of the network as it is: a name of its state, or what is above, such as layer1 (repeatable).",
@@ -110,7 +139,8 @@ struct OptimizationOptions: ParsableArguments {
       || weightDecay != nil
       || excludeNormsAndBiases || labelSmoothing != nil || clipGradients != nil || accumulate != nil
       || ema != nil
-      || mixup != nil || !freeze.isEmpty || !rateScale.isEmpty
+      || mixup != nil || cutmix != nil || mixupProb != nil || mixupSwitchProb != nil || classWeights != nil
+      || balancedSampler || !freeze.isEmpty || !rateScale.isEmpty
   }
 
   func validate() throws {
@@ -133,6 +163,10 @@ struct OptimizationOptions: ParsableArguments {
     probe.schedule.shape = .step(size: 1, gamma: 0.1)
     do {
       try apply(to: &probe)
+      // What a probability belongs to may stand in a file.
+      if mixupProb != nil || mixupSwitchProb != nil {
+        (probe.mixupAlpha, probe.cutmixAlpha) = (mixup ?? 1, cutmix ?? 1)
+      }
       // How long a warm-up may be depends on the epochs, which may stand in a file.
       if epochs == nil {
         probe.epochs = max(probe.epochs, min(warmupEpochs ?? 0, SettingBounds.epochs.upperBound))
@@ -150,7 +184,8 @@ struct OptimizationOptions: ParsableArguments {
     "warmupEpochs": "--warmup-epochs", "weightDecay": "--weight-decay",
     "labelSmoothing": "--label-smoothing", "clipGradientNorm": "--clip-gradients",
     "learningRateScale": "--rate-scale", "accumulationSteps": "--accumulate", "emaDecay": "--ema",
-    "mixupAlpha": "--mixup",
+    "mixupAlpha": "--mixup", "cutmixAlpha": "--cutmix", "mixupProbability": "--mixup-prob",
+    "mixupSwitchProbability": "--mixup-switch-prob",
   ]
 
   /// Writes what was given over `configuration`, which may have it from a file.
@@ -176,6 +211,11 @@ struct OptimizationOptions: ParsableArguments {
     if let accumulate { configuration.accumulationSteps = accumulate }
     if let ema { configuration.emaDecay = ema }
     if let mixup { configuration.mixupAlpha = mixup }
+    if let cutmix { configuration.cutmixAlpha = cutmix }
+    if let mixupProb { configuration.mixupProbability = mixupProb }
+    if let mixupSwitchProb { configuration.mixupSwitchProbability = mixupSwitchProb }
+    if let classWeights { configuration.classWeights = classWeights }
+    if balancedSampler { configuration.balancedSampler = true }
     if !freeze.isEmpty { configuration.frozen = freeze }
     if !rateScale.isEmpty { configuration.parameterGroups = rateScale.map(\.group) }
   }

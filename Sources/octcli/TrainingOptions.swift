@@ -19,6 +19,9 @@ struct TrainingOptions: ParsableArguments {
   @OptionGroup(title: "Data")
   var normalization: NormalizationOptions
 
+  @OptionGroup(title: "Augmentation")
+  var augmentation: AugmentationOptions
+
   @OptionGroup(title: "Optimization")
   var optimization: OptimizationOptions
 
@@ -67,7 +70,7 @@ struct TrainingOptions: ParsableArguments {
       ("--model", model != nil), ("--seed", seed != nil), ("--recipe", recipe != nil),
       ("--config", config != nil), ("architecture flags", !architecture.isEmpty),
       ("--image-size", data.imageSize != nil), ("--mean and --std", normalization.normalization != nil),
-      ("--augment", data.augment != nil),
+      ("augmentation flags", !augmentation.isEmpty),
       ("--limit-train and --limit-test", data.limitTrain != nil || data.limitTest != nil),
       ("--skip-damaged and --exif-orientation", data.files.skipDamaged || data.files.exifOrientation != nil),
       ("optimization flags", optimization.changesMoreThanEpochs),
@@ -119,7 +122,7 @@ struct TrainingOptions: ParsableArguments {
     try optimization.apply(to: &settings)
     course.apply(to: &settings)
     if let given = normalization.normalization { settings.normalization = given }
-    if let augment = data.augment { settings.augmentation = augment.augmentation }
+    try augmentation.apply(to: &settings)
     if let seed { settings.seed = seed }
     if let threads = threadOptions.threads { settings.threads = threads }
     if let limit = data.limitTrain { settings.trainLimit = limit }

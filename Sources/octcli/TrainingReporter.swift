@@ -41,7 +41,7 @@ final class TrainingReporter {
     lastLine = clock.now
     let settings = report.configuration
     imagesPerStep = settings.batchSize * settings.accumulationSteps
-    if settings.mixupAlpha != nil { accuracyName = "mixed acc" }
+    if settings.mixupAlpha != nil || settings.cutmixAlpha != nil { accuracyName = "mixed acc" }
     if let model = settings.model {
       bar.note(
         "\(model.name), α = \(model.alpha), \(model.stem) stem, "

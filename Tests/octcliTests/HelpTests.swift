@@ -36,6 +36,8 @@ struct HelpTests {
                                   and keep the best.
           eval                    Score a checkpoint on the images of a data set.
           predict                 Say what a network sees in PNG and JPEG files.
+          augment                 Draw what training will see: a sheet of augmented
+                                  images with their labels.
           study                   Train a list of networks that differ in α and in how
                                   the octaves exchange information.
           report                  Make a page with charts and tables from runs.
@@ -53,7 +55,7 @@ struct HelpTests {
   @Test func everyFlagOfTrainIsExplained() throws {
     let text = try help("train", "--help")
     for flag in [
-      "--data <set>", "--limit-train <n>", "--limit-test <n>", "--augment <", "--mean <r g b>",
+      "--data <set>", "--limit-train <n>", "--limit-test <n>", "--augment <list>", "--mean <r g b>",
       "--std <r g b>",
       "--model <name>", "--alpha <ratio>", "--stem <stem>", "--variant <variant>",
       "--downsampling <downsampling>", "--no-low-to-high", "--no-high-to-low", "--epochs <n>",
@@ -61,6 +63,10 @@ struct HelpTests {
       "--warmup-epochs <n>", "--weight-decay <decay>", "--label-smoothing <share>", "--seed <n>",
       "--threads <n>", "--out <dir>", "--resume <dir>", "--recipe <recipe>", "--config <file>",
       "--accumulate <n>", "--ema <decay>", "--mixup <α>", "--freeze <module>", "--rate-scale <module=factor>",
+      "--cutmix <α>", "--mixup-prob <p>", "--mixup-switch-prob <p>", "--class-weights <class-weights>",
+      "--balanced-sampler", "--scale <low high>", "--ratio <low high>", "--interpolation <interpolation>",
+      "--auto-augment <auto-augment>", "--ra-magnitude <n>", "--ra-ops <n>", "--color-jitter <b c s h>",
+      "--random-erase <p>", "--erase-mode <erase-mode>", "--aug-repeats <n>",
       "--eval-every <n>", "--best-metric <best-metric>",
       "--early-stopping <n>", "--checkpoint-every <n>", "--no-tensorboard",
     ] {
