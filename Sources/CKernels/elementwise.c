@@ -26,6 +26,14 @@ oct_status oct_copy(ptrdiff_t count, const float *src, float *dst, int threads) 
   return OCT_OK;
 }
 
+oct_status oct_scale(ptrdiff_t count, float a, const float *src, float *dst, bool accumulate, int threads) {
+  if (count < 0) return OCT_INVALID_DESCRIPTOR;
+  OCT_EACH_SHARE(count, threads, begin, end, {
+    for (ptrdiff_t i = begin; i < end; i++) dst[i] = accumulate ? dst[i] + a * src[i] : a * src[i];
+  });
+  return OCT_OK;
+}
+
 /// Neighbouring seeds must not give shifted copies of one sequence.
 static uint64_t dropout_key(uint64_t seed) {
   uint64_t z = seed + 0x9e3779b97f4a7c15u;

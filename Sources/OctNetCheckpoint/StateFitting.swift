@@ -200,8 +200,11 @@ struct StateFitting {
     report.summedStem = slot.name
   }
 
-  /// Whether a key is of the classifier: torchvision calls it `fc` in ResNets, `classifier` or `classifier.1` elsewhere.
-  static func isHead(_ name: String) -> Bool { name.hasPrefix("fc.") || name.hasPrefix("classifier.") }
+  /// Whether a key is of the classifier: torchvision calls it `fc` in ResNets, `classifier` or `classifier.1` elsewhere;
+  /// `head` is that of `airbench94`.
+  static func isHead(_ name: String) -> Bool {
+    ["fc.", "classifier.", "head."].contains { name.hasPrefix($0) }
+  }
 
   private static func module(_ name: String) -> Substring { name.prefix { $0 != "." } }
 

@@ -57,6 +57,7 @@ public struct NamedModel: Sendable {
   /// One line a family.
   public static let all: [NamedModel] = [
     ResNet.models, PreActivationResNet.models, DenseNet.models, MobileNetV1.models, MobileNetV2.models,
+    Airbench.models,
   ].flatMap { $0 }
 
   /// `nil` for a name that is not in the table.

@@ -92,7 +92,7 @@ struct GraphTranslation {
       let constants = constants(index, weight, bias, shape: shape, channels: output.channels)
       tensors[node.output] = Tensors(
         vector: list.add("Gemm", name, [source] + constants, [.int("transB", 1)]))
-    case .batchNorm, .activation, .addition, .concatenation:
+    case .batchNorm, .activation, .scale, .addition, .concatenation:
       let (sources, isVector) = alike(node.inputs)
       let result = elementwise(form, name, sources)
       tensors[node.output] = isVector ? Tensors(vector: result) : Tensors(map: result)
@@ -138,6 +138,7 @@ struct GraphTranslation {
       }
       return list.add("BatchNormalization", name, inputs, [.float("epsilon", epsilon)])
     case .activation(let activation): return list.activation(activation, name, sources[0])
+    case .scale(let factor): return list.add("Mul", name, [sources[0], list.scalar(factor)])
     case .addition: return list.add("Add", name, sources)
     default: return list.add("Concat", name, sources, [.int("axis", 1)])
     }

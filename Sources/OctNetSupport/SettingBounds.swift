@@ -25,6 +25,8 @@ public enum SettingBounds {
   public static let widthMultiplier = 0.01...16
   /// Of a network.
   public static let classes = 1...1 << 20
+  /// Iterations of Newton and Schulz in an update by Muon.
+  public static let newtonSchulz = 1...20
   /// Of a benchmark.
   public static let repetitions = 1...1_000_000
   /// Seeds of a study.

@@ -61,6 +61,13 @@ struct OperationTests {
     #expect(model.proto.graph.output.map(ReadModel.description) == ["logits 1 [batch, 3]"])
   }
 
+  @Test func scaledLogits() throws {
+    let model = try ReadModel(shape) { x in try Scale(0.25)(MaxPool2d(kernelSize: 2)(x)) }
+    #expect(model.kinds == ["MaxPool", "Mul"])
+    let factor = try #require(model.nodes[1].input.last)
+    #expect(try model.floats(factor) == [0.25])
+  }
+
   @Test func batchNormThatNothingTakes() throws {
     let network = try Network(inputShape: shape, seed: 1) { x in
       try BatchNorm2d("norm", channels: 4, epsilon: 1e-3)(ReLU()(x))

@@ -303,6 +303,8 @@ oct_status oct_add(ptrdiff_t count, const float *a, const float *b, float *dst, 
 /// y = a · x + b · y; x and y do not overlap.
 oct_status oct_axpby(ptrdiff_t count, float a, const float *x, float b, float *y, int threads);
 oct_status oct_copy(ptrdiff_t count, const float *src, float *dst, int threads);
+/// dst (+)= a · src; dst may be src.
+oct_status oct_scale(ptrdiff_t count, float a, const float *src, float *dst, bool accumulate, int threads);
 /// dst = scale · keep(i) · src, keep(i) drawn from a counter-based generator by (seed, i), scale = 1 / (1 − p).
 /// Backward is the same call on the gradient, so that no mask is stored. `accumulate` adds.
 oct_status oct_dropout(ptrdiff_t count, float p, uint64_t seed, const float *src, float *dst, bool accumulate,
@@ -377,6 +379,30 @@ void oct_run_updates_share(const void *updates, int thread, int threads);
 
 /// Σ x², in double through a fixed number of partial sums.
 double oct_sum_of_squares(ptrdiff_t count, const float *x, int threads);
+
+/// Muon's momentum: v = momentum·v + g and direction = nesterov ? g + momentum·v : v, with g = gradient_scale·gradient.
+oct_status oct_muon_direction(ptrdiff_t count, float momentum, bool nesterov, float gradient_scale, const float *gradient,
+                              float *velocity, float *direction, int threads);
+
+/// x [columns, rows] is the transpose of a matrix X of no more rows than columns, and becomes that of its orthogonal factor,
+/// about: X / (‖X‖ + 1e-7), then `steps` times X = 3.4445·X + (−4.775·A + 2.0315·A·A)·X with A = X·Xᵀ, after which all singular
+/// values lie near 1 (Jordan et al. 2024).
+ptrdiff_t oct_newton_schulz_scratch_bytes(ptrdiff_t rows, ptrdiff_t columns, int threads);
+oct_status oct_newton_schulz(ptrdiff_t rows, ptrdiff_t columns, int steps, float *x, void *scratch, int threads);
+
+/// dst[columns, rows] = src[rows, columns]ᵀ.
+oct_status oct_transpose(ptrdiff_t rows, ptrdiff_t columns, const float *src, float *dst, int threads);
+
+// MARK: Statistics of images
+
+/// All kh × kw patches of images [n, h, w, c] that lie inside them; c·kh·kw is at most 1024.
+typedef struct oct_patches_desc {
+  ptrdiff_t n, h, w, c, kh, kw;
+} oct_patches_desc;
+
+/// moments[i, j] += Σ over patches of p[i]·p[j]; the numbers of a patch are in the order of a filter's weights [c, kh, kw].
+ptrdiff_t oct_patch_moments_scratch_bytes(const oct_patches_desc *desc);
+oct_status oct_patch_moments(const oct_patches_desc *desc, const float *images, double *moments, void *scratch, int threads);
 
 // MARK: Measuring the machine
 

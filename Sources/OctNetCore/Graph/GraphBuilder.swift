@@ -65,10 +65,11 @@ public final class GraphBuilder {
   ///   - name: its name below the layer's path, such as `weight`.
   ///   - shape: as in the state dictionary.
   ///   - layout: how it lies in memory; nil where that is the order of the state dictionary.
+  ///   - isFrozen: whether training leaves it as it is (`Network.freeze`).
   /// - Throws: `OctNetError.graph` where the network has a parameter of this name already.
   public func addParameter(
     _ name: String, _ kind: ParameterKind, shape: [Int], _ initializer: Initializer,
-    layout: (any ParameterLayout)? = nil
+    layout: (any ParameterLayout)? = nil, isFrozen: Bool = false
   ) throws -> ParameterID {
     let full = dotted(name)
     guard parameterNames.insert(full).inserted else {
@@ -76,7 +77,8 @@ public final class GraphBuilder {
         "parameter \(full) exists already; give each layer a name of its own (found twice, expected once)")
     }
     graph.parameters.append(
-      Parameter(name: full, kind: kind, shape: shape, initializer: initializer, layout: layout))
+      Parameter(
+        name: full, kind: kind, shape: shape, initializer: initializer, layout: layout, isFrozen: isFrozen))
     let id = ParameterID(index: graph.parameters.count - 1)
     graph.stateSlots.append(.parameter(id))
     return id

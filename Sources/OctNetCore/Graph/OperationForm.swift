@@ -14,6 +14,8 @@ package enum OperationForm: Sendable {
   /// The same with statistics of each image and group of channels.
   case groupNorm(groups: Int, scale: ParameterID, shift: ParameterID, epsilon: Float)
   case activation(Activation)
+  /// Its input times a number.
+  case scale(Float)
   /// The sum of its two inputs.
   case addition
   /// Its first input times its second, which is a number for each channel.

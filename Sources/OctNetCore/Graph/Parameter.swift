@@ -26,6 +26,16 @@ public enum Initializer: Hashable, Sendable {
   case kaimingNormal(fanOut: Int)
   /// Uniform in ±bound, as PyTorch's `nn.Linear` with bound 1 / √inputs.
   case uniform(bound: Float)
+  /// The same, divided by its deviation over all elements.
+  case unitDeviation(bound: Float)
+  /// Filter d of the first min(outputs, inputs) passes channel d on, by a 1 in the middle of its kernel, as PyTorch's
+  /// `dirac_`; the others are uniform in ±bound.
+  case dirac(bound: Float)
+  /// The first so many filters are 0, the others uniform in ±bound.
+  case zeroFilters(Int, bound: Float)
+  /// Filters that whiten the patches of the network's images, and their negatives (`PatchWhitening`). Until somebody shows
+  /// images, uniform in ±bound.
+  case whitening(epsilon: Float, bound: Float)
 }
 
 /// A trainable parameter: its dotted name in the state dictionary, its shape there, and its place in memory.
@@ -40,6 +50,8 @@ public struct Parameter: Sendable {
   public let initializer: Initializer
   /// How it lies in memory; nil where that is PyTorch's order.
   package let layout: (any ParameterLayout)?
+  /// Training leaves it as it is, unless somebody says otherwise (`Network.unfreeze`).
+  public package(set) var isFrozen = false
 
   /// Elements in the state dictionary.
   public var count: Int { shape.reduce(1, *) }

@@ -6,17 +6,17 @@ import OctNetSupport
 ///
 /// A gradient stays where it is until the updates behind it have run, that is until the next of those passes.
 package final class UpdateQueue {
-  private let make: (ParameterID, UnsafePointer<Float>) -> oct_update
+  private let make: (ParameterID, UnsafePointer<Float>) -> oct_update?
   private let run: ([oct_update]) -> Void
   private let waits: Bool
   private var updates: [oct_update] = []
 
   /// - Parameters:
   ///   - waits: false runs every update at once and on its own, so that its time can be told.
-  ///   - make: the update of a parameter with its gradient.
+  ///   - make: the update of a parameter with its gradient; nil where there is none to wait for.
   ///   - run: runs updates on all threads.
   package init(
-    waits: Bool, make: @escaping (ParameterID, UnsafePointer<Float>) -> oct_update,
+    waits: Bool, make: @escaping (ParameterID, UnsafePointer<Float>) -> oct_update?,
     run: @escaping ([oct_update]) -> Void
   ) {
     self.waits = waits
@@ -25,7 +25,8 @@ package final class UpdateQueue {
   }
 
   func append(_ parameter: ParameterID, gradient: UnsafePointer<Float>) {
-    updates.append(make(parameter, gradient))
+    guard let update = make(parameter, gradient) else { return }
+    updates.append(update)
     if !waits { finish() }
   }
 

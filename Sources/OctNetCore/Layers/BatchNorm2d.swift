@@ -12,6 +12,8 @@ public struct BatchNorm2d: Layer {
   public let alpha: Double
   /// ε beside the variance; the fraction of the new value in the running statistics.
   public let epsilon, momentum: Float
+  /// Whether γ is trained; otherwise it is frozen at 1.
+  public let scales: Bool
   /// Names in the state dictionary.
   public let keys: OctaveKeys
 
@@ -21,16 +23,18 @@ public struct BatchNorm2d: Layer {
   ///   - epsilon: added to the variance.
   ///   - momentum: fraction of the new value in the running statistics.
   ///   - name: its part of the dotted path of its parameters.
+  ///   - scales: false leaves out γ: it is there, as 1, for the state dictionary, but frozen.
   ///   - keys: defaults to `plain` at α = 0 and `octave` elsewhere.
   public init(
     _ name: String = "", channels: Int, alpha: Double = 0, epsilon: Float = 1e-5, momentum: Float = 0.1,
-    keys: OctaveKeys? = nil
+    scales: Bool = true, keys: OctaveKeys? = nil
   ) {
     self.name = name
     self.channels = channels
     self.alpha = alpha
     self.epsilon = epsilon
     self.momentum = momentum
+    self.scales = scales
     self.keys = keys ?? (alpha == 0 ? .plain : .octave)
   }
 
@@ -51,7 +55,8 @@ public struct BatchNorm2d: Layer {
     let builder = map.builder
     return try builder.scoped(keys == .octave ? key : "") {
       let count = map.shape.channels
-      let scale = try builder.addParameter("weight", .normScale, shape: [count], .constant(1))
+      let scale = try builder.addParameter(
+        "weight", .normScale, shape: [count], .constant(1), isFrozen: !scales)
       let shift = try builder.addParameter("bias", .normShift, shape: [count], .constant(0))
       let mean = builder.addBuffer("running_mean", count: count, initial: 0)
       let variance = builder.addBuffer("running_var", count: count, initial: 1)

@@ -7,15 +7,15 @@ public struct Conv2d: Layer {
 
   public var name: String { convolution.name }
 
-  /// The weights begin as Kaiming's normal numbers, the bias with 0.
+  /// The weights begin as Kaiming's normal numbers, the bias with 0, unless `initialization` says otherwise.
   public init(
     _ name: String = "", inputChannels: Int, outputChannels: Int, kernelSize: Int, stride: Int = 1,
-    padding: Int = 0, groups: Int = 1, bias: Bool = true
+    padding: Int = 0, groups: Int = 1, bias: Bool = true, initialization: ConvInitialization = .kaimingNormal
   ) {
     convolution = OctConv2d(
       name, inputChannels: inputChannels, outputChannels: outputChannels, kernelSize: kernelSize,
       stride: stride, padding: padding, groups: groups, bias: bias, alphaIn: 0, alphaOut: 0,
-      downsampling: .strided, keys: .plain)
+      downsampling: .strided, keys: .plain, initialization: initialization)
   }
 
   public func forward(_ x: OctFeature) throws -> OctFeature { try convolution.forward(x) }

@@ -7,9 +7,17 @@ public struct Linear: Layer {
   public let inputChannels, outputChannels: Int
   /// Whether each output has one.
   public let bias: Bool
+  /// Whether the weight begins with deviation 1.
+  public let startsWithUnitDeviation: Bool
 
   /// Weight and bias begin as PyTorch's, uniform in ±1 / √inputs.
-  public init(_ name: String = "", inputChannels: Int, outputChannels: Int, bias: Bool = true) {
+  ///
+  /// - Parameter startsWithUnitDeviation: divides the first weight by the deviation of its elements.
+  public init(
+    _ name: String = "", inputChannels: Int, outputChannels: Int, bias: Bool = true,
+    startsWithUnitDeviation: Bool = false
+  ) {
+    self.startsWithUnitDeviation = startsWithUnitDeviation
     self.name = name
     self.inputChannels = inputChannels
     self.outputChannels = outputChannels
@@ -31,7 +39,8 @@ public struct Linear: Layer {
     // As PyTorch's nn.Linear: Kaiming uniform with a = √5 comes to ±1 / √inputs.
     let bound = 1 / Float(inputChannels).squareRoot()
     let weight = try builder.addParameter(
-      "weight", .weight, shape: [outputChannels, inputChannels], .uniform(bound: bound), layout: geometry)
+      "weight", .weight, shape: [outputChannels, inputChannels],
+      startsWithUnitDeviation ? .unitDeviation(bound: bound) : .uniform(bound: bound), layout: geometry)
     let bias =
       try bias ? builder.addParameter("bias", .bias, shape: [outputChannels], .uniform(bound: bound)) : nil
     let operation = Convolution(geometry: geometry, weight: weight, bias: bias, name: "linear")

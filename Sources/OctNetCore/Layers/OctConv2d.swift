@@ -44,13 +44,17 @@ public struct OctConv2d: Layer {
   public let downsampling: Downsampling
   /// Names in the state dictionary.
   public let keys: OctaveKeys
+  /// How weights and biases begin.
+  public let initialization: ConvInitialization
 
-  /// Weights begin as He's normal numbers, biases with 0. `forward` refuses what does not fit.
+  /// Weights begin as He's normal numbers, biases with 0, unless `initialization` says otherwise. `forward` refuses what does
+  /// not fit.
   public init(
     _ name: String = "", inputChannels: Int, outputChannels: Int, kernelSize: Int, stride: Int = 1,
     padding: Int = 0, groups: Int = 1, bias: Bool = false, alphaIn: Double, alphaOut: Double,
     lowToHigh: Bool = true, highToLow: Bool = true, variant: Variant = .paper,
-    downsampling: Downsampling = .average, keys: OctaveKeys = .octave
+    downsampling: Downsampling = .average, keys: OctaveKeys = .octave,
+    initialization: ConvInitialization = .kaimingNormal
   ) {
     self.name = name
     self.inputChannels = inputChannels
@@ -67,6 +71,7 @@ public struct OctConv2d: Layer {
     self.variant = variant
     self.downsampling = downsampling
     self.keys = keys
+    self.initialization = initialization
   }
 
   /// - Throws: `OctNetError.graph` where x does not have the channels that αIn says, where groups do not divide a
@@ -80,20 +85,25 @@ public struct OctConv2d: Layer {
     let plan = try PathPlan(x, stride: stride, variant: variant, downsampling: downsampling)
 
     // In d-li14's order of parameters.
-    let l2l = try apply("conv_l2l", plan.l2l, output.low, in: x.builder, depthwise)
-    let l2h = hasLowToHigh ? try apply("conv_l2h", plan.l2h, output.high, in: x.builder) : nil
-    let h2l = hasHighToLow ? try apply("conv_h2l", plan.h2l, output.low, in: x.builder) : nil
-    let h2h = try apply("conv_h2h", plan.h2h, output.high, in: x.builder, depthwise)
+    let (high, low) = (x.highChannels, x.lowChannels)
+    let toHigh = high + (hasLowToHigh ? low : 0)
+    let toLow = low + (hasHighToLow ? high : 0)
+    let l2l = try apply("conv_l2l", plan.l2l, output.low, in: x.builder, depthwise, of: toLow)
+    let l2h =
+      hasLowToHigh ? try apply("conv_l2h", plan.l2h, output.high, in: x.builder, of: toHigh, own: high) : nil
+    let h2l =
+      hasHighToLow ? try apply("conv_h2l", plan.h2l, output.low, in: x.builder, of: toLow, own: low) : nil
+    let h2h = try apply("conv_h2h", plan.h2h, output.high, in: x.builder, depthwise, of: toHigh)
 
     let height = extent(x.height)
     let width = extent(x.width)
     let upsampled = try plan.upsamplesLow ? l2h?.upsampledByTwo(height: height, width: width) : l2h
-    let high = try sum(h2h, upsampled, in: x.builder)
-    let low = try sum(l2l, h2l, in: x.builder)
-    guard high != nil || low != nil else {
+    let newHigh = try sum(h2h, upsampled, in: x.builder)
+    let newLow = try sum(l2l, h2l, in: x.builder)
+    guard newHigh != nil || newLow != nil else {
       throw x.builder.error("no path from \(x) to \(output.high) high and \(output.low) low channels is left")
     }
-    return OctFeature(high: high, low: low, height: height, width: width, builder: x.builder)
+    return OctFeature(high: newHigh, low: newLow, height: height, width: width, builder: x.builder)
   }
 
   /// Full-resolution size after this layer. Pools round up, as strided convolutions with padding ⌊k / 2⌋ do.
@@ -124,9 +134,13 @@ public struct OctConv2d: Layer {
   }
 
   /// One path: a convolution of its own. nil where its source or target has no channels.
+  ///
+  /// - Parameters:
+  ///   - inputs: channels of all paths into the target together.
+  ///   - own: channels of the source that has the target's octave, where it is another path's.
   private func apply(
     _ key: String, _ source: PathPlan.Source?, _ channels: Int, in builder: GraphBuilder,
-    _ depthwise: Bool = false
+    _ depthwise: Bool = false, of inputs: Int, own: Int = 0
   ) throws -> SymbolicMap? {
     guard let source, channels > 0 else { return nil }
     return try builder.scoped(keys == .octave ? key : "") {
@@ -145,8 +159,10 @@ public struct OctConv2d: Layer {
         throw builder.error(
           "kernel \(kernelSize) with padding \(padding) does not fit on a map of \(input)")
       }
+      try checkWhitening(source.map, geometry)
       // PyTorch's fan out counts all output channels, whatever the groups.
       let fanOut = channels * kernelSize * kernelSize
+      let fanIn = max(1, inputs / groups) * kernelSize * kernelSize
       let parts = source.map.concatenatedParts
       let layout = ConcatenatedLayout(
         parts: parts.map {
@@ -156,13 +172,31 @@ public struct OctConv2d: Layer {
         })
       let isSum = groups == 1 && parts.count > 1 && layout.isSupported
       let weight = try builder.addParameter(
-        "weight", .weight, shape: geometry.weightShape, .kaimingNormal(fanOut: fanOut),
-        layout: isSum ? layout : geometry)
-      let bias = try bias ? builder.addParameter("bias", .bias, shape: [channels], .constant(0)) : nil
+        "weight", .weight, shape: geometry.weightShape,
+        initialization.weight(fanIn: fanIn, fanOut: fanOut, ownChannels: own),
+        layout: isSum ? layout : geometry, isFrozen: initialization.isFrozen)
+      let bias =
+        try bias
+        ? builder.addParameter("bias", .bias, shape: [channels], initialization.bias(fanIn: fanIn)) : nil
       guard isSum else {
         return try source.map.applying(Convolution(geometry: geometry, weight: weight, bias: bias))
       }
       return try builder.record(Convolution(concatenated: layout, weight: weight, bias: bias), parts)
+    }
+  }
+
+  /// Whitening filters follow from the network's images, two for each number of a patch.
+  private func checkWhitening(_ source: SymbolicMap, _ geometry: ConvGeometry) throws {
+    guard case .whitening = initialization else { return }
+    let numbers = geometry.weightShape.dropFirst().reduce(1, *)
+    guard source.id == source.builder.graph.input, groups == 1, geometry.output.channels == 2 * numbers
+    else {
+      throw source.builder.error(
+        "whitening filters read the network's input and are 2 for each number of a patch, here \(2 * numbers), found "
+          + "\(numbered(geometry.output.channels, "filter")) of a map of \(source.shape)")
+    }
+    guard numbers <= 1024 else {
+      throw source.builder.error("whitening takes patches of up to 1024 numbers, found \(numbers)")
     }
   }
 

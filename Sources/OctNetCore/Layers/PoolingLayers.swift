@@ -1,7 +1,7 @@
 /// The windows of a pooling layer.
 ///
-/// On an octave feature both maps are pooled, which keeps the low map at half the resolution for stride 2 in
-/// ceil mode.
+/// On an octave feature both maps are pooled. The low one comes out at half the new resolution, rounded up: windows that
+/// reach past its end count where that takes them.
 private struct PoolWindow {
   let kernelSize, stride, padding: Int
   let ceilMode: Bool
@@ -13,21 +13,36 @@ private struct PoolWindow {
           + "\(stride), padding \(padding)")
     }
     let full = geometry(MapShape(height: x.height, width: x.width, channels: 1)).output
-    let result = try x.mapParts(height: full.height, width: full.width) { map in
-      let geometry = geometry(map.shape)
+    func pooled(_ map: SymbolicMap, _ geometry: PoolGeometry) throws -> SymbolicMap {
       guard geometry.output.pixels > 0 else {
         throw x.builder.error("a \(kernelSize)×\(kernelSize) window does not fit on a map of \(map.shape)")
       }
       return try map.builder.record(operation(geometry), [map])
     }
+    let result = OctFeature(
+      high: try x.high.map { try pooled($0, geometry($0.shape)) },
+      low: try x.low.map { try pooled($0, lowGeometry($0.shape, full: full)) }, height: full.height,
+      width: full.width, builder: x.builder)
     if let low = result.low?.shape,
       low.height != (full.height + 1) / 2 || low.width != (full.width + 1) / 2
     {
       throw x.builder.error(
         "pooling \(x) gives a low map of \(low) beside a full size of \(full.height)×\(full.width); the rule "
-          + "is half of it, rounded up: use ceilMode")
+          + "is half of it, rounded up")
     }
     return result
+  }
+
+  /// Each axis by its own mode, as the rule for low maps asks.
+  private func lowGeometry(_ shape: MapShape, full: MapShape) -> PoolGeometry {
+    let usual = geometry(shape)
+    guard !ceilMode else { return usual }
+    let ceil = PoolGeometry(
+      input: shape, kernelSize: kernelSize, stride: stride, padding: padding, ceilMode: true)
+    return usual.extended(
+      toHeight: ceil.output.height == (full.height + 1) / 2,
+      toWidth: ceil.output.width == (full.width + 1) / 2,
+      of: ceil)
   }
 
   private func geometry(_ shape: MapShape) -> PoolGeometry {

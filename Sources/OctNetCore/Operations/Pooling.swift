@@ -3,7 +3,8 @@ import OctNetSupport
 
 /// The windows of a pooling layer, batch left open.
 package struct PoolGeometry: Hashable, Sendable {
-  package let input, output: MapShape
+  package let input: MapShape
+  package private(set) var output: MapShape
   package let kernelSize, stride, padding: Int
 
   /// ⌊ or ⌈ (size + 2·padding − kernel) / stride ⌋ + 1; a ceil-mode window that would start past the map is dropped,
@@ -20,6 +21,14 @@ package struct PoolGeometry: Hashable, Sendable {
     self.stride = stride
     self.padding = padding
     output = MapShape(height: extent(input.height), width: extent(input.width), channels: input.channels)
+  }
+
+  /// The same windows, with the rows and columns of them that `other`, in ceil mode, has.
+  func extended(toHeight: Bool, toWidth: Bool, of other: PoolGeometry) -> PoolGeometry {
+    var result = self
+    if toHeight { result.output.height = other.output.height }
+    if toWidth { result.output.width = other.output.width }
+    return result
   }
 
   func descriptor(batch: Int) -> oct_pool2d_desc {

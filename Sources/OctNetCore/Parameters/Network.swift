@@ -83,7 +83,7 @@ public final class Network {
     for (index, parameter) in graph.parameters.enumerated() {
       let values = UnsafeMutableBufferPointer(start: buffer.floats, count: parameter.count)
       var stream = RandomStream(seed: seed, "initialize " + parameter.name)
-      parameter.initializer.fill(values, from: &stream)
+      parameter.initializer.fill(values, shape: parameter.shape, from: &stream)
       store(UnsafeBufferPointer(values), in: ParameterID(index: index))
     }
     for (index, buffer) in graph.buffers.enumerated() {
@@ -123,20 +123,6 @@ public final class Network {
   public func gradients() -> [(name: String, gradient: Tensor)] {
     graph.parameters.indices.map { index in
       (graph.parameters[index].name, load(ParameterID(index: index), from: parameters.gradients))
-    }
-  }
-}
-
-extension Initializer {
-  func fill(_ values: UnsafeMutableBufferPointer<Float>, from stream: inout RandomStream) {
-    switch self {
-    case .constant(let value):
-      values.update(repeating: value)
-    case .uniform(let bound):
-      for index in values.indices { values[index] = (2 * stream.uniform() - 1) * bound }
-    case .kaimingNormal(let fanOut):
-      let deviation = (2 / Float(fanOut)).squareRoot()
-      for index in values.indices { values[index] = stream.normal() * deviation }
     }
   }
 }

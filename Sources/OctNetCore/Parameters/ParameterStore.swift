@@ -16,6 +16,10 @@ public final class ParameterStore {
     public let range: Range<Int>
     /// Training leaves it as it is: no gradient is computed and no optimizer changes it (`Network.freeze`).
     public package(set) var isFrozen = false
+    /// As in the state dictionary.
+    package let shape: [Int]
+    /// How it lies in `range`; nil where that is the order of the state dictionary.
+    package let layout: (any ParameterLayout)?
   }
 
   /// In the order of the graph's parameters.
@@ -34,7 +38,9 @@ public final class ParameterStore {
     entries = graph.parameters.map { parameter in
       let range = next..<next + parameter.storedCount
       next = (range.upperBound + lane - 1) / lane * lane
-      return Entry(name: parameter.name, kind: parameter.kind, range: range)
+      return Entry(
+        name: parameter.name, kind: parameter.kind, range: range, isFrozen: parameter.isFrozen,
+        shape: parameter.shape, layout: parameter.layout)
     }
     count = next
     var offsets: [Int] = []

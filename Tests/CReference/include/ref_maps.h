@@ -76,4 +76,10 @@ void ref_adam(ptrdiff_t count, int64_t step, double learning_rate, double beta1,
               double weight_decay, bool decoupled, double gradient_scale, const float *gradient,
               double *weights, double *first_moment, double *second_moment);
 
+/// x [rows, columns] after `steps` Newton–Schulz iterations from x / (‖x‖ + 1e-7).
+void ref_newton_schulz(ptrdiff_t rows, ptrdiff_t columns, int steps, double *x);
+/// moments += Σ p·pᵀ over the kh × kw patches p of images [n, h, w, c]; p in the order [c, kh, kw].
+void ref_patch_moments(ptrdiff_t n, ptrdiff_t h, ptrdiff_t w, ptrdiff_t c, ptrdiff_t kh, ptrdiff_t kw,
+                       const float *images, double *moments);
+
 #endif  // REF_MAPS_H
