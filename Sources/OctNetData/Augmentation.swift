@@ -4,12 +4,19 @@ import OctNetSupport
 /// Random changes of training images that leave the class alone.
 ///
 /// As torchvision's `RandomCrop(size, padding)` or `RandomResizedCrop` and then `RandomHorizontalFlip()`, all before
-/// normalisation: the border is black pixels, not zeros of the normalised image. See `TrainingTransform` for the order.
+/// normalisation: the border is black pixels, not zeros of the normalised image, or with `reflectsBorder`
+/// the image's own. See `TrainingTransform` for the order.
 public struct Augmentation: Codable, Equatable, Sendable {
-  /// Black pixels added on every side before a window of the image's own size is cut out; 0 crops nothing.
+  /// Pixels added on every side before a window of the image's own size is cut out; 0 crops nothing.
   public var cropPadding: Int
   /// Mirrors every other image.
   public var horizontalFlip: Bool
+  /// Whether an image that was mirrored in one epoch is not in the next, and the other way round, from a draw for the first
+  /// epoch on: in two epochs each image is seen both ways. `nil` is no, a draw for every epoch.
+  public var flipsAlternately: Bool?
+  /// Whether the pixels that are added are the image's own, mirrored at its border without repeating it, as PyTorch's
+  /// `reflect`; `nil` is no, black ones.
+  public var reflectsBorder: Bool?
 
   /// Cuts out a part of random size and shape, and resizes it; in place of a crop with padding.
   public var randomResizedCrop: RandomResizedCrop?
@@ -56,6 +63,10 @@ public struct Augmentation: Codable, Equatable, Sendable {
       throw OctNetError.configuration(
         key: "augmentation", "cropPadding and randomResizedCrop are two crops, expected one of them")
     }
+    guard reflectsBorder != true || !needsTransform else {
+      throw OctNetError.configuration(
+        key: "augmentation.reflectsBorder", "goes with crops by padding and flips alone")
+    }
     try SettingBounds.check(repeats, in: 1...64, "augmentation.repeats")
     try randomResizedCrop?.validate()
     try autoAugment?.validate()
@@ -65,6 +76,7 @@ public struct Augmentation: Codable, Equatable, Sendable {
 
   /// - Throws: `OctNetError.configuration` where images of this kind cannot be changed so.
   public func validate(for dataset: any Dataset) throws(OctNetError) {
+    try check(height: dataset.height, width: dataset.width)
     guard needsTransform else { return }
     guard !dataset.hasFloatValues, dataset.channels == 1 || dataset.channels == 3 else {
       let found = dataset.hasFloatValues ? "floats" : "\(dataset.channels) channels"
@@ -81,6 +93,16 @@ public struct Augmentation: Codable, Equatable, Sendable {
     var top = 0
     var left = 0
     var flip = false
+    var reflects = false
+  }
+
+  /// - Throws: `OctNetError.configuration` where images are too small to be reflected so far.
+  func check(height: Int, width: Int) throws(OctNetError) {
+    guard reflectsBorder == true, cropPadding >= min(height, width) else { return }
+    throw .configuration(
+      key: "augmentation.cropPadding",
+      "expected less than \(min(height, width)) reflected pixels of images of \(height)×\(width), found \(cropPadding)"
+    )
   }
 
   /// Depends on these numbers only, so neither threads nor a resume can change it.
@@ -95,7 +117,12 @@ public struct Augmentation: Codable, Equatable, Sendable {
       draw.top = random.index(below: 2 * cropPadding + 1) - cropPadding
       draw.left = random.index(below: 2 * cropPadding + 1) - cropPadding
     }
+    draw.reflects = reflectsBorder == true
     if horizontalFlip { draw.flip = random.next() & 1 == 1 }
+    if horizontalFlip && flipsAlternately == true {
+      var first = RandomStream(seed: seed, "flip", sample)
+      draw.flip = (first.next() & 1 == 1) != ((epoch + turn) % 2 == 1)
+    }
     return draw
   }
 }
@@ -111,7 +138,8 @@ func prepareImage(
   var output = destination
   var y = 0
   while y < height {
-    let sourceY = y &+ draw.top
+    var sourceY = y &+ draw.top
+    if draw.reflects { sourceY = reflected(sourceY, height) }
     let isInside = sourceY >= 0 && sourceY < height
     let row = source + (isInside ? sourceY &* width &* channels : 0)
     // Mirroring comes after the crop: column x of the result is column width − 1 − x of the window.
@@ -119,8 +147,9 @@ func prepareImage(
     let step = draw.flip ? -1 : 1
     var x = 0
     while x < width {
-      if isInside && sourceX >= 0 && sourceX < width {
-        let pixel = row + sourceX &* channels
+      let column = draw.reflects ? reflected(sourceX, width) : sourceX
+      if isInside && column >= 0 && column < width {
+        let pixel = row + column &* channels
         var channel = 0
         while channel < channels {
           output[channel] = table[channel &<< 8 &+ Int(pixel[channel])]
@@ -141,6 +170,11 @@ func prepareImage(
   }
 }
 
+/// Where a place beside 0 ..< size is mirrored to: −1 is 1, `size` is size − 2.
+private func reflected(_ place: Int, _ size: Int) -> Int {
+  place < 0 ? 0 &- place : place >= size ? 2 &* (size &- 1) &- place : place
+}
+
 /// The same for an image of floats; the border is zeros before normalisation.
 func prepareValues(
   _ source: UnsafePointer<Float>, height: Int, width: Int, channels: Int, draw: Augmentation.Draw,
@@ -150,9 +184,10 @@ func prepareValues(
     let (mean, std) = (normalization.mean[channel], normalization.std[channel])
     var output = destination + channel
     for y in 0..<height {
-      let sourceY = y + draw.top
+      let sourceY = draw.reflects ? reflected(y + draw.top, height) : y + draw.top
       for x in 0..<width {
-        let sourceX = draw.left + (draw.flip ? width - 1 - x : x)
+        let place = draw.left + (draw.flip ? width - 1 - x : x)
+        let sourceX = draw.reflects ? reflected(place, width) : place
         let isInside = sourceY >= 0 && sourceY < height && sourceX >= 0 && sourceX < width
         let value = isInside ? source[(sourceY * width + sourceX) * channels + channel] : 0
         output.pointee = (value - mean) / std

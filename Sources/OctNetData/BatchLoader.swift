@@ -69,6 +69,9 @@ public final class BatchLoader: Sendable {
     precondition(
       normalization.mean.count == dataset.channels && normalization.std.count == dataset.channels,
       "normalization of \(normalization.mean.count) channels for images of \(dataset.channels)")
+    precondition(
+      (try? augmentation.check(height: dataset.height, width: dataset.width)) != nil,
+      "more reflected pixels than images have")
     self.dataset = dataset
     self.batchSize = batchSize
     self.augmentation = augmentation
@@ -101,17 +104,18 @@ public final class BatchLoader: Sendable {
     return min(slotCount, batches) * min(batchSize, sampleCount) * image
   }
 
-  /// Calls `body` on the caller's thread with every batch of the epoch from index `first` on, in order.
+  /// Calls `body` on the caller's thread with every batch of the epoch from index `first` on, in order, or with those
+  /// in front of `limit`.
   ///
   /// An error of `body` ends the epoch and is passed on. Either way the preparing thread is done with its work and
   /// its memory when this returns.
   ///
   /// The caller's thread stays the consumer because OpenMP keeps one team of workers per calling thread.
   public func forEachBatch(
-    epoch: Int, startingAt first: Int = 0, _ body: (Batch) throws -> Void
+    epoch: Int, startingAt first: Int = 0, upTo limit: Int = .max, _ body: (Batch) throws -> Void
   ) rethrows {
     precondition(first >= 0, "batch \(first)")
-    let end = batchesPerEpoch
+    let end = min(batchesPerEpoch, limit)
     guard first < end else { return }
     let images = min(batchSize, sampleCount)
     let ring = BatchRing(slotCount: min(Self.slotCount, end - first)) {

@@ -7,6 +7,8 @@ package struct EpochPlan: Equatable {
   package var accumulationSteps: Int
   /// Whether a last batch of one image is no batch.
   package var leavesOutSingleImage = false
+  /// Updates of a training that ends in the middle of an epoch; nil for others.
+  package var lastStep: Int?
 
   package init(images: Int, batchSize: Int, accumulationSteps: Int, leavesOutSingleImage: Bool = false) {
     self.images = images
@@ -43,6 +45,6 @@ package struct EpochPlan: Equatable {
   package func updates(epochs: Int, batches: Int) -> Int? {
     let (whole, overflow) = epochs.multipliedReportingOverflow(by: steps)
     let (sum, second) = whole.addingReportingOverflow(updates(after: batches))
-    return overflow || second ? nil : sum
+    return overflow || second ? nil : min(sum, lastStep ?? sum)
   }
 }

@@ -2,7 +2,7 @@ import OctNet
 
 /// The update rules by their names in settings and on the command line.
 package enum OptimizerName: String, CaseIterable {
-  case sgd, adam, adamw
+  case sgd, adam, adamw, muon
 
   /// With its usual constants.
   package var rule: OptimizerConfiguration {
@@ -10,6 +10,7 @@ package enum OptimizerName: String, CaseIterable {
     case .sgd: return .sgd
     case .adam: return .adam
     case .adamw: return .adamW
+    case .muon: return .muon
     }
   }
 }
@@ -19,6 +20,10 @@ extension TrainingConfiguration {
   package mutating func use(_ optimizer: OptimizerName) {
     guard optimizer.rawValue != self.optimizer.name else { return }
     self.optimizer = optimizer.rule
-    schedule.base = optimizer == .sgd ? QuickStart.learningRate : 1e-3
+    switch optimizer {
+    case .sgd: schedule.base = QuickStart.learningRate
+    case .adam, .adamw: schedule.base = 1e-3
+    case .muon: schedule.base = QuickStart.muonLearningRate
+    }
   }
 }

@@ -8,6 +8,7 @@ package enum QuickStart {
   package static let epochs = 3
   package static let batchSize = 50
   package static let learningRate = 0.1
+  package static let muonLearningRate = 0.02
 
   package static var network: ModelConfiguration { ModelConfiguration(name: model, alpha: alpha) }
 

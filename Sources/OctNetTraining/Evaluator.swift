@@ -15,6 +15,9 @@ public struct Evaluator {
   /// Of data with targets in place of classes; that of classes is always the mean cross-entropy.
   public var loss: any Loss = CrossEntropy()
 
+  /// Of each image, whose logits are averaged.
+  public var views = TestViews.one
+
   /// The batch size decides about memory and speed, and no result depends on it.
   public init(network: Network, normalization: Normalization, batchSize: Int = 100, threads: Int) {
     self.network = network
@@ -68,12 +71,13 @@ public struct Evaluator {
     _ dataset: any Dataset, limit: Int?, onProgress: (Int, Int) throws -> Void,
     _ body: (_ index: Int, _ label: Int, _ logits: UnsafeBufferPointer<Float>) throws -> Void
   ) throws -> EvaluationResult {
+    try views.check(fits: network.inputShape)
     let sampleCount = min(dataset.count, limit ?? dataset.count)
     let headroom = leavesHeadroom ? MemoryDemand.headroom() : 0
     let session = try InferenceSession(network: network, batchSize: batchSize, threads: threads) { batch in
       headroom
         + BatchLoader.bytes(of: dataset, batchSize: batch, sampleCount: sampleCount)
-        + batch * MemoryLayout<Float>.stride
+        + batch * MemoryLayout<Float>.stride + viewBytes(dataset, batch)
     }
     let loader = BatchLoader(
       dataset: dataset, batchSize: batchSize, normalization: normalization, augmentation: .none,
@@ -88,8 +92,11 @@ public struct Evaluator {
     var sums = EvaluationSums(classes: classes)
     var losses = [Float](repeating: 0, count: batchSize)
     var done = 0
+    let averaging = views == .one ? nil : ViewAverage(views, session, network, batchSize: batchSize)
     try loader.forEachBatch(epoch: 0) { batch in
-      let logits = session.logits(images: batch.images, count: batch.count)
+      let logits =
+        averaging?.logits(images: batch.images, count: batch.count, threads: threads)
+        ?? session.logits(images: batch.images, count: batch.count)
       let status = oct_softmax_cross_entropy(
         batch.count, classes, logits.baseAddress, batch.labels, nil, 1, 0, 1, &losses, nil, Int32(threads))
       precondition(status == OCT_OK, "sizes the loss kernel refuses")
@@ -107,10 +114,20 @@ public struct Evaluator {
 }
 
 extension Evaluator {
+  /// What a batch's views take.
+  private func viewBytes(_ dataset: any Dataset, _ batch: Int) -> Int {
+    views == .one
+      ? 0 : batch * (dataset.imageSize + network.outputShape.channels) * MemoryLayout<Float>.stride
+  }
+
   /// Where images have targets in place of a class: the loss, and the share of right predictions where it has such.
   private func runTargets(
     _ dataset: any Dataset, limit: Int?, onProgress: (Int, Int) throws -> Void
   ) throws -> EvaluationResult {
+    guard views == .one else {
+      throw OctNetError.configuration(
+        key: "views", "several views are for images with a class, \"\(dataset.name)\" has targets")
+    }
     let targets = try loss.targets(for: network.outputs)
     guard targets.values == dataset.targetSize, targets.labels == 0 else {
       throw OctNetError.configuration(
@@ -133,7 +150,7 @@ extension Evaluator {
         let pointers = TargetPointers(batch)
         return loss.evaluate(
           LossContext(
-            count: batch.count, threads: threads, labels: pointers.labels, values: pointers.values,
+            count: batch.count, threads: threads, scale: 1, labels: pointers.labels, values: pointers.values,
             mixed: nil,
             outputs: outputs, gradients: outputs.map { _ in nil }, descriptions: network.outputs))
       }

@@ -26,10 +26,11 @@ final class GradientAccumulator {
 
   var sum: UnsafePointer<Float> { UnsafePointer(buffer.floats) }
 
-  /// - Parameter gradients: of the mean loss over `images` images.
-  func add(_ gradients: UnsafePointer<Float>, images added: Int) {
+  /// - Parameter gradients: of the mean loss over `images` images, or of the sum of their losses.
+  func add(_ gradients: UnsafePointer<Float>, images added: Int, reduction: LossReduction) {
     // The first ones replace what an earlier update left.
-    let status = oct_axpby(count, Float(added), gradients, images == 0 ? 0 : 1, buffer.floats, Int32(threads))
+    let weight = reduction == .mean ? Float(added) : 1
+    let status = oct_axpby(count, weight, gradients, images == 0 ? 0 : 1, buffer.floats, Int32(threads))
     precondition(status == OCT_OK, "a size the kernel refuses")
     images += added
   }

@@ -21,6 +21,8 @@ public struct LearningRateSchedule: Codable, Equatable, Sendable {
     case step(size: Int, gamma: Double)
     /// rate = base · ½(1 + cos(π·t)), t from 0 after the warm-up to 1 at the end of training.
     case cosine
+    /// rate = base · (1 − t), with the same t.
+    case linear
   }
 
   /// The rate that `shape` multiplies.
@@ -38,10 +40,15 @@ public struct LearningRateSchedule: Codable, Equatable, Sendable {
   }
 
   /// The names of the shapes, as `--schedule` takes them.
-  public static let names = ["constant", "step", "cosine"]
+  public static let names = ["constant", "step", "cosine", "linear"]
 
   /// The rate of the step number `step` (from 0) of a training of `epochs` epochs.
   public func rate(step: Int, stepsPerEpoch: Int, epochs: Int) -> Double {
+    rate(step: step, stepsPerEpoch: stepsPerEpoch, steps: epochs * stepsPerEpoch)
+  }
+
+  /// The same for a training of so many steps, which may end in the middle of an epoch.
+  package func rate(step: Int, stepsPerEpoch: Int, steps: Int) -> Double {
     precondition(step >= 0 && stepsPerEpoch > 0)
     let warmup = warmupEpochs * stepsPerEpoch
     if step < warmup { return base * Double(step + 1) / Double(warmup) }
@@ -50,11 +57,11 @@ public struct LearningRateSchedule: Codable, Equatable, Sendable {
       return base
     case .step(let size, let gamma):
       return base * pow(gamma, Double(step / stepsPerEpoch / size))
-    case .cosine:
-      let length = epochs * stepsPerEpoch - warmup
+    case .cosine, .linear:
+      let length = steps - warmup
       guard length > 0 else { return base }
       let t = min(1, Double(step - warmup) / Double(length))
-      return base * 0.5 * (1 + cos(.pi * t))
+      return shape == .linear ? base * (1 - t) : base * 0.5 * (1 + cos(.pi * t))
     }
   }
 
@@ -77,6 +84,18 @@ public struct LearningRateSchedule: Codable, Equatable, Sendable {
   }
 }
 
+extension LearningRateSchedule.Shape {
+  /// One of `LearningRateSchedule.names`.
+  public var name: String {
+    switch self {
+    case .constant: return "constant"
+    case .step: return "step"
+    case .cosine: return "cosine"
+    case .linear: return "linear"
+    }
+  }
+}
+
 /// As JSON: `{"name": "step", "size": 30, "gamma": 0.1}`.
 extension LearningRateSchedule.Shape: Codable {
   private enum CodingKeys: String, CodingKey { case name, size, gamma }
@@ -87,6 +106,7 @@ extension LearningRateSchedule.Shape: Codable {
     switch name {
     case "constant": self = .constant
     case "cosine": self = .cosine
+    case "linear": self = .linear
     case "step":
       self = .step(
         size: try container.decode(Int.self, forKey: .size),
@@ -101,11 +121,8 @@ extension LearningRateSchedule.Shape: Codable {
 
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
-    switch self {
-    case .constant: try container.encode("constant", forKey: .name)
-    case .cosine: try container.encode("cosine", forKey: .name)
-    case .step(let size, let gamma):
-      try container.encode("step", forKey: .name)
+    try container.encode(name, forKey: .name)
+    if case .step(let size, let gamma) = self {
       try container.encode(size, forKey: .size)
       try container.encode(gamma, forKey: .gamma)
     }

@@ -9,25 +9,25 @@ import OctNetSupport
 /// What the rule remembers (velocity or moments) lies in buffers of the same order as the parameters; the padding
 /// between and inside parameters holds zeros everywhere and keeps them.
 public final class Optimizer {
-  /// Floats of the buffers that share their settings.
+  /// Floats of the buffers that share their settings; of a rule for matrices, one parameter.
   struct Group: Equatable {
     var range: Range<Int>
-    var settings: Settings
-  }
-
-  /// What parameters may differ in.
-  struct Settings: Equatable {
-    var weightDecay: Float
-    var learningRateScale = 1.0
+    var settings: UpdateSettings
+    /// The first of the parameters.
+    var parameter: Int
   }
 
   /// The update rule and its constants.
   public let configuration: OptimizerConfiguration
   let groups: [Group]
   /// Of each parameter.
-  private let settings: [Settings]
-  /// One buffer for each of `configuration.stateNames`.
+  let settings: [UpdateSettings]
+  /// As many as the rule that remembers most has `stateNames`.
   let state: [AlignedBuffer]
+  private let muon = Muon()
+  /// Learning rates in place of the step's, for the parameters of groups with a schedule of their own. A parameter whose
+  /// group's is over stays as it is.
+  var courses: [Int: Double] = [:]
   /// Updates so far.
   public internal(set) var step = 0
 
@@ -50,7 +50,9 @@ public final class Optimizer {
   ) {
     self.init(
       parameters: parameters, configuration: configuration,
-      settings: Self.settings(parameters, weightDecay, excludeNormsAndBiases), threads: threads)
+      settings: parameters.entries.map {
+        UpdateSettings($0, configuration, weightDecay, excludeNormsAndBiases)
+      }, threads: threads)
   }
 
   /// - Parameters:
@@ -65,55 +67,40 @@ public final class Optimizer {
     parameters: ParameterStore, configuration: OptimizerConfiguration, weightDecay: Float = 0,
     excludeNormsAndBiases: Bool = false, groups: [ParameterGroup], threads: Int
   ) throws(OctNetError) {
-    var settings = Self.settings(parameters, weightDecay, excludeNormsAndBiases)
-    for group in groups {
-      try group.validate()
-      for module in group.modules
-      where !parameters.entries.contains(where: { Network.names(module, $0.name) }) {
-        throw .configuration(key: "modules", "the network has no parameters called \(module)")
-      }
-    }
-    for (index, entry) in parameters.entries.enumerated() {
-      guard let group = groups.first(where: { $0.contains(entry.name) }) else { continue }
-      settings[index].learningRateScale = group.learningRateScale
-      if let decay = group.weightDecay { settings[index].weightDecay = decay }
-    }
-    self.init(parameters: parameters, configuration: configuration, settings: settings, threads: threads)
+    self.init(
+      parameters: parameters, configuration: configuration,
+      settings: try UpdateSettings.resolve(
+        parameters, configuration, weightDecay: weightDecay, excludeNormsAndBiases: excludeNormsAndBiases,
+        groups: groups), threads: threads)
   }
 
   private init(
-    parameters: ParameterStore, configuration: OptimizerConfiguration, settings: [Settings], threads: Int
+    parameters: ParameterStore, configuration: OptimizerConfiguration, settings: [UpdateSettings],
+    threads: Int
   ) {
     self.parameters = parameters
     self.configuration = configuration
     self.threads = threads
     self.settings = settings
     groups = Self.groups(of: parameters, settings: settings)
-    state = configuration.stateNames.map { _ in
+    state = (0..<(settings.map(\.rule.stateNames.count).max() ?? 0)).map { _ in
       AlignedBuffer(byteCount: parameters.count * MemoryLayout<Float>.stride)
     }
   }
 
-  private static func settings(
-    _ parameters: ParameterStore, _ weightDecay: Float, _ excludeNormsAndBiases: Bool
-  ) -> [Settings] {
-    parameters.entries.map {
-      Settings(weightDecay: excludeNormsAndBiases && $0.kind != .weight ? 0 : weightDecay)
-    }
-  }
-
   /// Neighbours of equal settings as one, gaps included: few, long kernel calls.
-  private static func groups(of parameters: ParameterStore, settings: [Settings]) -> [Group] {
+  private static func groups(of parameters: ParameterStore, settings: [UpdateSettings]) -> [Group] {
     var groups: [Group] = []
     for (index, entry) in parameters.entries.enumerated() where !entry.isFrozen {
       let isLast = index == parameters.entries.count - 1
       let end = isLast ? parameters.count : parameters.entries[index + 1].range.lowerBound
-      if let last = groups.last, last.settings == settings[index],
+      if let last = groups.last, last.settings == settings[index], !settings[index].rule.isForMatrices,
         last.range.upperBound == entry.range.lowerBound
       {
         groups[groups.count - 1].range = last.range.lowerBound..<end
       } else {
-        groups.append(Group(range: entry.range.lowerBound..<end, settings: settings[index]))
+        groups.append(
+          Group(range: entry.range.lowerBound..<end, settings: settings[index], parameter: index))
       }
     }
     return groups
@@ -128,12 +115,17 @@ public final class Optimizer {
   /// The same from gradients that lie elsewhere, in the order of the parameters.
   func update(_ gradients: UnsafePointer<Float>, learningRate: Double, gradientScale: Float) {
     beginStep()
-    run(
-      groups.map {
-        makeUpdate(
-          $0, gradient: gradients + $0.range.lowerBound, learningRate: learningRate,
-          gradientScale: gradientScale)
-      })
+    var updates: [oct_update] = []
+    for group in groups where !isOver(group) {
+      let gradient = gradients + group.range.lowerBound
+      if group.settings.rule.isForMatrices {
+        updateMatrix(group, gradient: gradient, learningRate: learningRate, gradientScale: gradientScale)
+      } else {
+        updates.append(
+          makeUpdate(group, gradient: gradient, learningRate: learningRate, gradientScale: gradientScale))
+      }
+    }
+    run(updates)
   }
 
   private func beginStep() { step += 1 }
@@ -142,12 +134,48 @@ public final class Optimizer {
   func queue(learningRate: Double) -> UpdateQueue {
     beginStep()
     return UpdateQueue(waits: profiler == nil) { [self] id, gradient in
-      makeUpdate(
-        Group(range: parameters.entries[id.index].range, settings: settings[id.index]),
-        gradient: gradient, learningRate: learningRate, gradientScale: 1)
+      let group = Group(
+        range: parameters.entries[id.index].range, settings: settings[id.index], parameter: id.index)
+      guard !isOver(group) else { return nil }
+      guard !group.settings.rule.isForMatrices else {
+        updateMatrix(group, gradient: gradient, learningRate: learningRate, gradientScale: 1)
+        return nil
+      }
+      return makeUpdate(group, gradient: gradient, learningRate: learningRate, gradientScale: 1)
     } run: { [self] in
       run($0)
     }
+  }
+
+  /// Whether the group's schedule has ended.
+  private func isOver(_ group: Group) -> Bool { group.settings.course.map { courses[$0] == 0 } ?? false }
+
+  private func rate(of group: Group, _ learningRate: Double) -> Float {
+    let base = group.settings.course.flatMap { courses[$0] } ?? learningRate
+    return Float(base * group.settings.learningRateScale)
+  }
+
+  /// At once, on all threads: its products leave them no time for anything else.
+  private func updateMatrix(
+    _ group: Group, gradient: UnsafePointer<Float>, learningRate: Double, gradientScale: Float
+  ) {
+    guard case .muon(let momentum, let nesterov, let iterations, let normalizes) = group.settings.rule else {
+      preconditionFailure("a rule for matrices")
+    }
+    let entry = parameters.entries[group.parameter]
+    let step = Muon.Step(
+      momentum: momentum, nesterov: nesterov, iterations: iterations, normalizes: normalizes,
+      learningRate: rate(of: group, learningRate), weightDecay: group.settings.weightDecay,
+      gradientScale: gradientScale)
+    let start = entry.range.lowerBound
+    func update() {
+      muon.update(
+        entry, step, gradient: gradient, weights: parameters.values + start,
+        velocity: state[0].floats + start, threads: threads)
+    }
+    guard let profiler else { return update() }
+    let bytes = Double(entry.range.count * 5 * MemoryLayout<Float>.stride)
+    profiler.measure(group.settings.rule.name, .update, bytes: bytes, update)
   }
 
   private func run(_ updates: [oct_update]) {
@@ -162,6 +190,7 @@ public final class Optimizer {
     // Reads gradient, weights and state, writes weights and state.
     let count = updates.map(\.count).reduce(0, +)
     let bytes = Double(count * (3 + 2 * state.count) * MemoryLayout<Float>.stride)
+    guard count > 0 else { return }
     profiler.measure(configuration.name, .update, bytes: bytes, run)
   }
 
@@ -169,14 +198,16 @@ public final class Optimizer {
     _ group: Group, gradient: UnsafePointer<Float>, learningRate: Double, gradientScale: Float
   ) -> oct_update {
     let start = group.range.lowerBound
-    let rate = Float(learningRate * group.settings.learningRateScale)
+    let rate = rate(of: group, learningRate)
     let weightDecay = group.settings.weightDecay
     var update = oct_update()
     update.count = group.range.count
     update.gradient = gradient
     update.weights = parameters.values + start
-    update.first = state.first.map { $0.floats + start }
-    switch configuration {
+    // Another group's rule may remember what this one does not.
+    if !group.settings.rule.stateNames.isEmpty { update.first = state.first.map { $0.floats + start } }
+    switch group.settings.rule {
+    case .muon: preconditionFailure("a rule for matrices")
     case .sgd(let momentum, let nesterov):
       update.optimizer = OCT_SGD
       update.sgd = oct_sgd(
@@ -188,7 +219,7 @@ public final class Optimizer {
       update.adam = oct_adam(
         beta1: beta1, beta2: beta2, learning_rate: rate, epsilon: epsilon,
         weight_decay: weightDecay, gradient_scale: gradientScale,
-        decoupled: configuration.name == "adamw", step: Int64(step))
+        decoupled: group.settings.rule.name == "adamw", step: Int64(step))
     }
     return update
   }

@@ -64,6 +64,12 @@ extension TrainingConfiguration {
 
   /// - Throws: `OctNetError.configuration` that names the settings that differ and would make the run another one.
   func validate(continuing earlier: TrainingConfiguration) throws(OctNetError) {
+    guard earlier.lastEpochShare == nil || earlier.epochs == epochs else {
+      throw OctNetError.configuration(
+        key: "epochs",
+        "the run ends in the middle of epoch \(earlier.epochs), which is part of its schedule; it cannot be changed to \(epochs)"
+      )
+    }
     let comparable = earlier.changed(as: self)
     guard comparable != self else { return }
     throw OctNetError.configuration(
@@ -86,7 +92,7 @@ extension TrainingConfiguration {
   /// goes on as it would have.
   func rateChange(since earlier: TrainingConfiguration, step: Int, stepsPerEpoch: Int) -> String? {
     func rate(_ configuration: TrainingConfiguration, _ step: Int) -> Double {
-      configuration.schedule.rate(step: step, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
+      configuration.learningRate(step: step, stepsPerEpoch: stepsPerEpoch)
     }
     guard step > 0, rate(earlier, step) != rate(self, step) else { return nil }
     // From the last step to the next.

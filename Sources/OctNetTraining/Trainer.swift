@@ -31,6 +31,9 @@ public final class Trainer {
   private let images: RunImages
   /// Of the directory, from here to the end of `run`.
   private let lock: RunLock?
+  /// What looking at the images before the first step took, and the latest evaluation.
+  private let preparationSeconds: Double
+  private var scoringSeconds = 0.0
   private var notes: [String] = []
   private var log: TrainingLog
   private var results: RunResults
@@ -74,6 +77,9 @@ public final class Trainer {
       try loss.requireTargets(of: part, network: network)
     }
     try network.setFrozen(true, configuration.frozen ?? [])
+    preparationSeconds =
+      state == nil && configuration.initialWeights == nil
+      ? Self.whiten(network, data.train, configuration) : 0
     self.configuration = configuration
     self.network = network
     self.data = data
@@ -92,9 +98,13 @@ public final class Trainer {
     let trainingGraph = network.graph.freezingNorms(network.demand())
     let leavesOutSingleImage = trainingGraph.onePixelNorm != nil
     loader = configuration.loader(for: data.train, leavesOutSingleImage: leavesOutSingleImage)
-    plan = EpochPlan(
+    var plan = EpochPlan(
       images: loader.sampleCount, batchSize: configuration.batchSize,
       accumulationSteps: configuration.accumulationSteps, leavesOutSingleImage: leavesOutSingleImage)
+    if configuration.lastEpochShare != nil {
+      plan.lastStep = configuration.totalSteps(stepsPerEpoch: plan.steps)
+    }
+    self.plan = plan
     lock = directory.map { $0.lock ?? RunLock(path: $0.path) }
     position = state?.position ?? TrainingPosition()
     log = state?.log ?? TrainingLog()
@@ -146,8 +156,7 @@ public final class Trainer {
     }
     if let state, position.step > 0 {
       let earlier = state.configuration
-      learningRate = configuration.schedule.rate(
-        step: position.step - 1, stepsPerEpoch: stepsPerEpoch, epochs: earlier.epochs)
+      learningRate = earlier.learningRate(step: position.step - 1, stepsPerEpoch: stepsPerEpoch)
       notes += [
         configuration.rateChange(since: earlier, step: position.step, stepsPerEpoch: stepsPerEpoch)
       ].compactMap { $0 }
@@ -182,6 +191,7 @@ public final class Trainer {
     }
     let summary = TrainingSummary(
       steps: position.step, results: results, seconds: position.earlierSeconds + position.seconds,
+      secondsToScore: preparationSeconds + position.earlierSeconds + position.seconds + scoringSeconds,
       isInterrupted: isInterrupted)
     onEvent(.finished(summary))
     return summary
@@ -222,12 +232,12 @@ public final class Trainer {
     let start = clock.now
     let secondsBefore = position.seconds
     var stepLoss = (sum: 0.0, images: 0)
-    try loader.forEachBatch(epoch: position.epoch, startingAt: position.batch) { batch in
+    let end = batchesOfThisEpoch
+    try loader.forEachBatch(epoch: position.epoch, startingAt: position.batch, upTo: end) { batch in
       let isLast =
-        (batch.index + 1) % configuration.accumulationSteps == 0
-        || batch.index + 1 == loader.batchesPerEpoch
-      learningRate = configuration.schedule.rate(
-        step: position.step, stepsPerEpoch: stepsPerEpoch, epochs: configuration.epochs)
+        (batch.index + 1) % configuration.accumulationSteps == 0 || batch.index + 1 == end
+      learningRate = configuration.learningRate(step: position.step, stepsPerEpoch: stepsPerEpoch)
+      updater.courses = configuration.courses(step: position.step, stepsPerEpoch: stepsPerEpoch)
       let place = TrainerHooks.Place(epoch: position.epoch, step: position.step, batch: batch.index)
       learningRate = try hooks.apply(to: batch, at: place, scheduled: learningRate)
       let result = try process(batch, isLast: isLast, learningRate: learningRate)
@@ -249,9 +259,16 @@ public final class Trainer {
     }
   }
 
+  /// Fewer in the last epoch of a training that ends in its middle.
+  private var batchesOfThisEpoch: Int {
+    guard let last = plan.lastStep else { return loader.batchesPerEpoch }
+    return min(
+      loader.batchesPerEpoch, (last - position.epoch * stepsPerEpoch) * configuration.accumulationSteps)
+  }
+
   private var isCheckpointDue: Bool {
     // An epoch's end has a checkpoint of its own.
-    guard let interval = configuration.checkpointEverySteps, position.batch < loader.batchesPerEpoch else {
+    guard let interval = configuration.checkpointEverySteps, position.batch < batchesOfThisEpoch else {
       return false
     }
     return position.step % interval == 0
@@ -286,7 +303,9 @@ public final class Trainer {
   private func stepReport(loss: Double, learningRate: Double) -> StepReport {
     StepReport(
       epoch: position.epoch + 1, epochs: configuration.epochs,
-      step: position.step - position.epoch * stepsPerEpoch, stepsPerEpoch: stepsPerEpoch,
+      step: position.step - position.epoch * stepsPerEpoch,
+      stepsPerEpoch: plan.lastStep.map { min(stepsPerEpoch, $0 - position.epoch * stepsPerEpoch) }
+        ?? stepsPerEpoch,
       totalSteps: position.step, loss: loss, meanLoss: position.lossSum / Double(position.images),
       accuracy: Double(position.correct) / Double(position.images), learningRate: learningRate,
       imagesPerSecond: imagesPerSecond)
@@ -328,11 +347,18 @@ public final class Trainer {
   ) throws -> EvaluationResult {
     let dataset = part == .validation ? data.validation ?? data.test : data.test
     let limit = part == .test ? configuration.testLimit : nil
+    let clock = ContinuousClock()
+    let start = clock.now
+    // Of the last one alone; a training may end with it.
+    defer { scoringSeconds = (clock.now - start).inSeconds }
     var evaluator = Evaluator(
       network: network, normalization: configuration.normalization,
       batchSize: configuration.batchSize, threads: configuration.threads)
     evaluator.leavesHeadroom = false
     evaluator.loss = loss
+    if position.step == plan.updates(epochs: configuration.epochs, batches: 0) {
+      evaluator.views = configuration.testViews ?? .one
+    }
     return try evaluator.evaluate(dataset, limit: limit) { done, total in
       onEvent(.evaluating(done: done, total: total))
       // After the last batch the result is there.

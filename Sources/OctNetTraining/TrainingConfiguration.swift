@@ -74,8 +74,14 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public var checkpointEverySteps: Int?
   /// Parameters that stay as they are, by their names or what is above them (`Network.freeze`); `nil` for none.
   public var frozen: [String]?
-  /// Parameters with a rate or a weight decay of their own; `nil` for none.
+  /// Parameters with a rate, a weight decay or an optimizer of their own; `nil` for none.
   public var parameterGroups: [ParameterGroup]?
+  /// Whether rates are for gradients of the batch's sum of losses; `nil` is the mean.
+  public var lossReduction: LossReduction?
+  /// Share of the last epoch that is trained, with which the schedule ends, too; `nil` is all of it.
+  public var lastEpochShare: Double?
+  /// Views of each test image in the run's last evaluation; `nil` is one.
+  public var testViews: TestViews?
 
   /// Defaults are those of `octcli train`, but for normalization and threads. `validate` says what does not fit.
   public init(
@@ -91,7 +97,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     skipDamaged: Bool? = nil, exifOrientation: Bool? = nil, validation: Double? = nil,
     frozen: [String]? = nil, parameterGroups: [ParameterGroup]? = nil, cutmixAlpha: Double? = nil,
     mixupProbability: Double? = nil, mixupSwitchProbability: Double? = nil,
-    classWeights: ClassWeights? = nil, balancedSampler: Bool? = nil
+    classWeights: ClassWeights? = nil, balancedSampler: Bool? = nil, lossReduction: LossReduction? = nil,
+    lastEpochShare: Double? = nil, testViews: TestViews? = nil
   ) {
     self.model = model
     self.initialWeights = initialWeights
@@ -127,23 +134,9 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.checkpointEverySteps = checkpointEverySteps
     self.frozen = frozen
     self.parameterGroups = parameterGroups
-  }
-
-  /// The names `recipe(named:data:threads:)` takes.
-  public static let recipeNames = ["seed"]
-
-  /// A published recipe, `nil` for an unknown name.
-  ///
-  /// `seed`: the CIFAR-10 notebook this package began with. Oct-ResNet-50 (α = 0.125) with its ImageNet stem on 32×32
-  /// images, Adam at 1e-3, weight decay 5e-4, batches of 100, crop 4 and flip, 50 epochs.
-  public static func recipe(named name: String, data: String, threads: Int) -> TrainingConfiguration? {
-    guard name == "seed" else { return nil }
-    return TrainingConfiguration(
-      model: ModelConfiguration(name: "resnet50", alpha: 0.125, stem: .imagenet, variant: .seed),
-      data: data, epochs: 50, batchSize: 100, optimizer: .adam,
-      schedule: LearningRateSchedule(base: 1e-3), weightDecay: 5e-4,
-      augmentation: Augmentation(cropPadding: 4, horizontalFlip: true),
-      normalization: Normalization(mean: [0.507, 0.487, 0.441], std: [0.267, 0.256, 0.276]), threads: threads)
+    self.lossReduction = lossReduction
+    self.lastEpochShare = lastEpochShare
+    self.testViews = testViews
   }
 
   /// - Throws: `OctNetError.configuration` for the first setting out of its range.
@@ -179,6 +172,10 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     try optimizer.validate()
     try schedule.validate()
     for group in parameterGroups ?? [] { try group.validate() }
+    if let share = lastEpochShare, !(share > 0 && share <= 1) {
+      throw OctNetError.configuration(
+        key: "lastEpochShare", "expected more than 0 and at most 1, found \(share)")
+    }
     guard schedule.warmupEpochs <= epochs else {
       throw OctNetError.configuration(
         key: "warmupEpochs", "expected at most \(counted(epochs, "epoch")), found \(schedule.warmupEpochs)")

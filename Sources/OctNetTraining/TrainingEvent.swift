@@ -94,6 +94,9 @@ public struct TrainingSummary: Sendable {
   public var results: RunResults
   /// Of training in all epochs so far, evaluations not counted.
   public var seconds: Double
+  /// What the score took: looking at the images before the first step, all training, and the last evaluation; those
+  /// between epochs, which the training does not need, are not counted.
+  public var secondsToScore: Double
   /// `shouldStop` ended the run before it was done.
   public var isInterrupted: Bool
 }

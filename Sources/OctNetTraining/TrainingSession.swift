@@ -31,6 +31,7 @@ public final class TrainingSession {
   private var governor: ThreadGovernor
   private let batchSize: Int
   private let loss: any Loss
+  private let reduction: LossReduction
   private let targets: TargetCounts
   private let outputs: [Network.Output]
   /// Of the network: those that count this session's steps.
@@ -45,6 +46,7 @@ public final class TrainingSession {
   ///   - network: trained in place: the session writes its gradients.
   ///   - threads: OpenMP threads that it uses.
   ///   - loss: of the outputs.
+  ///   - reduction: whether gradients are those of the images' mean loss or of the sum.
   ///   - inputGradient: whether backward computes ∂loss/∂images too, see `inputGradient`.
   ///   - fused: false runs every layer as it was recorded.
   ///   - recomputes: whether activations are made again for backward instead of kept, a quarter of the memory for some
@@ -53,11 +55,12 @@ public final class TrainingSession {
   ///   are out of bounds or need more memory than there is.
   public convenience init(
     network: Network, batchSize: Int, threads: Int, loss: any Loss = CrossEntropy(),
-    inputGradient: Bool = false,
+    reduction: LossReduction = .mean, inputGradient: Bool = false,
     fused: Bool = true, recomputes: Bool? = nil
   ) throws {
     try self.init(
-      network: network, batchSize: batchSize, threads: threads, loss: loss, inputGradient: inputGradient,
+      network: network, batchSize: batchSize, threads: threads, loss: loss, reduction: reduction,
+      inputGradient: inputGradient,
       fused: fused, recomputes: recomputes
     ) { _ in 0 }
   }
@@ -65,7 +68,7 @@ public final class TrainingSession {
   /// - Parameter bytesBeside: what the caller is going to allocate beside the session, by the size of a batch.
   package init(
     network: Network, batchSize: Int, threads: Int, loss: any Loss = CrossEntropy(),
-    inputGradient: Bool = false,
+    reduction: LossReduction = .mean, inputGradient: Bool = false,
     fused: Bool = true, recomputes: Bool? = nil, bytesBeside: (Int) -> Int
   ) throws {
     try SettingBounds.check(batchSize: batchSize, threads: threads, of: network.inputShape)
@@ -73,6 +76,7 @@ public final class TrainingSession {
     governor = ThreadGovernor(threads: threads)
     self.batchSize = batchSize
     self.loss = loss
+    self.reduction = reduction
     outputs = network.outputs
     targets = try loss.targets(for: outputs)
     counters = network.countingCounters
@@ -259,7 +263,8 @@ public final class TrainingSession {
     }
     for gradient in gradients { gradient?.update(repeating: 0) }
     let context = LossContext(
-      count: count, threads: executor.threads, labels: targets.labels, values: targets.values,
+      count: count, threads: executor.threads, scale: reduction.scale(count: count), labels: targets.labels,
+      values: targets.values,
       mixed: targets.mixed,
       outputs: outputs.indices.map { output($0, count: count) }, gradients: gradients, descriptions: outputs)
     let value: LossValue

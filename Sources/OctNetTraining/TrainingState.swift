@@ -132,13 +132,20 @@ public struct TrainingPosition: Codable, Equatable, Sendable {
 extension Optimizer {
   /// The optimizer's buffers parameter by parameter, in PyTorch's layouts.
   func stateDictionary(of network: Network) -> StateDictionary {
-    zip(configuration.stateNames, state).flatMap { stateName, buffer in
-      network.graph.parameters.indices.map { index in
-        let name = network.graph.parameters[index].name
+    state.indices.flatMap { place in
+      network.graph.parameters.indices.compactMap { index in
+        guard let stateName = stateName(place, of: index) else { return nil }
+        let (name, buffer) = (network.graph.parameters[index].name, state[place])
         let tensor = network.load(ParameterID(index: index), from: UnsafePointer(buffer.floats))
         return (name: "\(stateName).\(name)", value: StateValue.tensor(tensor))
       }
     }
+  }
+
+  /// What the buffer number `place` holds of a parameter; nil where that parameter's rule does not use it.
+  private func stateName(_ place: Int, of parameter: Int) -> String? {
+    let names = settings[parameter].rule.stateNames
+    return place < names.count ? names[place] : nil
   }
 
   /// Restores buffers and the number of updates.
@@ -149,8 +156,9 @@ extension Optimizer {
     for case (let name, .tensor(let tensor)) in dictionary { given[name] = tensor }
     var mismatch = StateMismatch()
     var expected: Set<String> = []
-    for stateName in configuration.stateNames {
-      for parameter in network.graph.parameters {
+    for place in state.indices {
+      for (index, parameter) in network.graph.parameters.enumerated() {
+        guard let stateName = stateName(place, of: index) else { continue }
         let name = "\(stateName).\(parameter.name)"
         expected.insert(name)
         if let found = given[name]?.shape {
@@ -166,9 +174,12 @@ extension Optimizer {
     }
     guard mismatch.isEmpty else { throw .stateDictionary(mismatch) }
 
-    for (stateName, buffer) in zip(configuration.stateNames, state) {
-      for (parameter, entry) in zip(network.graph.parameters, network.parameters.entries) {
-        guard let tensor = given["\(stateName).\(parameter.name)"] else { continue }
+    for (place, buffer) in state.enumerated() {
+      for (index, entry) in network.parameters.entries.enumerated() {
+        let parameter = network.graph.parameters[index]
+        guard let stateName = stateName(place, of: index),
+          let tensor = given["\(stateName).\(parameter.name)"]
+        else { continue }
         let target = buffer.floats + entry.range.lowerBound
         if let layout = parameter.layout {
           layout.pack(tensor.values, into: target)

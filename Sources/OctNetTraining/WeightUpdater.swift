@@ -11,6 +11,7 @@ final class WeightUpdater {
   private let session: TrainingSession
   private let accumulator: GradientAccumulator?
   private let largestNorm: Double?
+  private let configuration: TrainingConfiguration
 
   /// - Parameter bytesBeside: what the caller is going to allocate itself, by the size of a batch.
   /// - Throws: as `TrainingSession`, with all that the updates need.
@@ -19,19 +20,23 @@ final class WeightUpdater {
     bytesBeside: (Int) -> Int = { _ in 0 }
   ) throws {
     self.network = network
+    self.configuration = configuration
     let threads = configuration.threads
+    let groups = configuration.parameterGroups ?? []
     let copies =
-      configuration.optimizer.stateNames.count + (configuration.emaDecay == nil ? 0 : 1)
+      configuration.optimizer.stateCount(groups) + (configuration.emaDecay == nil ? 0 : 1)
       + (configuration.accumulationSteps > 1 ? 1 : 0)
-    let copiedBytes = copies * network.parameters.count * MemoryLayout<Float>.stride
+    let copiedBytes =
+      copies * network.parameters.count * MemoryLayout<Float>.stride
+      + configuration.optimizer.scratchBytes(groups, network.parameters, threads: threads)
     session = try TrainingSession(
       network: network, batchSize: configuration.batchSize, threads: threads,
-      loss: loss
+      loss: loss, reduction: configuration.lossReduction ?? .mean
     ) { copiedBytes + bytesBeside($0) }
     optimizer = try Optimizer(
       parameters: network.parameters, configuration: configuration.optimizer,
       weightDecay: configuration.weightDecay, excludeNormsAndBiases: configuration.excludeNormsAndBiases,
-      groups: configuration.parameterGroups ?? [], threads: threads)
+      groups: groups, threads: threads)
     average = configuration.emaDecay.map { WeightAverage(of: network, decay: $0, threads: threads) }
     accumulator =
       configuration.accumulationSteps > 1
@@ -42,11 +47,15 @@ final class WeightUpdater {
   /// The weights to evaluate and to keep.
   var result: Network { average?.network ?? network }
 
+  /// Rates of the groups with a schedule of their own, see `Optimizer.courses`.
+  var courses: [Int: Double] = [:]
+
   /// - Parameter isLast: whether the update follows this batch.
   /// - Throws: `OctNetError.training` for a loss or gradients that are not finite; the weights are those of before.
   func process(
     _ batch: Batch, isLast: Bool, learningRate: Double, dropoutSeed: UInt64
   ) throws(OctNetError) -> StepResult {
+    optimizer.courses = courses
     optimizer.threads = session.activeThreads
     average?.threads = session.activeThreads
     accumulator?.threads = session.activeThreads
@@ -65,7 +74,8 @@ final class WeightUpdater {
     let result = session.step(
       images: batch.images, targets: TargetPointers(batch), count: batch.count, dropoutSeed: dropoutSeed)
     try check(result.loss, batch, dropoutSeed)
-    accumulator?.add(network.parameters.gradients, images: batch.count)
+    accumulator?.add(
+      network.parameters.gradients, images: batch.count, reduction: configuration.lossReduction ?? .mean)
     if isLast { try update(learningRate: learningRate) }
     return result
   }
@@ -80,7 +90,8 @@ final class WeightUpdater {
 
   private func update(learningRate: Double) throws(OctNetError) {
     let gradients = accumulator?.sum ?? UnsafePointer(network.parameters.gradients)
-    var scale = accumulator.map { 1 / Float($0.images) } ?? 1
+    var scale: Float = 1
+    if let accumulator, configuration.lossReduction != .sum { scale = 1 / Float(accumulator.images) }
     if let largestNorm {
       let norm = Double(scale) * optimizer.norm(of: gradients)
       guard norm.isFinite else { throw .training("the norm of the gradients is \(norm)") }

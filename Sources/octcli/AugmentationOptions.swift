@@ -12,7 +12,8 @@ struct AugmentationOptions: ParsableArguments {
       "Crops and flips, by commas: none, crop, resized-crop, flip (default: none).",
       discussion: """
         crop: pad by 4 pixels and cut out at random, crop:N pads by N; resized-crop: a part of random area and shape, \
-        resized, for photographs; flip: left and right. none takes everything else away too.
+        resized, for photographs; flip: left and right. crop:N:reflect adds the image's own pixels, mirrored, in place of \
+        black ones; flip:alternate mirrors each image in every other epoch. none takes everything else away too.
         """, valueName: "list"))
   var augment: AugmentationArgument?
 
@@ -147,12 +148,14 @@ struct AugmentationOptions: ParsableArguments {
   }
 }
 
-/// "none", "flip", "crop", "crop:2", "crop,flip", "resized-crop,flip".
+/// "none", "flip", "crop", "crop:2", "crop,flip", "resized-crop,flip", "crop:2:reflect,flip:alternate".
 struct AugmentationArgument: ExpressibleByArgument {
   private var padding = 0
   private var flips = false
   private var resizes = false
   private var isNone = false
+  private var alternates: Bool?
+  private var reflects: Bool?
 
   init?(argument: String) {
     guard argument != "none" else {
@@ -163,13 +166,15 @@ struct AugmentationArgument: ExpressibleByArgument {
       let words = part.split(separator: ":", omittingEmptySubsequences: false)
       switch words.first {
       case "flip" where words.count == 1: flips = true
+      case "flip" where words.count == 2 && words[1] == "alternate": (flips, alternates) = (true, true)
       case "resized-crop" where words.count == 1: resizes = true
       case "crop" where words.count == 1: padding = 4
-      case "crop" where words.count == 2:
+      case "crop" where words.count == 2 || (words.count == 3 && words[2] == "reflect"):
         guard let pixels = Int(words[1]), pixels > 0, SettingBounds.cropPadding.contains(pixels) else {
           return nil
         }
         padding = pixels
+        if words.count == 3 { reflects = true }
       default: return nil
       }
     }
@@ -180,6 +185,8 @@ struct AugmentationArgument: ExpressibleByArgument {
     if isNone { result = .none }
     result.cropPadding = padding
     result.horizontalFlip = flips
+    result.flipsAlternately = alternates
+    result.reflectsBorder = reflects
     result.randomResizedCrop = resizes ? result.randomResizedCrop ?? RandomResizedCrop() : nil
   }
 }

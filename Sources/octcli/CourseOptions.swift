@@ -21,6 +21,12 @@ struct CourseOptions: ParsableArguments {
         """, valueName: "n"))
   var validation: Double?
 
+  @Option(
+    help: ArgumentHelp(
+      "Views of each test image in the run's last evaluation: 1, 2 or 6, as `octcli eval --views` (default: 1).",
+      valueName: "n"))
+  var testViews: TestViews?
+
   @Option(help: "Which evaluation is the best: highest top1 or top5, lowest loss (default: top1).")
   var bestMetric: BestMetric?
 
@@ -37,7 +43,7 @@ struct CourseOptions: ParsableArguments {
   var checkpointEvery: Int?
 
   /// Whether anything was given that a resumed run cannot change.
-  var changesResults: Bool { evalEvery != nil || bestMetric != nil || validation != nil }
+  var changesResults: Bool { evalEvery != nil || bestMetric != nil || validation != nil || testViews != nil }
 
   func validate() throws {
     try validateValidation()
@@ -58,6 +64,7 @@ struct CourseOptions: ParsableArguments {
   /// Writes what was given over `configuration`.
   func apply(to configuration: inout TrainingConfiguration) {
     if let validation { configuration.validation = validation }
+    if let testViews { configuration.testViews = testViews }
     if let evalEvery { configuration.evaluateEvery = evalEvery }
     if let bestMetric { configuration.bestMetric = bestMetric }
     if let earlyStopping { configuration.earlyStoppingEpochs = earlyStopping }

@@ -4,6 +4,16 @@ import OctNet
 
 extension DataPart: ExpressibleByArgument {}
 
+extension TestViews: ExpressibleByArgument {
+  public init?(argument: String) {
+    guard let number = Int(argument) else { return nil }
+    self.init(rawValue: number)
+  }
+
+  public static var allValueStrings: [String] { allCases.map { String($0.rawValue) } }
+  public var defaultValueDescription: String { String(rawValue) }
+}
+
 struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval",
@@ -20,6 +30,7 @@ struct EvalCommand: ParsableCommand {
         octcli eval --checkpoint runs/first/best.safetensors
         octcli eval --checkpoint best.safetensors --json --predictions logits.csv
         octcli eval --checkpoint runs/first/best.safetensors --on train
+        octcli eval --checkpoint runs/first/best.safetensors --views 6
         octcli eval --checkpoint w.safetensors --data cifar10:DIR --model resnet50
       """)
 
@@ -60,6 +71,15 @@ struct EvalCommand: ParsableCommand {
         """))
   var classesByNumber = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Views of each image whose logits are averaged: 1, 2 or 6.",
+      discussion: """
+        2: the image and its mirror image; 6: both of the image (a quarter each), and both of it shifted by one pixel down \
+        and right, and up and left, with a reflected border (an eighth each).
+        """, valueName: "n"))
+  var views = TestViews.one
+
   @Option(help: ArgumentHelp("Write every image's logits to this CSV file.", valueName: "file"))
   var predictions: String?
 
@@ -93,11 +113,12 @@ struct EvalCommand: ParsableCommand {
     let model = try foreign.model(
       of: checkpoint, path: self.checkpoint, classes: images.classNames.count, height: images.height,
       width: images.width, channels: images.channels)
-    let evaluator = Evaluator(
+    var evaluator = Evaluator(
       network: try foreign.network(of: checkpoint, model, for: Checkpoint.Use.scoring),
       normalization: try normalization.normalization ?? checkpoint.normalization ?? ownNormalization(),
       batchSize: batchSize,
       threads: threadOptions.count)
+    evaluator.views = views
     if let classNote { Terminal.printError(classNote) }
     let bar = ProgressBar()
     defer { bar.erase() }

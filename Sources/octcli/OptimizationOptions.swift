@@ -6,14 +6,20 @@ extension OptimizerName: ExpressibleByArgument {}
 extension ClassWeights: ExpressibleByArgument {}
 
 enum ScheduleName: String, ExpressibleByArgument, CaseIterable {
-  case constant, step, cosine
+  case constant, step, cosine, linear
 }
+
+extension LossReduction: ExpressibleByArgument {}
 
 /// How the network learns. Everything is optional: what is not given comes from the recipe or its absence.
 struct OptimizationOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("Passes over the training images (default: \(QuickStart.epochs)).", valueName: "n"))
-  var epochs: Int?
+    help: ArgumentHelp(
+      "Passes over the training images (default: \(QuickStart.epochs)).",
+      discussion:
+        "With a decimal fraction, such as 7.6, training and schedule end in the middle of the last one.",
+      valueName: "n"))
+  var epochs: EpochCount?
 
   @Option(help: ArgumentHelp("Images a step (default: \(QuickStart.batchSize)).", valueName: "n"))
   var batchSize: Int?
@@ -23,20 +29,31 @@ struct OptimizationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Base learning rate (default: \(QuickStart.learningRate) with sgd, 0.001 with adam and adamw).",
+      "Base learning rate (default: \(QuickStart.learningRate) with sgd, 0.001 with adam and adamw, \(QuickStart.muonLearningRate) with muon).",
       valueName: "rate"))
   var learningRate: Double?
 
-  @Option(help: ArgumentHelp("Momentum of sgd (default: 0.9).", valueName: "m"))
+  @Option(help: ArgumentHelp("Momentum of sgd (default: 0.9) or muon (default: 0.95).", valueName: "m"))
   var momentum: Float?
 
-  @Flag(help: "Nesterov's form of momentum, for sgd.")
+  @Flag(help: "Nesterov's form of momentum, for sgd; muon has it.")
   var nesterov = false
 
   @Option(
     help: ArgumentHelp(
+      "Iterations of Newton and Schulz in an update by muon (default: 5).",
+      discussion: "muon updates filters as matrices, and the other parameters by sgd with the same momentum.",
+      valueName: "n"))
+  var newtonSchulz: Int?
+
+  @Flag(help: "With muon, bring each filter matrix to a norm of √outputs before each update.")
+  var normalizeWeights = false
+
+  @Option(
+    help: ArgumentHelp(
       "Course of the learning rate (default: cosine).",
-      discussion: "constant; step: times --step-factor every --step-epochs; cosine: to 0 at the end."))
+      discussion:
+        "constant; step: times --step-factor every --step-epochs; cosine and linear: to 0 at the end."))
   var schedule: ScheduleName?
 
   @Option(help: ArgumentHelp("Epochs between two steps of the step schedule (default: 30).", valueName: "n"))
@@ -62,6 +79,12 @@ struct OptimizationOptions: ParsableArguments {
     help: ArgumentHelp(
       "Share of the target spread over all classes, 0 to 1 (default: 0).", valueName: "share"))
   var labelSmoothing: Float?
+
+  @Option(
+    help: ArgumentHelp(
+      "What gradients are of: the mean of a batch's losses, or their sum (default: mean).",
+      discussion: "What is printed stays the mean."))
+  var lossReduction: LossReduction?
 
   @Option(help: ArgumentHelp("Largest norm of all gradients together (default: none).", valueName: "norm"))
   var clipGradients: Double?
@@ -132,6 +155,17 @@ struct OptimizationOptions: ParsableArguments {
       valueName: "module=factor"))
   var rateScale: [RateScale] = []
 
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp(
+      "Settings of a part of the network (repeatable; the first that fits counts, before --rate-scale).",
+      discussion: """
+        WHAT:key=value,…, such as filters:optimizer=muon,momentum=0.6,rate=0.24 or biases+norms:decay=0. WHAT: names of the \
+        network's state or what is above, and filters, linear, biases, norms for those kinds of parameters. Keys: rate (factor \
+        of the learning rate), decay, epochs (after which it rests), optimizer, momentum, nesterov, iterations, normalize.
+        """, valueName: "group"))
+  var group: [GroupArgument] = []
+
   /// Whether anything but `--epochs` was given.
   var changesMoreThanEpochs: Bool {
     batchSize != nil || optimizer != nil || learningRate != nil || momentum != nil || nesterov
@@ -140,13 +174,18 @@ struct OptimizationOptions: ParsableArguments {
       || excludeNormsAndBiases || labelSmoothing != nil || clipGradients != nil || accumulate != nil
       || ema != nil
       || mixup != nil || cutmix != nil || mixupProb != nil || mixupSwitchProb != nil || classWeights != nil
-      || balancedSampler || !freeze.isEmpty || !rateScale.isEmpty
+      || balancedSampler || !freeze.isEmpty || !rateScale.isEmpty || !group.isEmpty || lossReduction != nil
+      || newtonSchulz != nil || normalizeWeights
   }
 
   func validate() throws {
-    if momentum != nil || nesterov, let optimizer, optimizer != .sgd {
+    if momentum != nil || nesterov, let optimizer, optimizer != .sgd, optimizer != .muon {
       throw ValidationError(
-        "--momentum and --nesterov belong to --optimizer sgd, found \(optimizer.rawValue)")
+        "--momentum and --nesterov belong to --optimizer sgd and muon, found \(optimizer.rawValue)")
+    }
+    if newtonSchulz != nil || normalizeWeights, let optimizer, optimizer != .muon {
+      throw ValidationError(
+        "--newton-schulz and --normalize-weights belong to --optimizer muon, found \(optimizer.rawValue)")
     }
     if stepEpochs != nil || stepFactor != nil, let schedule, schedule != .step {
       throw ValidationError(
@@ -159,7 +198,7 @@ struct OptimizationOptions: ParsableArguments {
   private func checkBounds() throws {
     var probe = QuickStart.configuration(
       data: "", normalization: Normalization(mean: [0], std: [1]), threads: 1)
-    probe.optimizer = .sgd
+    probe.optimizer = newtonSchulz != nil || normalizeWeights || optimizer == .muon ? .muon : .sgd
     probe.schedule.shape = .step(size: 1, gamma: 0.1)
     do {
       try apply(to: &probe)
@@ -180,7 +219,8 @@ struct OptimizationOptions: ParsableArguments {
   /// By the key that the library names.
   private static let flags = [
     "epochs": "--epochs", "batchSize": "--batch-size", "learningRate": "--learning-rate",
-    "momentum": "--momentum", "stepSize": "--step-epochs", "gamma": "--step-factor",
+    "momentum": "--momentum", "iterations": "--newton-schulz", "lastEpochShare": "--epochs",
+    "parameterGroups.epochs": "--group", "stepSize": "--step-epochs", "gamma": "--step-factor",
     "warmupEpochs": "--warmup-epochs", "weightDecay": "--weight-decay",
     "labelSmoothing": "--label-smoothing", "clipGradientNorm": "--clip-gradients",
     "learningRateScale": "--rate-scale", "accumulationSteps": "--accumulate", "emaDecay": "--ema",
@@ -191,21 +231,33 @@ struct OptimizationOptions: ParsableArguments {
   /// Writes what was given over `configuration`, which may have it from a file.
   /// - Throws: `ValidationError` for a flag of another optimizer or schedule than the run's.
   func apply(to configuration: inout TrainingConfiguration) throws {
-    if let epochs { configuration.epochs = epochs }
+    epochs?.apply(to: &configuration)
     if let batchSize { configuration.batchSize = batchSize }
     if let optimizer { configuration.use(optimizer) }
     if case .sgd(let ownMomentum, let ownNesterov) = configuration.optimizer {
       configuration.optimizer = .sgd(momentum: momentum ?? ownMomentum, nesterov: nesterov || ownNesterov)
+    } else if case .muon(let ownMomentum, let ownNesterov, let iterations, let normalizes) =
+      configuration.optimizer
+    {
+      configuration.optimizer = .muon(
+        momentum: momentum ?? ownMomentum, nesterov: (nesterov || ownNesterov) && momentum != 0,
+        iterations: newtonSchulz ?? iterations, normalizesWeights: normalizeWeights || normalizes)
     } else if momentum != nil || nesterov {
       throw ValidationError(
-        "--momentum and --nesterov belong to the optimizer sgd, the run's is \(configuration.optimizer.name); "
+        "--momentum and --nesterov belong to the optimizers sgd and muon, the run's is \(configuration.optimizer.name); "
           + "add --optimizer sgd")
+    }
+    if newtonSchulz != nil || normalizeWeights, configuration.optimizer.name != "muon" {
+      throw ValidationError(
+        "--newton-schulz and --normalize-weights belong to the optimizer muon, the run's is "
+          + "\(configuration.optimizer.name); add --optimizer muon")
     }
     if let learningRate { configuration.schedule.base = learningRate }
     try applySchedule(to: &configuration.schedule.shape)
     if let warmupEpochs { configuration.schedule.warmupEpochs = warmupEpochs }
     if let weightDecay { configuration.weightDecay = weightDecay }
     if excludeNormsAndBiases { configuration.excludeNormsAndBiases = true }
+    if let lossReduction { configuration.lossReduction = lossReduction }
     if let labelSmoothing { configuration.labelSmoothing = labelSmoothing }
     if let clipGradients { configuration.clipGradientNorm = clipGradients }
     if let accumulate { configuration.accumulationSteps = accumulate }
@@ -217,7 +269,8 @@ struct OptimizationOptions: ParsableArguments {
     if let classWeights { configuration.classWeights = classWeights }
     if balancedSampler { configuration.balancedSampler = true }
     if !freeze.isEmpty { configuration.frozen = freeze }
-    if !rateScale.isEmpty { configuration.parameterGroups = rateScale.map(\.group) }
+    let groups = group.map(\.group) + rateScale.map(\.group)
+    if !groups.isEmpty { configuration.parameterGroups = groups }
   }
 
   private func applySchedule(to shape: inout LearningRateSchedule.Shape) throws {
@@ -225,6 +278,7 @@ struct OptimizationOptions: ParsableArguments {
     case nil: break
     case .constant: shape = .constant
     case .cosine: shape = .cosine
+    case .linear: shape = .linear
     case .step:
       // The numbers of a step schedule that is there already stay.
       if case .step = shape { break }
@@ -234,20 +288,8 @@ struct OptimizationOptions: ParsableArguments {
       shape = .step(size: stepEpochs ?? size, gamma: stepFactor ?? factor)
     } else if stepEpochs != nil || stepFactor != nil {
       throw ValidationError(
-        "--step-epochs and --step-factor belong to the step schedule, the run's is \(shape == .cosine ? "cosine" : "constant"); "
+        "--step-epochs and --step-factor belong to the step schedule, the run's is \(shape.name); "
           + "add --schedule step")
     }
-  }
-}
-
-/// `fc=10`.
-struct RateScale: ExpressibleByArgument {
-  let group: ParameterGroup
-
-  init?(argument: String) {
-    guard let sign = argument.lastIndex(of: "="), sign != argument.startIndex,
-      let factor = Double(argument[argument.index(after: sign)...])
-    else { return nil }
-    group = ParameterGroup(String(argument[..<sign]), learningRateScale: factor)
   }
 }

@@ -17,6 +17,7 @@ struct TrainCommand: ParsableCommand {
         octcli train
         octcli train --data cifar10:DIR --epochs 30 --augment crop,flip
         octcli train --data cifar10:DIR --recipe seed --epochs 5 --out runs/seed
+        octcli train --data cifar10:DIR --recipe speedrun94
         octcli train --config settings.yaml --ema 0.999 --mixup 0.2
         octcli train --data cifar10:DIR --model resnet50 --alpha 0 \\
           --weights resnet50.safetensors

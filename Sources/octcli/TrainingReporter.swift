@@ -136,6 +136,8 @@ final class TrainingReporter {
       last  epoch \(last.epoch): \(accuracy(last))\(images)\(test)
       \(counted(results.epochs, "epoch")), \(counted(summary.steps, "step")), \
       \(ProgressBar.duration(summary.seconds)) of training\(end)
+      \(String(format: "%.1f", summary.secondsToScore)) s from the start of training to the score, evaluations between \
+      epochs not counted
       \(directory.bestPath)
       """
   }

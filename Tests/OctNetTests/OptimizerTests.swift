@@ -103,11 +103,14 @@ import OctNet
         parameters: store, configuration: .sgd, weightDecay: decay, excludeNormsAndBiases: exclude, threads: 1
       ).groups
     }
-    #expect(
-      groups(decay: 0.1, exclude: false) == [.init(range: 0..<store.count, settings: .init(weightDecay: 0.1))]
-    )
-    #expect(
-      groups(decay: 0, exclude: true) == [.init(range: 0..<store.count, settings: .init(weightDecay: 0))])
+    func one(decay: Float) -> [Optimizer.Group] {
+      [
+        Optimizer.Group(
+          range: 0..<store.count, settings: UpdateSettings(rule: .sgd, weightDecay: decay), parameter: 0)
+      ]
+    }
+    #expect(groups(decay: 0.1, exclude: false) == one(decay: 0.1))
+    #expect(groups(decay: 0, exclude: true) == one(decay: 0))
     let split = groups(decay: 0.1, exclude: true)
     // enter's weights, norm1, leave's weights, norm2, classes.weight, classes.bias
     #expect(split.map(\.settings.weightDecay) == [0.1, 0, 0.1, 0, 0.1, 0])

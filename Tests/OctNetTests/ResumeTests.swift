@@ -50,7 +50,7 @@ import OctNet
   }
 
   private static let optimizers: [OptimizerConfiguration] = [
-    .sgd(momentum: 0.9, nesterov: true), .sgd(momentum: 0, nesterov: false), .adam, .adamW,
+    .sgd(momentum: 0.9, nesterov: true), .sgd(momentum: 0, nesterov: false), .adam, .adamW, .muon,
   ]
 
   @Test(arguments: optimizers)

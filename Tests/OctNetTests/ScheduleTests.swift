@@ -32,6 +32,13 @@ import OctNet
       rates(schedule, steps: [0, 10, 20, 30, 40, 60, 61]), [2, 1 + cos(Double.pi / 6), 1.5, 1, 0.5, 0, 0])
   }
 
+  @Test func linesFallToZero() {
+    let schedule = LearningRateSchedule(base: 2, shape: .linear)
+    expectClose(rates(schedule, steps: [0, 15, 30, 59, 60, 61]), [2, 1.5, 1, 1 / 30, 0, 0])
+    let late = LearningRateSchedule(base: 2, shape: .linear, warmupEpochs: 2)
+    expectClose(rates(late, steps: [0, 19, 20, 40, 60]), [0.1, 2, 2, 1, 0])
+  }
+
   @Test func warmupRisesLinearlyAndShiftsTheCosine() {
     let schedule = LearningRateSchedule(base: 2, shape: .cosine, warmupEpochs: 2)
     expectClose(rates(schedule, steps: [0, 4, 19, 20, 40, 60]), [0.1, 0.5, 2, 2, 1, 0])
@@ -42,13 +49,15 @@ import OctNet
   }
 
   @Test func jsonRoundTrip() throws {
-    for shape: LearningRateSchedule.Shape in [.constant, .cosine, .step(size: 3, gamma: 0.2)] {
+    for shape: LearningRateSchedule.Shape in [
+      .constant, .cosine, .linear, .step(size: 3, gamma: 0.2),
+    ] {
       let schedule = LearningRateSchedule(base: 0.3, shape: shape, warmupEpochs: 1)
       let data = try JSONEncoder().encode(schedule)
       #expect(try JSONDecoder().decode(LearningRateSchedule.self, from: data) == schedule)
     }
     #expect(throws: DecodingError.self) {
-      try JSONDecoder().decode(LearningRateSchedule.Shape.self, from: Data(#"{"name":"linear"}"#.utf8))
+      try JSONDecoder().decode(LearningRateSchedule.Shape.self, from: Data(#"{"name":"quadratic"}"#.utf8))
     }
   }
 

@@ -59,10 +59,10 @@ import OctNet
     #expect(try problem(replacing: #""epochs" : 3,"#, with: "") == "key \"epochs\" is missing")
     #expect(
       try problem(replacing: #""name" : "sgd""#, with: #""name" : "lion""#)
-        == "optimizer.name: expected one of sgd, adam, adamw, found \"lion\"")
+        == "optimizer.name: expected one of sgd, adam, adamw, muon, found \"lion\"")
     #expect(
       try problem(replacing: #""name" : "cosine""#, with: #""name" : "line""#)
-        == "schedule.shape.name: expected one of constant, step, cosine, found \"line\"")
+        == "schedule.shape.name: expected one of constant, step, cosine, linear, found \"line\"")
     #expect(try problem(replacing: "}", with: "").hasPrefix("byte "))
     #expect(
       error { try TrainingConfiguration(path: directory("none")) }

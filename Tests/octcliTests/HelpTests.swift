@@ -68,12 +68,14 @@ struct HelpTests {
       "--auto-augment <auto-augment>", "--ra-magnitude <n>", "--ra-ops <n>", "--color-jitter <b c s h>",
       "--random-erase <p>", "--erase-mode <erase-mode>", "--aug-repeats <n>",
       "--eval-every <n>", "--best-metric <best-metric>",
-      "--early-stopping <n>", "--checkpoint-every <n>", "--no-tensorboard",
+      "--early-stopping <n>", "--checkpoint-every <n>", "--no-tensorboard", "--newton-schulz <n>",
+      "--normalize-weights", "--group <group>", "--loss-reduction <loss-reduction>", "--test-views <n>",
     ] {
       #expect(text.contains("\n  \(flag)"), "\(flag)")
     }
     #expect(text.contains("octcli train --resume runs/seed"))
-    #expect(text.contains("Update rule (default: sgd). (values: sgd, adam, adamw)"))
+    let words = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    #expect(words.contains("Update rule (default: sgd). (values: sgd, adam, adamw, muon)"))
   }
 
   @Test func everyFlagOfEvalIsExplained() throws {

@@ -28,7 +28,7 @@ public protocol Loss: Sendable {
   /// - Throws: `OctNetError.graph` for a network that the loss does not fit.
   func targets(for outputs: [Network.Output]) throws(OctNetError) -> TargetCounts
 
-  /// The loss of a batch, and where there are places for them, the gradients of its mean: `c.scale` · ∂sum/∂output.
+  /// The loss of a batch, and where there are places for them, the gradients: `c.scale` · ∂sum/∂output.
   func evaluate(_ c: LossContext) -> LossValue
 }
 
@@ -47,6 +47,16 @@ public struct TargetCounts: Equatable, Sendable {
     self.classes = classes
     self.values = values
   }
+}
+
+/// What training makes small: the mean of the images' losses, or their sum.
+public enum LossReduction: String, Codable, CaseIterable, Sendable {
+  /// The usual one: rates do not depend on the batch's size.
+  case mean
+  /// As PyTorch's `reduction="sum"`. What is reported stays the mean.
+  case sum
+
+  func scale(count: Int) -> Float { self == .sum ? 1 : 1 / Float(count) }
 }
 
 /// A loss over the images of a batch.
@@ -70,6 +80,8 @@ public struct LossContext {
   public let count: Int
   /// Threads that the loss may use, see `parallel`.
   public let threads: Int
+  /// What makes a gradient of the sum that of what training makes small: 1 / count, or 1 with `LossReduction.sum`.
+  public let scale: Float
   /// count × `TargetCounts.labels`.
   public let labels: UnsafeBufferPointer<Int32>
   /// count × `TargetCounts.values`.
@@ -80,13 +92,10 @@ public struct LossContext {
   let gradients: [UnsafeMutableBufferPointer<Float>?]
   let descriptions: [Network.Output]
 
-  /// 1 / count, what makes a gradient of the sum one of the mean.
-  public var scale: Float { 1 / Float(count) }
-
   /// count × the output's shape.
   public func output(_ index: Int) -> UnsafeBufferPointer<Float> { outputs[index] }
 
-  /// Where ∂(mean loss)/∂output goes; zeros before. nil where nobody asks for it: in evaluations, and where nothing that is
+  /// Where ∂loss/∂output goes; zeros before. nil where nobody asks for it: in evaluations, and where nothing that is
   /// trained lies upstream.
   public func gradient(_ index: Int) -> UnsafeMutableBufferPointer<Float>? { gradients[index] }
 
