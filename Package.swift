@@ -94,7 +94,7 @@ let package = Package(
       name: "CImages",
       cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"]), .define("OCT_IMAGES", withImages)],
       linkerSettings: [.linkedLibrary("png", withImages), .linkedLibrary("jpeg", withImages)]),
-    .target(name: "OctNetImages", dependencies: ["OctNet", "CImages"]),
+    .target(name: "OctNetImages", dependencies: ["OctNet", "CImages", "CTransforms"]),
 
     // MARK: Command line
     // Settings in YAML and JSON, as octcli reads them.

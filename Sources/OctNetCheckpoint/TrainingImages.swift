@@ -12,10 +12,22 @@ public struct TrainingImages: Codable, Equatable, Sendable {
   /// Photographs were turned as their EXIF orientation says; `nil` is no.
   public var exifOrientation: Bool?
 
+  /// How files of images came to the network's size for evaluation, by the names of the settings `evaluation`; `nil` as by
+  /// default.
+  public var cropRatio: Double?
+  /// `bilinear` or `bicubic`.
+  public var interpolation: String?
+  /// `center` or `squash`.
+  public var cropMode: String?
+
   /// All images, as they are stored.
   public init(
-    limit: Int? = nil, validation: Double? = nil, seed: UInt64? = nil, exifOrientation: Bool? = nil
+    limit: Int? = nil, validation: Double? = nil, seed: UInt64? = nil, exifOrientation: Bool? = nil,
+    cropRatio: Double? = nil, interpolation: String? = nil, cropMode: String? = nil
   ) {
+    self.cropRatio = cropRatio
+    self.interpolation = interpolation
+    self.cropMode = cropMode
     self.limit = limit
     self.validation = validation
     self.seed = seed

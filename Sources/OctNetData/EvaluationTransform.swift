@@ -99,6 +99,13 @@ public struct EvaluationTransform: Sendable {
     }
   }
 
+  /// Writes viewCount × height × width × channels bytes, before normalisation.
+  public func pixels(_ image: PixelView, to destination: UnsafeMutablePointer<UInt8>) {
+    for (index, view) in views(width: image.width, height: image.height).enumerated() {
+      place(image, view, to: destination + index * height * width * channels)
+    }
+  }
+
   /// The middle, without normalisation: height × width × channels bytes.
   public func place(_ image: PixelView, to destination: UnsafeMutablePointer<UInt8>) {
     place(
@@ -158,7 +165,7 @@ public struct EvaluationTransform: Sendable {
   }
 
   /// nil for an image that stays as it is.
-  private func middle(width imageWidth: Int, height imageHeight: Int) -> oct_resize_window? {
+  package func middle(width imageWidth: Int, height imageHeight: Int) -> oct_resize_window? {
     let isRight = imageWidth == width && imageHeight == height
     if isRight && settings.cropRatio == nil { return nil }
     if settings.cropMode == .squash {

@@ -73,6 +73,11 @@
     /// it is an interlaced PNG or a progressive JPEG.
     /// - Throws: as `decoded`.
     public func prepared(_ preparation: Preparation) throws(OctNetError) -> RasterImage {
+      if preparation.evaluation.interpolation == .bicubic, preparation.shorterSide == nil {
+        var middle = preparation
+        middle.evaluation.views = nil
+        return try views(middle)[0]
+      }
       let (width, height) = try size(appliesOrientation: preparation.appliesOrientation)
       guard let window = preparation.window(width: width, height: height) else {
         return try decoded(
@@ -92,6 +97,31 @@
       guard isDecoded else { throw failure(message) }
       return RasterImage(
         width: window.width, height: window.height, channels: preparation.channels, pixels: pixels)
+    }
+
+    /// All views of the image that a network gets, see `EvaluationSettings.Views`; it is decoded as a whole.
+    /// - Throws: as `decoded`.
+    /// - Precondition: the preparation has no `shorterSide`, or one view.
+    public func views(_ preparation: Preparation) throws(OctNetError) -> [RasterImage] {
+      let isBicubic = preparation.evaluation.interpolation == .bicubic && preparation.shorterSide == nil
+      guard preparation.viewCount > 1 || isBicubic else { return [try prepared(preparation)] }
+      precondition(preparation.shorterSide == nil, "the crop ratio says how large the shorter side is")
+      let (size, channels) = (preparation.size, preparation.channels)
+      let image = try decoded(channels: channels, appliesOrientation: preparation.appliesOrientation)
+      let transform = preparation.transform
+      let one = size * size * channels
+      let pixels = [UInt8](unsafeUninitializedCapacity: transform.viewCount * one) { buffer, initialized in
+        image.pixels.withUnsafeBufferPointer { pixels in
+          guard let base = pixels.baseAddress, let result = buffer.baseAddress else { return }
+          let view = PixelView(base, width: image.width, height: image.height, channels: channels)
+          transform.pixels(view, to: result)
+          initialized = transform.viewCount * one
+        }
+      }
+      return (0..<transform.viewCount).map {
+        RasterImage(
+          width: size, height: size, channels: channels, pixels: Array(pixels[$0 * one..<($0 + 1) * one]))
+      }
     }
 
     private func failure(_ message: [CChar]) -> OctNetError {

@@ -15,6 +15,8 @@
       public var channels = 3
       /// Turns photographs as their EXIF orientation says.
       public var appliesOrientation = false
+      /// How images come to their size. `test` gives all views of an image one after the other; `split` the middle.
+      public var evaluation = EvaluationSettings()
       /// Goes on without files that cannot be decoded.
       public var skipsDamaged = false
       /// So many images only, of every class the same share.
@@ -79,7 +81,7 @@
       if let train = layout.train { known = try listing(of: train).classes }
       var test = try listing(of: layout.test, known: known)
       if let limit = options.testLimit { test.keep(limit) }
-      let (sets, notes) = try load([test])
+      let (sets, notes) = try load([test], views: true)
       return Loaded(value: sets[0], notes: notes)
     }
 
@@ -104,11 +106,17 @@
 
     private typealias Damage = (file: FilePath, problem: OctNetError)
 
-    private func load(_ halves: [ClassListing]) throws(OctNetError) -> (sets: [ImageSet], notes: [String]) {
+    private func load(
+      _ halves: [ClassListing], views: Bool = false
+    ) throws(OctNetError) -> (sets: [ImageSet], notes: [String]) {
+      var evaluation = options.evaluation
+      try evaluation.validate()
+      if !views { evaluation.views = nil }
       var size = options.size ?? 0
       if options.size == nil { size = try firstSize(halves[0]) }
       let preparation = Preparation(
-        size: size, channels: options.channels, appliesOrientation: options.appliesOrientation)
+        size: size, channels: options.channels, appliesOrientation: options.appliesOrientation,
+        evaluation: evaluation)
       try checkMemory(halves, preparation)
       var sets: [ImageSet] = [], damages: [Damage] = [], notes: [String] = []
       for half in halves {
@@ -132,12 +140,15 @@
     ) throws(OctNetError) -> ImageSet {
       let size = preparation.size, classNames = try half.classNames()
       var pixels: [UInt8] = [], labels: [Int] = []
-      pixels.reserveCapacity(half.files.count * size * size * preparation.channels)
+      pixels.reserveCapacity(
+        half.files.count * preparation.viewCount * size * size * preparation.channels)
       labels.reserveCapacity(half.files.count)
       for file in half.files {
         do throws(OctNetError) {
-          pixels += try ImageFile(file.path).prepared(preparation).pixels
-          labels.append(file.label)
+          for view in try ImageFile(file.path).views(preparation) {
+            pixels += view.pixels
+            labels.append(file.label)
+          }
         } catch { damages.append((file.path, error)) }
       }
       return ImageSet(
@@ -148,7 +159,7 @@
     private func checkMemory(_ halves: [ClassListing], _ preparation: Preparation) throws(OctNetError) {
       let count = halves.reduce(0) { $0 + $1.files.count }
       var bytes = count, overflows = false
-      for factor in [preparation.size, preparation.size, preparation.channels] {
+      for factor in [preparation.size, preparation.size, preparation.channels, preparation.viewCount] {
         let (product, isTooLarge) = bytes.multipliedReportingOverflow(by: factor)
         (bytes, overflows) = (product, overflows || isTooLarge)
       }

@@ -48,7 +48,25 @@
 
     /// Softmax of the logits, by class.
     /// - Precondition: the image has the network's size and channels.
-    public func probabilities(of image: RasterImage) -> [Double] {
+    public func probabilities(of image: RasterImage) -> [Double] { probabilities(ofViews: [image]) }
+
+    /// Softmax of the logits' mean over several views of one image, by class.
+    /// - Precondition: there is one, and all have the network's size and channels.
+    public func probabilities(ofViews views: [RasterImage]) -> [Double] {
+      precondition(!views.isEmpty, "an image without views")
+      var logits: [Double] = []
+      for view in views {
+        let found = self.logits(of: view)
+        logits = logits.isEmpty ? found : zip(logits, found).map(+)
+      }
+      if views.count > 1 { logits = logits.map { $0 / Double(views.count) } }
+      let largest = logits.max() ?? 0
+      let exponentials = logits.map { exp($0 - largest) }
+      let sum = exponentials.reduce(0, +)
+      return exponentials.map { $0 / sum }
+    }
+
+    private func logits(of image: RasterImage) -> [Double] {
       precondition(image.width == size && image.height == size && image.channels == channels)
       let set = ImageSet(
         name: "image", height: size, width: size, channels: channels, classNames: ["image"],
@@ -58,10 +76,7 @@
       BatchLoader(dataset: set, batchSize: 1, normalization: normalization).forEachBatch(epoch: 0) { batch in
         logits = session.logits(images: batch.images, count: 1).map(Double.init)
       }
-      let largest = logits.max() ?? 0
-      let exponentials = logits.map { exp($0 - largest) }
-      let sum = exponentials.reduce(0, +)
-      return exponentials.map { $0 / sum }
+      return logits
     }
   }
 #endif

@@ -105,6 +105,8 @@ enum SettingNames {
     "augmentation.autoAugment.magnitude": "magnitude", "augmentation.autoAugment.ops": "operations an image",
     "augmentation.randomErasing.probability": "random erasing", "cutmixAlpha": "CutMix α",
     "mixupProbability": "batches mixed", "mixupSwitchProbability": "of them by CutMix",
+    "evaluation.cropRatio": "crop ratio", "evaluation.cropMode": "crop mode",
+    "evaluation.interpolation": "interpolation",
     "classWeights": "class weights", "balancedSampler": "balanced sampler",
     "mixupAlpha": "mixup α", "frozen": "frozen", "parameterGroups": "parameter groups",
     "evaluateEvery": "epochs per evaluation", "bestMetric": "best by",

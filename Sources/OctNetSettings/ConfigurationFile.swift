@@ -70,6 +70,13 @@ package struct ConfigurationFile {
     return flag
   }
 
+  /// How images in folders come to their size.
+  /// - Throws: `OctNetError.file` for a value of the wrong kind.
+  package func evaluation() throws -> EvaluationSettings? {
+    guard let value = settings["evaluation"], value != .null else { return nil }
+    return try EvaluationSettings(settings: value, path: path)
+  }
+
   /// The input's height in the file's model.
   /// - Throws: `OctNetError.file` for a number out of bounds.
   package func imageSize() throws -> Int? {

@@ -12,6 +12,9 @@ public struct Evaluator {
   private let threads: Int
   /// Whether nothing has counted yet what the process itself takes; a trainer has.
   var leavesHeadroom = true
+  /// So many images of the data set, one after the other, show one image: their logits are averaged, and limits and results
+  /// count them as one. For data with classes.
+  public var viewsPerImage = 1
   /// Of data with targets in place of classes; that of classes is always the mean cross-entropy.
   public var loss: any Loss = CrossEntropy()
 
@@ -39,7 +42,11 @@ public struct Evaluator {
     onProgress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
   ) throws -> EvaluationResult {
     try network.check(fits: dataset, normalization: normalization)
+    precondition(viewsPerImage > 0 && dataset.count % viewsPerImage == 0, "\(viewsPerImage) views an image")
     guard dataset.targetSize == 0 else {
+      guard viewsPerImage == 1 else {
+        throw OctNetError.configuration(key: "views", "\"\(dataset.name)\" has targets, expected classes")
+      }
       guard path == nil else {
         throw OctNetError.configuration(
           key: "predictions", "\"\(dataset.name)\" has targets, expected classes")
@@ -67,12 +74,30 @@ public struct Evaluator {
       + InferenceSession.mapBytesOfAPass
   }
 
+  /// The mean of each image's logits, in the order of its views.
+  private static func average(
+    _ logits: UnsafeBufferPointer<Float>, views: Int, classes: Int,
+    into result: UnsafeMutableBufferPointer<Float>
+  ) {
+    for image in 0..<logits.count / (views * classes) {
+      for label in 0..<classes {
+        var sum = 0.0
+        for view in 0..<views { sum += Double(logits[(image * views + view) * classes + label]) }
+        result[image * classes + label] = Float(sum / Double(views))
+      }
+    }
+  }
+
   private func run(
     _ dataset: any Dataset, limit: Int?, onProgress: (Int, Int) throws -> Void,
     _ body: (_ index: Int, _ label: Int, _ logits: UnsafeBufferPointer<Float>) throws -> Void
   ) throws -> EvaluationResult {
     try views.check(fits: network.inputShape)
-    let sampleCount = min(dataset.count, limit ?? dataset.count)
+    let perImage = viewsPerImage
+    let total = min(dataset.count / perImage, limit ?? dataset.count / perImage)
+    let sampleCount = total * perImage
+    // All images that show one are in one batch.
+    let batchSize = max(perImage, batchSize / perImage * perImage)
     let headroom = leavesHeadroom ? MemoryDemand.headroom() : 0
     let session = try InferenceSession(network: network, batchSize: batchSize, threads: threads) { batch in
       headroom
@@ -81,9 +106,8 @@ public struct Evaluator {
     }
     let loader = BatchLoader(
       dataset: dataset, batchSize: batchSize, normalization: normalization, augmentation: .none,
-      shuffleSeed: nil, limit: limit)
+      shuffleSeed: nil, limit: sampleCount)
     let classes = network.outputShape.channels
-    let total = min(dataset.count, limit ?? dataset.count)
     // Of pairs of classes, and once more where the result is made.
     try MemoryDemand.check(
       2 * classes * classes * MemoryLayout<Int>.stride,
@@ -91,22 +115,29 @@ public struct Evaluator {
       key: "classes")
     var sums = EvaluationSums(classes: classes)
     var losses = [Float](repeating: 0, count: batchSize)
+    let averages = UnsafeMutableBufferPointer<Float>.allocate(
+      capacity: perImage == 1 ? 0 : batchSize / perImage * classes)
+    defer { averages.deallocate() }
     var done = 0
     let averaging = views == .one ? nil : ViewAverage(views, session, network, batchSize: batchSize)
     try loader.forEachBatch(epoch: 0) { batch in
-      let logits =
+      let found =
         averaging?.logits(images: batch.images, count: batch.count, threads: threads)
         ?? session.logits(images: batch.images, count: batch.count)
+      let count = batch.count / perImage
+      if perImage > 1 { Self.average(found, views: perImage, classes: classes, into: averages) }
+      let labels = (0..<count).map { batch.labels[$0 * perImage] }
+      let logits = perImage == 1 ? found : UnsafeBufferPointer(averages)
       let status = oct_softmax_cross_entropy(
-        batch.count, classes, logits.baseAddress, batch.labels, nil, 1, 0, 1, &losses, nil, Int32(threads))
+        count, classes, logits.baseAddress, labels, nil, 1, 0, 1, &losses, nil, Int32(threads))
       precondition(status == OCT_OK, "sizes the loss kernel refuses")
-      for image in 0..<batch.count {
+      for image in 0..<count {
         let row = UnsafeBufferPointer(rebasing: logits[image * classes..<(image + 1) * classes])
-        let label = Int(batch.labels[image])
+        let label = Int(labels[image])
         sums.add(logits: row, label: label, loss: losses[image])
         try body(done + image, label, row)
       }
-      done += batch.count
+      done += count
       try onProgress(done, total)
     }
     return sums.result(classNames: dataset.classNames)

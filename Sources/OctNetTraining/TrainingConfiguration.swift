@@ -60,6 +60,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public var skipDamaged: Bool?
   /// Turns images as EXIF says; `nil` is no.
   public var exifOrientation: Bool?
+  /// How images in folders come to the network's size; `nil` as by default.
+  public var evaluation: EvaluationSettings?
   /// Training images held back to choose the best epoch and to stop early, so that the test images are seen once, at the
   /// end: how many, or below 1 which share. `nil` holds back none; then the data's own validation images choose, or the
   /// test images where it has none.
@@ -98,7 +100,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     frozen: [String]? = nil, parameterGroups: [ParameterGroup]? = nil, cutmixAlpha: Double? = nil,
     mixupProbability: Double? = nil, mixupSwitchProbability: Double? = nil,
     classWeights: ClassWeights? = nil, balancedSampler: Bool? = nil, lossReduction: LossReduction? = nil,
-    lastEpochShare: Double? = nil, testViews: TestViews? = nil
+    lastEpochShare: Double? = nil, testViews: TestViews? = nil,
+    evaluation: EvaluationSettings? = nil
   ) {
     self.model = model
     self.initialWeights = initialWeights
@@ -120,6 +123,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.mixupSwitchProbability = mixupSwitchProbability
     self.classWeights = classWeights
     self.balancedSampler = balancedSampler
+    self.evaluation = evaluation
     self.normalization = normalization
     self.seed = seed
     self.threads = threads
@@ -154,6 +158,11 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     }
     try augmentation.validate()
     try validateMixing()
+    try evaluation?.validate()
+    guard evaluation?.views == nil else {
+      throw OctNetError.configuration(
+        key: "evaluation.views", "belongs to eval and predict; training evaluates the middle of an image")
+    }
     try TrainingImages.checkValidation(validation)
     guard weightDecay >= 0, weightDecay.isFinite else {
       throw OctNetError.configuration(key: "weightDecay", "expected 0 or more, found \(weightDecay)")
@@ -217,7 +226,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   package var trainingImages: TrainingImages {
     TrainingImages(
       limit: trainLimit, validation: validation, seed: validation.map { _ in seed },
-      exifOrientation: exifOrientation == true ? true : nil)
+      exifOrientation: exifOrientation == true ? true : nil, cropRatio: evaluation?.cropRatio,
+      interpolation: evaluation?.interpolation?.rawValue, cropMode: evaluation?.cropMode?.rawValue)
   }
 
   // MARK: Files

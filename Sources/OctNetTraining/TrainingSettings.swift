@@ -1,4 +1,14 @@
+import OctNetData
 import OctNetSupport
+
+extension EvaluationSettings {
+  /// - Throws: `OctNetError.file` as for the whole settings.
+  package init(settings: JSONValue, path: String) throws(OctNetError) {
+    do throws(StrictJSON.Failure) {
+      self = try StrictJSON.decode(EvaluationSettings.self, from: settings)
+    } catch { throw OctNetError.file(path: path, "evaluation: \(error.problem)") }
+  }
+}
 
 extension TrainingConfiguration {
   /// As `config.json` has it.

@@ -39,6 +39,9 @@ struct ImageFileOptions: ParsableArguments {
 
   @Flag(inversion: .prefixedNo, help: ExifOrientationFlag.help)
   var exifOrientation: Bool?
+
+  @OptionGroup
+  var crop: CropOptions
 }
 
 enum ExifOrientationFlag {
@@ -55,6 +58,7 @@ struct ImageReading {
   var trainLimit, testLimit: Int?
   var skipsDamaged = false
   var appliesOrientation = false
+  var evaluation = EvaluationSettings()
 
   init() {}
 
@@ -65,6 +69,7 @@ struct ImageReading {
     (trainLimit, testLimit) = (configuration.trainLimit, configuration.testLimit)
     skipsDamaged = configuration.skipDamaged ?? false
     appliesOrientation = configuration.exifOrientation ?? false
+    evaluation = configuration.evaluation ?? EvaluationSettings()
   }
 }
 
@@ -131,6 +136,9 @@ enum DataOptions {
     guard isFolder(source) else {
       let flags = [
         ("--skip-damaged", reading.skipsDamaged), ("--exif-orientation", reading.appliesOrientation),
+        ("--crop-ratio", reading.evaluation.cropRatio != nil),
+        ("--crop-mode", reading.evaluation.cropMode != nil),
+        ("--eval-interpolation", reading.evaluation.interpolation != nil),
       ]
       if let given = flags.first(where: { $0.1 })?.0 {
         throw OctNetError.configuration(key: given, "belongs to folder:DIR, the data is \(source)")
@@ -151,6 +159,7 @@ enum DataOptions {
       options.channels = reading.channels
       options.appliesOrientation = reading.appliesOrientation
       options.skipsDamaged = reading.skipsDamaged
+      options.evaluation = reading.evaluation
       (options.trainLimit, options.testLimit) = (reading.trainLimit, reading.testLimit)
       return ImageFolder(directory: directory, options: options)
     }

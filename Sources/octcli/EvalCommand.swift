@@ -62,6 +62,9 @@ struct EvalCommand: ParsableCommand {
   @OptionGroup
   var files: ImageFileOptions
 
+  @Option(help: CropsOption.help)
+  var crops: EvaluationSettings.Views?
+
   @Flag(
     help: ArgumentHelp(
       "Take the data's classes for the checkpoint's by number, whatever their names.",
@@ -120,10 +123,12 @@ struct EvalCommand: ParsableCommand {
       threads: threadOptions.count)
     evaluator.views = views
     if let classNote { Terminal.printError(classNote) }
+    let (shown, viewCount) = try viewed(images, of: checkpoint)
+    evaluator.viewsPerImage = viewCount
     let bar = ProgressBar()
     defer { bar.erase() }
     StopSignals.deferFirst()
-    let result = try evaluator.evaluate(images, limit: limitTest, predictions: predictions) { done, total in
+    let result = try evaluator.evaluate(shown, limit: limitTest, predictions: predictions) { done, total in
       bar.update(label: "evaluating", done: done, total: total, fields: ["\(done)/\(total)"])
       guard StopSignals.isRequested, done < total else { return }
       bar.note("stopped: \(done) of \(on.counted(total)) scored, nothing is written")
@@ -139,7 +144,7 @@ struct EvalCommand: ParsableCommand {
     for checkpoint: Checkpoint
   ) throws -> (images: any Dataset, note: String?, normalization: () throws -> Normalization) {
     let source = try source(of: checkpoint)
-    let reading = reading(for: checkpoint, source)
+    let reading = try reading(for: checkpoint, source)
     guard on == .test else {
       let split = try DataOptions.load(source, reading)
       let found = try checkpoint.images(of: on, in: split, byNumber: classesByNumber)
@@ -151,7 +156,25 @@ struct EvalCommand: ParsableCommand {
     return (found.images, found.note, loaded.normalization)
   }
 
-  private func reading(for checkpoint: Checkpoint, _ source: String) -> ImageReading {
+  /// What the network gets, and how many of them for an image. A folder's test images come in views already.
+  private func viewed(
+    _ images: any Dataset, of checkpoint: Checkpoint
+  ) throws -> (images: any Dataset, views: Int) {
+    let isFolder = try on == .test && DataOptions.isFolder(source(of: checkpoint, quietly: true))
+    switch crops ?? .one {
+    case .one: return (images, 1)
+    case .flip: return (isFolder ? images : MirroredImages(images), 2)
+    case .six, .ten:
+      guard isFolder else {
+        throw OctNetError.configuration(
+          key: "--crops",
+          "six and ten belong to the test images of folder:DIR: other images have no more than one size")
+      }
+      return (images, crops == .six ? 6 : 10)
+    }
+  }
+
+  private func reading(for checkpoint: Checkpoint, _ source: String) throws -> ImageReading {
     var reading = ImageReading()
     reading.size = imageSize ?? checkpoint.model?.inputHeight
     if foreign.model == nil { reading.channels = checkpoint.model?.inputChannels ?? 3 }
@@ -160,15 +183,20 @@ struct EvalCommand: ParsableCommand {
     reading.skipsDamaged = files.skipDamaged
     let asTrained = DataOptions.isFolder(source) && checkpoint.trainingImages.exifOrientation == true
     reading.appliesOrientation = files.exifOrientation ?? asTrained
+    if DataOptions.isFolder(source) {
+      reading.evaluation = try EvaluationSettings(checkpoint.trainingImages)
+      reading.evaluation.views = crops
+    }
+    reading.evaluation = files.crop.applied(to: reading.evaluation)
     return reading
   }
 
-  private func source(of checkpoint: Checkpoint) throws -> String {
+  private func source(of checkpoint: Checkpoint, quietly: Bool = false) throws -> String {
     if let data { return data }
     guard let source = checkpoint.dataName else {
       throw OctNetError.file(path: self.checkpoint, "does not say which data it was trained on; add --data")
     }
-    return try DataOptions.locate(source, recordedIn: self.checkpoint)
+    return quietly ? source : try DataOptions.locate(source, recordedIn: self.checkpoint)
   }
 
   private func table(_ result: EvaluationResult) -> String {

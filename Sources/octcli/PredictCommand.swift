@@ -43,6 +43,12 @@ struct PredictCommand: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: ExifOrientationFlag.help)
   var exifOrientation: Bool?
 
+  @OptionGroup
+  var crop: CropOptions
+
+  @Option(help: CropsOption.help)
+  var crops: EvaluationSettings.Views?
+
   @Option(
     help: ArgumentHelp(
       "Height and width of the input, with --model (default: 224, 32 with the cifar stem).", valueName: "n"))
@@ -61,6 +67,10 @@ struct PredictCommand: ParsableCommand {
     try Bounds.check("--top-k", topK, SettingBounds.classes)
     try Bounds.check("--resize", resize, SettingBounds.imageSize)
     try Bounds.check("--image-size", imageSize, SettingBounds.imageSize)
+    if resize != nil && (!crop.isEmpty || crops != nil) {
+      throw ValidationError(
+        "--resize and --crop-ratio, --crop-mode, --eval-interpolation, --crops exclude each other")
+    }
     if json && csv { throw ValidationError("--json and --csv exclude each other") }
     if imageSize != nil && foreign.model == nil { throw ValidationError("--image-size belongs to --model") }
   }
@@ -69,15 +79,17 @@ struct PredictCommand: ParsableCommand {
     #if Images
       let checkpoint = try Checkpoint(path: checkpoint)
       let predictor = try predictor(checkpoint)
+      var evaluation = crop.applied(to: try EvaluationSettings(checkpoint.trainingImages))
+      evaluation.views = crops
       let preparation = Preparation(
         size: predictor.size, shorterSide: resize, channels: predictor.channels,
-        appliesOrientation: exifOrientation ?? checkpoint.trainingImages.exifOrientation ?? false)
+        appliesOrientation: exifOrientation ?? checkpoint.trainingImages.exifOrientation ?? false,
+        evaluation: evaluation)
       var results: [Prediction] = []
       var hasFailures = false
       for path in RawArguments.paths(inputs) {
         do {
-          let image = try ImageFile(path).prepared(preparation)
-          let classes = predictor.probabilities(of: image)
+          let classes = predictor.probabilities(ofViews: try ImageFile(path).views(preparation))
           guard classes.allSatisfy(\.isFinite) else {
             throw OctNetError.file(
               path: path.description,

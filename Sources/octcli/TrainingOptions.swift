@@ -75,6 +75,7 @@ struct TrainingOptions: ParsableArguments {
       ("--config", config != nil), ("architecture flags", !architecture.isEmpty),
       ("--image-size", data.imageSize != nil), ("--mean and --std", normalization.normalization != nil),
       ("augmentation flags", !augmentation.isEmpty),
+      ("--crop-ratio, --crop-mode and --eval-interpolation", !data.files.crop.isEmpty),
       ("--limit-train and --limit-test", data.limitTrain != nil || data.limitTest != nil),
       ("--skip-damaged and --exif-orientation", data.files.skipDamaged || data.files.exifOrientation != nil),
       ("optimization flags", optimization.changesMoreThanEpochs),
@@ -132,6 +133,9 @@ struct TrainingOptions: ParsableArguments {
     if let limit = data.limitTrain { settings.trainLimit = limit }
     if let limit = data.limitTest { settings.testLimit = limit }
     if data.files.skipDamaged { settings.skipDamaged = true }
+    if !data.files.crop.isEmpty {
+      settings.evaluation = data.files.crop.applied(to: settings.evaluation ?? EvaluationSettings())
+    }
     if let turns = data.files.exifOrientation { settings.exifOrientation = turns ? true : nil }
     try settings.validate()
     let threads = file?.has("threads") == true ? "\(settings.threads) (the settings file)" : nil
@@ -145,6 +149,7 @@ struct TrainingOptions: ParsableArguments {
     reading.testLimit = try data.limitTest ?? file?.number("testLimit")
     reading.skipsDamaged = try data.files.skipDamaged || file?.flag("skipDamaged") ?? false
     reading.appliesOrientation = try data.files.exifOrientation ?? file?.flag("exifOrientation") ?? false
+    reading.evaluation = data.files.crop.applied(to: try file?.evaluation() ?? EvaluationSettings())
     return reading
   }
 

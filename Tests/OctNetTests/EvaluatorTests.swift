@@ -86,6 +86,45 @@ import OctNet
     #expect(again.unscored == [2, 2, 2, 2] && again.loss.isNaN)
   }
 
+  private func logits(_ evaluator: Evaluator, _ data: any Dataset, limit: Int? = nil) throws -> [[Double]] {
+    _ = try evaluator.evaluate(data, limit: limit, predictions: directory("logits.csv"))
+    return String(decoding: try contents(ofFile: directory("logits.csv")), as: UTF8.self)
+      .split(separator: "\n").dropFirst().map { $0.split(separator: ",").compactMap { Double($0) } }
+  }
+
+  /// Images and their mirror images, one after the other, count as one with the mean of their logits.
+  @Test func viewsAreAveraged() throws {
+    let network = try TinyRun.network(), data = TinyImages(count: 7)
+    var evaluator = Evaluator(
+      network: network, normalization: TinyRun.normalization, batchSize: 5, threads: 1)
+    let views = MirroredImages(data)
+    let single = try logits(evaluator, views)
+    #expect(single.count == 14)
+    var (plain, mirrored) = ([UInt8](repeating: 0, count: 108), [UInt8](repeating: 0, count: 108))
+    views.copyPixels(at: 4, to: &plain)
+    views.copyPixels(at: 5, to: &mirrored)
+    for place in 0..<108 {
+      #expect(mirrored[place] == plain[place / 18 * 18 + (5 - place % 18 / 3) * 3 + place % 3])
+    }
+    evaluator.viewsPerImage = 2
+    let averaged = try logits(evaluator, views)
+    #expect(averaged.count == 7)
+    for (index, row) in averaged.enumerated() {
+      #expect(row[0] == Double(index) && row[1] == Double(data.label(at: index)))
+      for place in 2..<6 {
+        let mean = (single[2 * index][place] + single[2 * index + 1][place]) / 2
+        #expect(abs(row[place] - mean) < 1e-6 * max(1, abs(mean)))
+      }
+    }
+    #expect(try logits(evaluator, views, limit: 3) == Array(averaged[..<3]))
+    // A batch holds all views of an image, however small it was to be.
+    evaluator = Evaluator(network: network, normalization: TinyRun.normalization, batchSize: 1, threads: 1)
+    evaluator.viewsPerImage = 2
+    for (row, expected) in zip(try logits(evaluator, views), averaged) {
+      #expect(zip(row, expected).allSatisfy { abs($0 - $1) < 1e-5 })
+    }
+  }
+
   /// The file's logits give the result's accuracy and loss, whatever the batch size, and are those of the network.
   @Test func predictionsAgreeWithTheResult() throws {
     let network = try TinyRun.network()

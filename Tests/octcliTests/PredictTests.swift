@@ -72,6 +72,52 @@
       #expect(table.output.split(separator: "\n").count == 2)
     }
 
+    /// Other crops and views score and predict alike, and a run's crop is that of its checkpoint.
+    @Test func cropsAndViewsAreThoseOfTheCheckpoint() throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      try makeFolder(runner)
+      let trained = try runner.run(
+        "train", "--data", "folder:" + runner.path("folder"), "--model", "resnet20", "--alpha", "0.25",
+        "--image-size", "16", "--crop-ratio", "0.6", "--eval-interpolation", "bicubic", "--batch-size", "8",
+        "--epochs", "1", "--learning-rate", "0.02", "--out", runner.path("run"), "--no-tensorboard")
+      try #require(trained.status == 0, "\(trained.errors)")
+      #expect(try runner.text("run/config.json").contains("\"cropRatio\" : 0.6"))
+      let checkpoint = runner.path("run/last.safetensors"), path = runner.path("folder/test/blue/0.png")
+      func score(_ flags: [String]) throws -> [Double] {
+        let outcome = try runner.run(
+          ["eval", "--checkpoint", checkpoint, "--predictions", runner.path("p.csv")] + flags)
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        let row = try runner.text("p.csv").split(separator: "\n")[1]
+        let logits = row.split(separator: ",").dropFirst(2).compactMap { Double($0) }
+        let exponentials = logits.map { exp($0) }
+        return exponentials.map { $0 / exponentials.reduce(0, +) }
+      }
+      func predict(_ flags: [String]) throws -> [Double] {
+        let outcome = try runner.run(["predict", "--checkpoint", checkpoint, "--json", path] + flags)
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        let found = try JSONDecoder().decode([Prediction].self, from: Data(outcome.output.utf8))
+        return ["blue", "red"].compactMap { name in found[0].classes.first { $0.name == name }?.probability }
+      }
+      var seen: [[Double]] = []
+      for flags in [
+        [], ["--crop-ratio", "1"], ["--eval-interpolation", "bilinear"], ["--crops", "flip"],
+        ["--crops", "ten"],
+        ["--crops", "six"],
+      ] {
+        let (scored, predicted) = (try score(flags), try predict(flags))
+        #expect(zip(scored, predicted).allSatisfy { abs($0 - $1) < 1e-6 } && predicted.count == 2, "\(flags)")
+        #expect(!seen.contains(scored), "\(flags)")
+        seen.append(scored)
+      }
+      let refused = try runner.run(
+        "eval", "--checkpoint", checkpoint, "--on", "train", "--crops", "ten")
+      #expect(refused.errorMessage?.hasPrefix("--crops: six and ten belong to") == true, "\(refused.errors)")
+      #expect(
+        try runner.run("predict", "--checkpoint", checkpoint, path, "--resize", "20", "--crops", "flip")
+          .status == 64)
+    }
+
     /// The good images are predicted; each bad one has its line, and the exit code says so.
     @Test func badFilesDoNotStopTheOthers() throws {
       let runner = try CommandRunner()

@@ -1,0 +1,53 @@
+import ArgumentParser
+import OctNet
+
+extension EvaluationSettings.Mode: ExpressibleByArgument {}
+extension EvaluationSettings.Views: ExpressibleByArgument {}
+
+/// How photographs come to a network's size for evaluation, by the names of timm and torchvision.
+struct CropOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Part of a photograph's shorter side that is evaluated (default: as trained, else 0.875 from 64 pixels on).",
+      discussion: "The shorter side is resized to size ÷ ratio, and the middle is cut out.",
+      valueName: "ratio"))
+  var cropRatio: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "center: the middle of a photograph; squash: all of its longer side too, in another shape (default: center)."
+    ))
+  var cropMode: EvaluationSettings.Mode?
+
+  @Option(help: ArgumentHelp("Between pixels: bilinear or bicubic (default: bilinear)."))
+  var evalInterpolation: Interpolation?
+
+  var isEmpty: Bool { cropRatio == nil && cropMode == nil && evalInterpolation == nil }
+
+  func validate() throws {
+    do {
+      try applied(to: EvaluationSettings()).validate()
+    } catch {
+      guard case .configuration(let key, let problem) = error else { throw error }
+      throw ValidationError("\(key == "cropRatio" ? "--crop-ratio" : "--eval-interpolation"): \(problem)")
+    }
+  }
+
+  /// What was given over what a file or a checkpoint says.
+  func applied(to settings: EvaluationSettings) -> EvaluationSettings {
+    var result = settings
+    if let cropRatio { result.cropRatio = cropRatio }
+    if let cropMode { result.cropMode = cropMode }
+    if let evalInterpolation { result.interpolation = evalInterpolation }
+    return result
+  }
+}
+
+enum CropsOption {
+  static let help = ArgumentHelp(
+    "Parts of an image whose logits are averaged: one, flip, six or ten (default: one).",
+    discussion: """
+      flip: the image and its mirror image; six: beginning, middle and end of the longer side, mirrored too; ten: corners \
+      and middle, mirrored too, as torchvision's TenCrop.
+      """)
+}
