@@ -24,6 +24,8 @@
   case 2: OCT_LEAF(name##_2) arguments; break;          \
   case 3: OCT_LEAF(name##_3) arguments; break;          \
   case 4: OCT_LEAF(name##_4) arguments; break;
+// Elements of a group whose sums of three taps are kept in registers.
+#define OCT_GROUPED_DEPTH 8
 #define OCT_LEAF_BURN 24
 #define OCT_BURN_REGISTER(v) "+v"(v)
 #include "conv_leaf.inc"

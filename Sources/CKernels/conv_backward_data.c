@@ -83,6 +83,7 @@ static ptrdiff_t block_bytes(const oct_conv2d_desc *d) {
 
 ptrdiff_t oct_conv2d_backward_data_scratch_bytes(const oct_conv2d_desc *d, int threads) {
   if (oct_conv_is_depthwise(d)) return 0;
+  if (oct_conv_is_narrow(d)) return oct_grouped_scratch_bytes(d);
   const oct_sweep_source source = make_source(d, NULL, NULL, 0, 0);
   const oct_sweep sweep = make_sweep(d, oct_conv_leaf_active(), &source, NULL, false);
   // Fewer images may take the direct sum, and then go block by block.
@@ -164,6 +165,10 @@ oct_status oct_conv2d_backward_data(const oct_conv2d_desc *d, const float *diff_
     oct_depthwise_backward_data(d, diff_dst, weights, diff_src, accumulate, threads);
     return OCT_OK;
   }
+  if (oct_conv_is_narrow(d)) {
+    oct_grouped_backward_data(d, diff_dst, weights, diff_src, accumulate, scratch, threads);
+    return OCT_OK;
+  }
   const work w = {d, oct_conv_leaf_active(), diff_dst, weights, diff_src, accumulate, scratch};
 #pragma omp parallel num_threads(threads)
   run_share(&w, omp_get_thread_num(), omp_get_num_threads());
@@ -171,7 +176,7 @@ oct_status oct_conv2d_backward_data(const oct_conv2d_desc *d, const float *diff_
 }
 
 oct_status oct_conv2d_backward_data_shares(const oct_conv2d_desc *d, void *scratch, int threads, double *work_of) {
-  if (oct_conv2d_check(d) != OCT_OK || oct_conv_is_depthwise(d) || threads < 1) return OCT_INVALID_DESCRIPTOR;
+  if (oct_conv2d_check(d) != OCT_OK || oct_conv_is_depthwise(d) || oct_conv_is_narrow(d) || threads < 1) return OCT_INVALID_DESCRIPTOR;
   const work w = {d, &oct_conv_leaf_counting, NULL, NULL, NULL, false, scratch};
   for (int thread = 0; thread < threads; thread++) {
     run_share(&w, thread, threads);

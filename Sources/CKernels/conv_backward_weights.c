@@ -208,6 +208,7 @@ static void add_parts(const float *restrict partial, ptrdiff_t parts, ptrdiff_t 
 
 ptrdiff_t oct_conv2d_backward_weights_scratch_bytes(const oct_conv2d_desc *d, int threads) {
   if (oct_conv_is_depthwise(d)) return oct_depthwise_backward_weights_scratch_bytes(d);
+  if (oct_conv_is_narrow(d)) return oct_grouped_backward_weights_scratch_bytes(d);
   const oct_outer_plan p = make_plan(d, threads);
   const ptrdiff_t partial = p.parts > 1 ? p.parts * oct_conv2d_weights_count(d) * (ptrdiff_t)sizeof(float) : 0;
   // Fewer images may take the direct sum.
@@ -221,6 +222,10 @@ oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *sr
   if (oct_conv2d_check(d) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
   if (oct_conv_is_depthwise(d)) {
     oct_depthwise_backward_weights(d, src, diff_dst, diff_weights, accumulate, beside, scratch, threads);
+    return OCT_OK;
+  }
+  if (oct_conv_is_narrow(d)) {
+    oct_grouped_backward_weights(d, src, diff_dst, diff_weights, accumulate, beside, scratch, threads);
     return OCT_OK;
   }
   if (oct_winograd_applies_to_weights(d)) {
@@ -254,7 +259,7 @@ oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *sr
 }
 
 oct_status oct_conv2d_backward_weights_shares(const oct_conv2d_desc *d, int threads, double *work) {
-  if (oct_conv2d_check(d) != OCT_OK || oct_conv_is_depthwise(d) || threads < 1) return OCT_INVALID_DESCRIPTOR;
+  if (oct_conv2d_check(d) != OCT_OK || oct_conv_is_depthwise(d) || oct_conv_is_narrow(d) || threads < 1) return OCT_INVALID_DESCRIPTOR;
   if (oct_winograd_applies_to_weights(d)) {
     oct_winograd_backward_weights_shares(d, threads, work);
     return OCT_OK;

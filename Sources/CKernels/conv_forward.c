@@ -77,9 +77,21 @@ void oct_conv2d_transform_weights(const oct_conv2d_desc *d, const float *weights
   oct_winograd_transform_weights(oct_conv_leaf_active(), &source, d->oc, transformed);
 }
 
+/// Whether all sources go vector by vector (conv_grouped.c).
+static bool are_narrow(const oct_conv2d_source *sources, int count) {
+  for (int i = 0; i < count; i++)
+    if (!oct_conv_is_narrow(sources[i].desc)) return false;
+  return true;
+}
+
 ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sources, int count, int threads) {
   oct_sweep_source sweep_sources[OCT_MAX_SOURCES];
   if (count < 1 || count > OCT_MAX_SOURCES) return 0;
+  if (are_narrow(sources, count)) {
+    ptrdiff_t most = 0;
+    for (int i = 0; i < count; i++) most = oct_max(most, oct_grouped_scratch_bytes(sources[i].desc));
+    return most;
+  }
   oct_sweep sweep = make_sweep(sources, count, sweep_sources);
   // Fewer images may take the direct sum, and weights that come transformed Winograd's algorithm.
   ptrdiff_t bytes = thread_bytes(sources, count) * threads;
@@ -108,16 +120,23 @@ oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int coun
   if (epilogue && oct_activation_check(&epilogue->activation) != OCT_OK) return OCT_INVALID_DESCRIPTOR;
   const oct_conv2d_desc *d = sources[0].desc;
   if (low && (low_h < oct_ceil_div(d->oh, 2) || low_w < oct_ceil_div(d->ow, 2))) return OCT_INVALID_DESCRIPTOR;
-  if (oct_conv_is_depthwise(d)) {
+  const bool narrow = are_narrow(sources, count);
+  if (narrow || oct_conv_is_depthwise(d)) {
     // A pass for each source; the later ones add to what is there, and the last one finishes.
     if (low) {
       const oct_upsample2x_desc up = {.n = d->n, .ih = low_h, .iw = low_w, .c = d->oc, .oh = d->oh, .ow = d->ow};
       const oct_status status = oct_upsample2x_forward(&up, low, dst, false, threads);
       if (status != OCT_OK) return status;
     }
-    for (int i = 0; i < count; i++)
-      oct_depthwise_forward(sources[i].desc, sources[i].src, sources[i].weights, i == count - 1 ? epilogue : NULL, dst,
-                            i > 0 || low != NULL, threads);
+    for (int i = 0; i < count; i++) {
+      const oct_conv2d_source *s = &sources[i];
+      const oct_conv2d_epilogue *finish = i == count - 1 ? epilogue : NULL;
+      const bool accumulate = i > 0 || low != NULL;
+      if (narrow)
+        oct_grouped_forward(s->desc, s->src, s->weights, finish, dst, accumulate, scratch, threads);
+      else
+        oct_depthwise_forward(s->desc, s->src, s->weights, finish, dst, accumulate, threads);
+    }
     return OCT_OK;
   }
   oct_sweep_source sweep_sources[OCT_MAX_SOURCES];
@@ -138,6 +157,11 @@ ptrdiff_t oct_conv2d_forward_scratch_bytes(const oct_conv2d_desc *d, int threads
 oct_status oct_conv2d_forward(const oct_conv2d_desc *d, const float *src, const float *weights, const float *bias,
                               float *dst, bool accumulate, void *scratch, int threads) {
   if (oct_conv2d_check(d) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
+  if (oct_conv_is_narrow(d)) {
+    const oct_conv2d_epilogue epilogue = {.bias = bias};
+    oct_grouped_forward(d, src, weights, &epilogue, dst, accumulate, scratch, threads);
+    return OCT_OK;
+  }
   if (oct_conv_is_depthwise(d)) {
     const oct_conv2d_epilogue epilogue = {.bias = bias};
     oct_depthwise_forward(d, src, weights, &epilogue, dst, accumulate, threads);
@@ -153,7 +177,7 @@ oct_status oct_conv2d_forward(const oct_conv2d_desc *d, const float *src, const 
 }
 
 oct_status oct_conv2d_forward_shares(const oct_conv2d_desc *d, void *scratch, int threads, double *work) {
-  if (oct_conv2d_check(d) != OCT_OK || oct_conv_is_depthwise(d) || threads < 1) return OCT_INVALID_DESCRIPTOR;
+  if (oct_conv2d_check(d) != OCT_OK || oct_conv_is_depthwise(d) || oct_conv_is_narrow(d) || threads < 1) return OCT_INVALID_DESCRIPTOR;
   const oct_conv2d_source from = {.desc = d};
   oct_sweep_source source;
   oct_sweep sweep = make_sweep(&from, 1, &source);

@@ -3,6 +3,7 @@
 #define OCT_CONV_INTERNAL_H
 
 #include "CKernels.h"
+#include "conv_grouped.h"
 #include "threading.h"
 
 // MARK: Weight layout
@@ -124,6 +125,8 @@ typedef struct oct_conv_leaf {
   /// `taps` neighbouring taps t and `channels` channels c.
   void (*depthwise_outer)(ptrdiff_t count, const float *src, ptrdiff_t src_step, ptrdiff_t src_tap, const float *diff,
                           ptrdiff_t diff_step, ptrdiff_t taps, ptrdiff_t channels, float *sums, ptrdiff_t sums_tap);
+  void (*grouped)(const oct_grouped_run *run);
+  void (*grouped_outer)(const oct_grouped_outer *run);
   /// dst[ξ·stride + c] = (Bᵀ d B)[ξ], d[4][4] = pixels[…][c], for c < channels. dst has whole vectors.
   void (*winograd_source)(const float *const *pixels, ptrdiff_t channels, float *dst, ptrdiff_t stride);
   /// dst[ξ·stride + i] = (G g Gᵀ)[ξ], g[3][3] = taps[…][i], for i < count, which is whole vectors.
@@ -299,5 +302,19 @@ void oct_depthwise_backward_weights(const oct_conv2d_desc *d, const float *src, 
                                     float *diff_weights, bool accumulate, const oct_side_work *beside, void *scratch,
                                     int threads);
 ptrdiff_t oct_depthwise_backward_weights_scratch_bytes(const oct_conv2d_desc *d);
+
+// MARK: Narrow groups
+
+/// Whether the groups are narrower than the blocks that sweeps take: a rule on the shape of one image.
+bool oct_conv_is_narrow(const oct_conv2d_desc *d);
+/// Of forward and of backward-data.
+ptrdiff_t oct_grouped_scratch_bytes(const oct_conv2d_desc *d);
+void oct_grouped_forward(const oct_conv2d_desc *d, const float *src, const float *weights, const oct_conv2d_epilogue *epilogue,
+                         float *dst, bool accumulate, void *scratch, int threads);
+void oct_grouped_backward_data(const oct_conv2d_desc *d, const float *diff_dst, const float *weights, float *diff_src,
+                               bool accumulate, void *scratch, int threads);
+ptrdiff_t oct_grouped_backward_weights_scratch_bytes(const oct_conv2d_desc *d);
+void oct_grouped_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst, float *diff_weights,
+                                  bool accumulate, const oct_side_work *beside, void *scratch, int threads);
 
 #endif  // OCT_CONV_INTERNAL_H

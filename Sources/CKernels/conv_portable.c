@@ -24,6 +24,8 @@
   case 2: OCT_LEAF(name##_2) arguments; break;
 // A pixel's columns are read where they lie a third of a line at a time; tiles of six rows gain by packing them.
 #define OCT_PACKS_OUTER 1
+// Elements of a group whose sums of three taps are kept in registers.
+#define OCT_GROUPED_DEPTH 4
 #define OCT_LEAF_BURN 12
 #if defined(__aarch64__)
 #define OCT_BURN_REGISTER(v) "+w"(v)

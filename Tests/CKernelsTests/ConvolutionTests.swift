@@ -54,7 +54,7 @@ import Testing
       cases.append(Case(ih: 7, iw: 6, ic: channels, oc: channels, groups: channels))
       cases.append(Case(ih: 7, iw: 6, ic: channels, oc: channels, stride: 2, groups: channels))
     }
-    return cases + winogradCases + tapCases + packedCases
+    return cases + winogradCases + tapCases + packedCases + GroupedConvolutionTests.cases
   }()
 
   /// Whose weights' gradient may come from packed pixels: several blocks, pixels a page apart, tiles and panels that are not
@@ -331,55 +331,6 @@ import Testing
       }
       #expect(dst.isIntact)
       #expect(normalizedError(dst.values, expected) < tolerance)
-    }
-  }
-
-  /// Depthwise sums have an epilogue of their own: whole vectors and a part of one, rows of every tile's length.
-  @Test(arguments: ActivationTests.cases + [ActivationTests.Case(kind: OCT_IDENTITY)], [1, 7, 16, 33, 70])
-  func depthwiseEpilogues(activation: ActivationTests.Case, channels: Int) {
-    for (ih, iw) in [(3, 11), (1, 1), (2, 4)] {
-      var d = Case(n: 2, ih: ih, iw: iw, ic: channels, oc: channels, groups: channels).descriptor
-      var random = TestRandom(seed: 5)
-      let count = 2 * ih * iw * channels
-      let src = random.floats(count), oihw = random.floats(channels * 9)
-      let scale = random.floats(channels), bias = random.floats(channels), residual = random.floats(count)
-      var expected = [Double](repeating: 0, count: count), reference = d.reference
-      ref_conv2d_forward(&reference, src, oihw, nil, &expected)
-      for i in expected.indices {
-        let sum = expected[i] * Double(scale[i % channels]) + Double(bias[i % channels]) + Double(residual[i])
-        expected[i] = activation.reference(sum).value
-      }
-      let weights = d.pack(oihw), dst = random.guarded(count)
-      let scratch = GuardedBytes(count: oct_conv2d_forward_scratch_bytes(&d, 2))
-      withUnsafePointer(to: &d) { d in
-        src.withUnsafeBufferPointer { src in
-          weights.withUnsafeBufferPointer { weights in
-            let source = [
-              oct_conv2d_source(
-                desc: d, src: src.baseAddress, weights: weights.baseAddress, transformed: nil)
-            ]
-            scale.withUnsafeBufferPointer { scale in
-              bias.withUnsafeBufferPointer { bias in
-                residual.withUnsafeBufferPointer { residual in
-                  var epilogue = oct_conv2d_epilogue(
-                    scale: scale.baseAddress, bias: bias.baseAddress, residual: residual.baseAddress,
-                    activation: activation.activation)
-                  #expect(
-                    oct_conv2d_forward_sources(
-                      source, 1, nil, 0, 0, &epilogue, dst.pointer, scratch.pointer, 2) == OCT_OK)
-                  epilogue.activation = oct_activation(kind: OCT_CLAMP, low: 1, high: 1)
-                  #expect(
-                    oct_conv2d_forward_sources(
-                      source, 1, nil, 0, 0, &epilogue, dst.pointer, scratch.pointer, 2)
-                      == OCT_INVALID_DESCRIPTOR)
-                }
-              }
-            }
-          }
-        }
-      }
-      #expect(dst.isIntact && scratch.isIntact)
-      #expect(normalizedError(dst.values, expected) < 2e-6)
     }
   }
 

@@ -5,11 +5,12 @@ import Testing
 @Suite struct SideWorkTests {
   typealias Case = ConvolutionTests.Case
 
-  /// A direct sum in one part and in several, Winograd's algorithm, depthwise.
+  /// A direct sum in one part and in several, Winograd's algorithm, depthwise, narrow groups.
   static let cases = [
     Case(n: 2, ih: 5, iw: 4, ic: 130, oc: 100),
     Case(n: 40, ih: 8, iw: 8, ic: 20, oc: 30, kh: 1, kw: 1, ph: 0, pw: 0),
     Case(n: 12, ih: 8, iw: 8, ic: 64, oc: 64), Case(ic: 24, oc: 24, groups: 24),
+    Case(ic: 24, oc: 24, groups: 6),
   ]
 
   @Test(arguments: cases, [1, 2, 3, 4])
