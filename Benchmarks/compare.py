@@ -60,7 +60,7 @@ def instruction_set(cap):
 
 
 def common(work, alpha, threads):
-    return ["--alpha", str(alpha), "--stem", work["stem"], "--image-size", str(work["size"]), "--batch-size",
+    return ["--model", work.get("model", "resnet50"), "--alpha", str(alpha), "--stem", work["stem"], "--image-size", str(work["size"]), "--batch-size",
             str(work["batch"]), "--classes", str(work["classes"]), "--threads", str(threads)]
 
 

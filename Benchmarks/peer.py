@@ -35,13 +35,31 @@ def network(arguments):
     import torch
 
     sys.path.insert(0, os.path.join(HERE, "..", "Tools", "fixtures"))
-    from octresnet import OctResNet
-
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    return OctResNet(
-        arguments.model, alpha=arguments.alpha, classes=arguments.classes, stem=arguments.stem,
-        downsampling="strided" if arguments.alpha == 0 else "average")
+    name, alpha, classes, stem = arguments.model, arguments.alpha, arguments.classes, arguments.stem
+    downsampling = "strided" if alpha == 0 else "average"
+    if alpha == 0 and name in ("densenet121", "mobilenet_v2", "resnext50_32x4d"):
+        import torchvision
+
+        return getattr(torchvision.models, name)(num_classes=classes)
+    if name in ("mobilenet_v1", "mobilenet_v2", "densenet121"):
+        import octmobile
+
+        if name == "densenet121":
+            return octmobile.DenseNet(alpha, [6, 12, 24, 16], stem=stem, classes=classes)
+        kind = octmobile.MobileNetV1 if name == "mobilenet_v1" else octmobile.MobileNetV2
+        return kind(alpha, stem=stem, classes=classes)
+    if name in ("resnext50_32x4d", "seresnet50v2"):
+        from octfamilies import ResidualNet
+
+        kind = dict(width=128, groups=32) if name == "resnext50_32x4d" else dict(squeezes=True, pre_activation=True)
+        return ResidualNet(blocks=[3, 4, 6, 3], alpha=alpha, classes=classes, stem=stem, variant="paper",
+                           downsampling=downsampling, low_to_high=True, high_to_low=True,
+                           activation=torch.nn.functional.relu, **kind)
+    from octresnet import OctResNet
+
+    return OctResNet(name, alpha=alpha, classes=classes, stem=stem, downsampling=downsampling)
 
 
 def images(arguments):

@@ -4,7 +4,7 @@ import OctNetCore
 /// pointwise convolution divides the channels, blocks 2 to 10 are octave, and block 11's pointwise convolution merges.
 ///
 /// Depthwise convolutions have no exchange between the octaves: the pointwise ones have it.
-struct MobileNetV1: Layer {
+public struct MobileNetV1: Layer {
   /// Outputs at width 1, and stride, of each block.
   private static let blocks = [
     (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1), (512, 1), (512, 1),
@@ -14,16 +14,22 @@ struct MobileNetV1: Layer {
   private static let octaveBlocks = 1...10
 
   static let models = [
-    NamedModel("mobilenet_v1", takesWidthMultiplier: true) { MobileNetV1(configuration: $0) }
+    NamedModel("mobilenet_v1", takesWidthMultiplier: true) { MobileNetV1($0) }
   ]
 
-  let name = ""
-  let configuration: ModelConfiguration
+  public let name = ""
+  public let configuration: ModelConfiguration
+  /// Behind every norm.
+  public var activation: any Layer = ReLU()
 
-  package func forward(_ x: OctFeature) throws -> OctFeature {
+  /// - Parameter configuration: its classes are those of the classifier; its name and its input's height and width are not read.
+  public init(_ configuration: ModelConfiguration) { self.configuration = configuration }
+
+  /// The logits, a 1×1 map of as many channels as there are classes.
+  public func forward(_ x: OctFeature) throws -> OctFeature {
     let style = ConvNormStyle(configuration)
     let isOctave = style.keys == .octave
-    var x = try MobileStem(configuration: configuration, activation: ReLU())(x)
+    var x = try MobileStem(configuration: configuration, activation: activation)(x)
     for (position, (outputs, stride)) in Self.blocks.enumerated() {
       let block = position + 1
       let alphaIn = Self.octaveBlocks.contains(block - 1) ? configuration.alpha : 0
@@ -37,7 +43,7 @@ struct MobileNetV1: Layer {
         style: style, convName: isOctave ? "1" : "1.0", normName: "1.1", inputChannels: channels,
         outputChannels: configuration.width(outputs), kernelSize: 1, stride: 1, alphaIn: alphaIn,
         alphaOut: alphaOut)
-      x = try x.builder.scoped("features.\(block)") { try ReLU()(pointwise(ReLU()(depthwise(x)))) }
+      x = try x.builder.scoped("features.\(block)") { try activation(pointwise(activation(depthwise(x)))) }
     }
     return try Linear("fc", inputChannels: x.channels, outputChannels: configuration.classes)(
       GlobalAvgPool()(x))

@@ -6,7 +6,7 @@ import OctNetCore
 ///
 /// Block 1 expands by 1: torchvision's has no convolution for it, the octave paper's has one. Widths are ⌊·m⌋ as in the
 /// paper, where torchvision rounds to multiples of 8.
-struct MobileNetV2: Layer {
+public struct MobileNetV2: Layer {
   /// Outputs at width 1, and stride, of each block.
   private static let blocks = [
     (16, 1), (24, 2), (24, 1), (32, 2), (32, 1), (32, 1), (64, 2), (64, 1), (64, 1), (64, 1),
@@ -16,19 +16,26 @@ struct MobileNetV2: Layer {
   private static let octaveBlocks = 1...13
 
   static let models = [
-    NamedModel("mobilenet_v2", takesWidthMultiplier: true) { MobileNetV2(configuration: $0) }
+    NamedModel("mobilenet_v2", takesWidthMultiplier: true) { MobileNetV2($0) }
   ]
 
-  let name = ""
-  let configuration: ModelConfiguration
+  public let name = ""
+  public let configuration: ModelConfiguration
+  /// Behind every norm but a block's last.
+  public var activation: any Layer = ReLU6()
 
-  package func forward(_ x: OctFeature) throws -> OctFeature {
-    var x = try MobileStem(configuration: configuration, activation: ReLU6())(x)
+  /// - Parameter configuration: its classes are those of the classifier; its name and its input's height and width are not read.
+  public init(_ configuration: ModelConfiguration) { self.configuration = configuration }
+
+  /// The logits, a 1×1 map of as many channels as there are classes.
+  public func forward(_ x: OctFeature) throws -> OctFeature {
+    var x = try MobileStem(configuration: configuration, activation: activation)(x)
     for (position, (outputs, stride)) in Self.blocks.enumerated() {
       let block = position + 1
       x = try InvertedResidual(
         name: "features.\(block).conv", style: ConvNormStyle(configuration),
-        expansion: block == 1 ? 1 : 6, outputChannels: configuration.width(outputs), stride: stride,
+        activation: activation, expansion: block == 1 ? 1 : 6, outputChannels: configuration.width(outputs),
+        stride: stride,
         alpha: Self.octaveBlocks.contains(block) ? configuration.alpha : 0)(x)
     }
     x = try tail(x)
@@ -42,16 +49,17 @@ struct MobileNetV2: Layer {
     let conv = Conv2d(
       "0", inputChannels: x.channels, outputChannels: channels, kernelSize: 1, bias: false)
     return try x.builder.scoped("features.\(Self.blocks.count + 1)") {
-      try ReLU6()(BatchNorm2d("1", channels: channels)(conv(x)))
+      try activation(BatchNorm2d("1", channels: channels)(conv(x)))
     }
   }
 }
 
-/// 1×1 to the expanded maps, norm, ReLU6; depthwise 3×3, norm, ReLU6; 1×1, norm; plus the input where it has the output's
+/// 1×1 to the expanded maps, norm, activation; depthwise 3×3, norm, activation; 1×1, norm; plus the input where it has the output's
 /// shape.
 private struct InvertedResidual: Layer {
   let name: String
   let style: ConvNormStyle
+  let activation: any Layer
   let expansion, outputChannels, stride: Int
   let alpha: Double
 
@@ -61,10 +69,10 @@ private struct InvertedResidual: Layer {
     var unit = 0
     // Torchvision's names count the units, and the last one's convolution and norm apart.
     if expansion > 1 || style.keys == .octave {
-      y = try ReLU6()(convNorm(unit, x.channels, inner, kernel: 1, 0, alpha)(y))
+      y = try activation(convNorm(unit, x.channels, inner, kernel: 1, 0, alpha)(y))
       unit += 1
     }
-    y = try ReLU6()(
+    y = try activation(
       convNorm(unit, inner, inner, kernel: 3, stride: stride, groups: inner, alpha, alpha)(y))
     unit += 1
     y = try convNorm(unit, inner, outputChannels, kernel: 1, alpha, 0, isLast: true)(y)

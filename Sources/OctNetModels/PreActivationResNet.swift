@@ -10,7 +10,8 @@ public struct PreActivationResNet: ResidualNetwork {
   /// WRN-d-k: depth and factor of the width.
   private static let wide = [(16, 4), (16, 8), (22, 8), (28, 2), (28, 10), (40, 2), (40, 4)]
 
-  package static let shapes: [(name: String, shape: ResidualShape)] =
+  /// Pre-activation ResNets, ResNeXts of 32 groups of 4 channels, Squeeze-and-Excitation networks, and Wide ResNets.
+  public static let shapes: [(name: String, shape: ResidualShape)] =
     [ResNetDepth.resnet26, .resnet50, .resnet101, .resnet152, .resnet200].map {
       ($0.rawValue + "v2", ResidualShape($0))
     } + [
@@ -27,16 +28,8 @@ public struct PreActivationResNet: ResidualNetwork {
   /// Behind every norm.
   public var activation: any Layer = ReLU()
 
-  /// - Parameter configuration: its classes are those of the classifier; its input's height and width are not read.
-  /// - Throws: `OctNetError.configuration` for an unknown name.
-  public init(_ configuration: ModelConfiguration) throws(OctNetError) {
-    guard let shape = Self.shapes.first(where: { $0.name == configuration.name })?.shape else {
-      throw .unknownModel(configuration.name, expected: Self.shapes.map(\.name))
-    }
-    self.init(shape, configuration)
-  }
-
-  init(_ shape: ResidualShape, _ configuration: ModelConfiguration) {
+  /// A network of any numbers, whatever the configuration's name.
+  public init(_ shape: ResidualShape, _ configuration: ModelConfiguration) {
     self.shape = shape
     self.configuration = configuration
   }

@@ -48,7 +48,7 @@ public enum ResNetDepth: String, CaseIterable, Sendable {
 /// ```
 public struct ResNet: ResidualNetwork {
   /// ResNets, ResNeXts of 32 groups of 4 channels, Squeeze-and-Excitation networks, and ResNets twice as wide inside.
-  package static let shapes: [(name: String, shape: ResidualShape)] =
+  public static let shapes: [(name: String, shape: ResidualShape)] =
     ResNetDepth.allCases.map { ($0.rawValue, ResidualShape($0)) } + [
       ("resnext50_32x4d", ResidualShape(.resnet50, width: 128, groups: 32)),
       ("resnext101_32x4d", ResidualShape(.resnet101, width: 128, groups: 32)),
@@ -65,16 +65,8 @@ public struct ResNet: ResidualNetwork {
   /// Behind every norm but a block's last, and behind its sum.
   public var activation: any Layer = ReLU()
 
-  /// - Parameter configuration: its classes are those of the classifier; its input's height and width are not read.
-  /// - Throws: `OctNetError.configuration` for an unknown name.
-  public init(_ configuration: ModelConfiguration) throws(OctNetError) {
-    guard let shape = Self.shapes.first(where: { $0.name == configuration.name })?.shape else {
-      throw .unknownModel(configuration.name, expected: Self.shapes.map(\.name))
-    }
-    self.init(shape, configuration)
-  }
-
-  init(_ shape: ResidualShape, _ configuration: ModelConfiguration) {
+  /// A network of any numbers, whatever the configuration's name.
+  public init(_ shape: ResidualShape, _ configuration: ModelConfiguration) {
     self.shape = shape
     self.configuration = configuration
   }

@@ -1,7 +1,10 @@
 import OctNetCore
+import OctNetSupport
 
 /// A stem, stages of residual blocks, and a classifier: what residual networks share, whatever their blocks are.
 public protocol ResidualNetwork: Layer {
+  /// The numbers of the networks that have a name.
+  static var shapes: [(name: String, shape: ResidualShape)] { get }
   /// Its numbers.
   var shape: ResidualShape { get }
   /// Everything else that determines it.
@@ -12,10 +15,23 @@ public protocol ResidualNetwork: Layer {
   func stage(_ stage: Int, _ x: OctFeature) throws -> OctFeature
   /// The classifier of what the last stage gives.
   func head(_ x: OctFeature) throws -> OctFeature
+  /// A network of any numbers, whatever the configuration's name.
+  init(_ shape: ResidualShape, _ configuration: ModelConfiguration)
 }
 
 extension ResidualNetwork {
   public var name: String { "" }
+
+  /// The network of the configuration's name.
+  ///
+  /// - Parameter configuration: its classes are those of the classifier; its input's height and width are not read.
+  /// - Throws: `OctNetError.configuration` for an unknown name.
+  public init(_ configuration: ModelConfiguration) throws(OctNetError) {
+    guard let shape = Self.shapes.first(where: { $0.name == configuration.name })?.shape else {
+      throw .unknownModel(configuration.name, expected: Self.shapes.map(\.name))
+    }
+    self.init(shape, configuration)
+  }
 
   /// The logits, a 1×1 map of as many channels as there are classes.
   public func forward(_ x: OctFeature) throws -> OctFeature {

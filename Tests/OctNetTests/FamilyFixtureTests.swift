@@ -41,7 +41,8 @@ import OctNet
     ) { try layer($0) }
     try NetworkFixtureTests.expect(network, settings, fixture, prefix: "\(index)/", label)
     if let rate = settings.rate {
-      try expectTenSteps(network, settings, rate, fixture.floats("\(index)/steps"), label)
+      try NetworkFixtureTests.expectTenSteps(
+        network, settings, rate, fixture.floats("\(index)/steps"), label)
     }
   }
 
@@ -66,26 +67,5 @@ import OctNet
     var network = ResNet(shape, settings.model)
     network.activation = activation
     return network
-  }
-
-  private func expectTenSteps(
-    _ network: Network, _ settings: NetworkFixtureTests.Case, _ rate: Double, _ expected: [Float],
-    _ label: String
-  ) throws {
-    // Statistics have moved, and gradients are there; both begin anew.
-    try network.loadHashState()
-    let session = try TrainingSession(network: network, batchSize: settings.batch, threads: 2)
-    let optimizer = Optimizer(
-      parameters: network.parameters, configuration: .sgd(momentum: 0.9, nesterov: true), weightDecay: 5e-4,
-      threads: 2)
-    #expect(expected.count == 10)
-    for (step, loss) in expected.enumerated() {
-      let images = HashTensor.images(
-        "input.\(step)", count: settings.batch, shape: [3, settings.height, settings.width])
-      let labels = HashTensor.labels("labels.\(step)", count: settings.batch, classes: settings.classes)
-      let found = session.step(images: images, labels: labels, count: settings.batch)
-      optimizer.update(learningRate: rate)
-      expectClose([found.loss], [loss], within: 1e-3, "\(label) step \(step)")
-    }
   }
 }
