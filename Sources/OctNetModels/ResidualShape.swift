@@ -1,7 +1,7 @@
 /// The numbers of a residual network (He et al. 2015, arXiv 1512.03385, table 1, and its relatives).
 public struct ResidualShape: Equatable, Sendable {
-  /// Of each stage.
-  public internal(set) var blocks: [Int]
+  /// Of each stage: three stages are a network for images of CIFAR's size.
+  public var blocks: [Int]
   /// Blocks of 1×1, 3×3 and 1×1 convolutions; else of two 3×3.
   public let isBottleneck: Bool
   /// Channels in front of the first stage.
@@ -14,7 +14,14 @@ public struct ResidualShape: Equatable, Sendable {
   public let squeezes: Bool
 
   /// Blocks as in a ResNet, with a 3×3 convolution of another width, in groups, or with squeeze and excitation.
-  init(_ depth: ResNetDepth, width: Int? = nil, groups: Int = 1, squeezes: Bool = false) {
+  ///
+  /// - Parameters:
+  ///   - depth: blocks, their kind, and the channels of the stem.
+  ///   - width: channels of the first stage's 3×3 convolutions; `nil` for those of the stem.
+  ///   - groups: of the 3×3 convolutions; divides the width.
+  ///   - squeezes: whether blocks end in squeeze and excitation.
+  public init(_ depth: ResNetDepth, width: Int? = nil, groups: Int = 1, squeezes: Bool = false) {
+    precondition(groups > 0 && (width ?? depth.stemChannels) % groups == 0, "groups divide the width")
     blocks = depth.blocks
     isBottleneck = depth.isBottleneck
     stemChannels = depth.stemChannels
@@ -25,7 +32,12 @@ public struct ResidualShape: Equatable, Sendable {
   }
 
   /// WRN-d-k (Zagoruyko & Komodakis 2016, arXiv 1605.07146, table 1): d = 6 n + 4 layers, k times the width.
-  init(wideDepth depth: Int, factor: Int) {
+  ///
+  /// - Parameters:
+  ///   - depth: d, 4 more than a multiple of 6.
+  ///   - factor: k.
+  public init(wideDepth depth: Int, factor: Int) {
+    precondition(depth > 4 && depth % 6 == 4 && factor > 0, "a Wide ResNet has 6 n + 4 layers")
     blocks = [Int](repeating: (depth - 4) / 6, count: 3)
     isBottleneck = false
     stemChannels = 16
