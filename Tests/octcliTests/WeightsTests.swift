@@ -56,6 +56,41 @@ struct WeightsTests {
         + "fc.weight [10, 64], fc.bias [10]; give it one with: octcli train --weights")
   }
 
+  /// A file of somebody else's format is one more way to write the same weights.
+  @Test func mxnetsFileEvaluatesAsTheSameWeights() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let model = ModelConfiguration(name: "resnet20")
+    let state = try model.makeNetwork(seed: 3).stateDictionary()
+    func number(_ value: some FixedWidthInteger) -> [UInt8] {
+      withUnsafeBytes(of: value.littleEndian) { Array($0) }
+    }
+    var (arrays, names): ([UInt8], [UInt8]) = ([], [])
+    var count: UInt64 = 0
+    for entry in state.entries() where !entry.shape.isEmpty {
+      arrays += number(UInt32(0xf993_fac9)) + number(Int32(0)) + number(Int32(entry.shape.count))
+      arrays +=
+        entry.shape.flatMap { number(Int64($0)) } + number(Int32(1)) + number(Int32(0)) + number(Int32(0))
+      arrays += entry.bytes
+      let name = (entry.name.contains("running") ? "aux:" : "arg:") + entry.name
+      names += number(UInt64(name.utf8.count)) + Array(name.utf8)
+      count += 1
+    }
+    let file = number(UInt64(0x112)) + number(UInt64(0)) + number(count) + arrays + number(count) + names
+    let (foreign, own) = (runner.path("weights.bin"), runner.path("own.safetensors"))
+    try Data(file).write(to: URL(fileURLWithPath: foreign))
+    try write(model, to: own)
+    func score(_ path: String) throws -> CommandRunner.Outcome {
+      try runner.run(
+        "eval", "--checkpoint", path, "--data", "synthetic", "--limit-test", "8", "--model", "resnet20",
+        "--json")
+    }
+    let (a, b) = (try score(foreign), try score(own))
+    #expect(a.status == 0 && a.output == b.output, "\(a.errors)")
+    #expect(
+      a.errorLines.contains { $0.hasPrefix("\(foreign): without 2") && $0.hasSuffix("they begin at 0") })
+  }
+
   /// A file of PyTorch's data parallelism evaluates as the file without the wrapper.
   @Test func evaluationLeavesOutAPrefix() throws {
     let runner = try CommandRunner()
