@@ -79,7 +79,7 @@ public struct Augmentation: Codable, Equatable, Sendable {
     try check(height: dataset.height, width: dataset.width)
     guard needsTransform else { return }
     guard !dataset.hasFloatValues, dataset.channels == 1 || dataset.channels == 3 else {
-      let found = dataset.hasFloatValues ? "floats" : "\(dataset.channels) channels"
+      let found = dataset.hasFloatValues ? "floats" : numbered(dataset.channels, "channel")
       throw OctNetError.configuration(
         key: "augmentation",
         "\"\(dataset.name)\" has \(found), expected pixels of 1 or 3 channels for more than crops with padding and flips"

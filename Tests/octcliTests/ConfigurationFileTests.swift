@@ -101,7 +101,7 @@ struct ConfigurationFileTests {
     ("frozen: [nothing]", "the network has no parameter of this name"),
     ("epochs: many", #"epochs: expected a whole number, found "many""#),
     ("epochs: 0", "epochs: expected 1 or more, found 0"),
-    ("optimizer: adagrad", "expected one of sgd, adam, adamw, found \"adagrad\""),
+    ("optimizer: adagrad", "expected one of sgd, adam, adamw, muon, found \"adagrad\""),
     ("recipe: best", "recipe: found \"best\", expected one of seed"),
     ("data: 7", "data: expected a word, found 7"),
     ("- a\n- b", "expected a mapping of keys to values"),
@@ -182,8 +182,8 @@ struct ConfigurationFileTests {
     #expect(shape["size"] as? Int == 2 && shape["gamma"] as? Double == 0.25)
 
     for (flags, problem) in [
-      (["--momentum", "0.5"], "belong to the optimizer sgd, the run's is adam"),
-      (["--nesterov"], "belong to the optimizer sgd, the run's is adam"),
+      (["--momentum", "0.5"], "belong to the optimizers sgd and muon, the run's is adam"),
+      (["--nesterov"], "belong to the optimizers sgd and muon, the run's is adam"),
       (["--schedule", "cosine", "--step-factor", "0.5"], "belong to --schedule step, found cosine"),
     ] {
       let refused = try runner.run(["train", "--config", file, "--out", runner.path("other")] + flags)

@@ -33,7 +33,8 @@ struct ExampleFixtures {
     if words.contains("bench") { return " --repetitions 1 --batch-size 2" }
     guard words.contains("train") || words.contains("study"), !words.contains("--resume") else { return "" }
     // A file of weights is for one network; elsewhere a small one will do.
-    let model = words.contains("--weights") || words.contains("--config") ? "" : " --model resnet20"
+    let hasOwnModel = ["--weights", "--config", "speedrun94"].contains { words.contains($0) }
+    let model = hasOwnModel ? "" : " --model resnet20"
     let alphas = words.contains("--ablation") ? " --alphas 0,0.125" : ""
     return " --epochs 1 --limit-train 20 --limit-test 10 --batch-size 10" + model + alphas
   }

@@ -25,10 +25,11 @@ struct TrainTests {
 
     // Results on standard output; on standard error plain lines, because it is no terminal.
     let lines = outcome.output.split(separator: "\n")
-    #expect(lines.count == 5)
+    #expect(lines.count == 6)
     #expect(lines.first?.hasPrefix("best  epoch ") == true && lines[1].hasPrefix("last  epoch 2: top-1 "))
     #expect(lines[2].hasPrefix("2 epochs, 8 steps, 0:0"))
-    #expect(lines[3] == runner.path("run/best.safetensors"))
+    #expect(lines[3].contains(" from the start of training to the score"))
+    #expect(lines[4] == runner.path("run/best.safetensors"))
     #expect(lines.last.map(String.init) == runner.path("run/report.html"))
     #expect(!outcome.errors.contains("\r") && !outcome.errors.contains("\u{1b}"))
     #expect(outcome.errorLines.contains { $0.hasPrefix("resnet20, α = 0.25, cifar stem, ") })

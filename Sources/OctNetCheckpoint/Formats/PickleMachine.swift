@@ -306,7 +306,7 @@ struct PickleMachine {
         for pair in sequences[index] {
           let members = try members(of: pair)
           guard members.count == 2 else {
-            throw error("expected a key and a value, found \(members.count) values")
+            throw error("expected a key and a value, found \(numbered(members.count, "value"))")
           }
           pairs.append((members[0], members[1]))
         }
