@@ -13,7 +13,8 @@ public struct PixelView {
   /// 3 for RGB, 1 for gray.
   public let channels: Int
 
-  /// - Parameter rowBytes: nil where rows follow each other without a gap.
+  /// Rows follow each other without a gap where `rowBytes` is nil.
+  ///
   /// - Precondition: at least one pixel, of 1 or 3 channels.
   public init(_ base: UnsafePointer<UInt8>, width: Int, height: Int, channels: Int = 3, rowBytes: Int? = nil)
   {

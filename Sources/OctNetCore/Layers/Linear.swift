@@ -12,7 +12,7 @@ public struct Linear: Layer {
 
   /// Weight and bias begin as PyTorch's, uniform in ±1 / √inputs.
   ///
-  /// - Parameter startsWithUnitDeviation: divides the first weight by the deviation of its elements.
+  /// With `startsWithUnitDeviation` the first weight is divided by the deviation of its elements.
   public init(
     _ name: String = "", inputChannels: Int, outputChannels: Int, bias: Bool = true,
     startsWithUnitDeviation: Bool = false
