@@ -10,6 +10,7 @@ public struct DenseShape: Equatable, Sendable {
   /// Channels in front of the first block.
   public var stemChannels = 64
 
+  /// At least one block, each number positive.
   public init(blocks: [Int], growth: Int = 32, stemChannels: Int = 64) {
     precondition(!blocks.isEmpty && growth > 0 && stemChannels > 0)
     self.blocks = blocks
@@ -32,7 +33,9 @@ public struct DenseNet: Layer {
   static let models = shapes.map { name, shape in NamedModel(name) { DenseNet(shape, $0) } }
 
   public let name = ""
+  /// Its numbers.
   public let shape: DenseShape
+  /// Everything else that determines it.
   public let configuration: ModelConfiguration
   /// Behind every norm.
   public var activation: any Layer = ReLU()

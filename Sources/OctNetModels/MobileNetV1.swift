@@ -18,6 +18,7 @@ public struct MobileNetV1: Layer {
   ]
 
   public let name = ""
+  /// What determines it; its α and width multiplier among them.
   public let configuration: ModelConfiguration
   /// Behind every norm.
   public var activation: any Layer = ReLU()

@@ -20,6 +20,7 @@ public struct MobileNetV2: Layer {
   ]
 
   public let name = ""
+  /// What determines it; its α and width multiplier among them.
   public let configuration: ModelConfiguration
   /// Behind every norm but a block's last.
   public var activation: any Layer = ReLU6()

@@ -15,6 +15,7 @@ public struct ParameterGroup: Codable, Equatable, Sendable {
     case filters
     /// Weights of linear layers.
     case linear
+    /// What is added to the outputs of convolutions and linear layers.
     case biases
     /// Scales and shifts of norms.
     case norms
