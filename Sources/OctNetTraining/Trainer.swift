@@ -13,7 +13,7 @@ public final class Trainer {
   /// In training; `evaluatedNetwork` may be its average.
   public let network: Network
   /// After the last batch.
-  public private(set) var position: TrainingPosition
+  public internal(set) var position: TrainingPosition
 
   /// Under the run's class names and numbers; with `validation` the images held back for it.
   public let data: DataSplit
@@ -22,29 +22,29 @@ public final class Trainer {
   /// Why the run that was resumed is done already, `nil` where there is something to train.
   public let nothingToDo: String?
 
-  private let onEvent: (TrainingEvent) -> Void
-  private let loss: any Loss
-  private let hooks: TrainerHooks
-  private let updater: WeightUpdater
-  private let loader: BatchLoader
-  private let plan: EpochPlan
-  private let images: RunImages
+  let onEvent: (TrainingEvent) -> Void
+  let loss: any Loss
+  let hooks: TrainerHooks
+  let updater: WeightUpdater
+  let loader: BatchLoader
+  let plan: EpochPlan
+  let images: RunImages
   /// Of the directory, from here to the end of `run`.
   private let lock: RunLock?
   /// What looking at the images before the first step took, and the latest evaluation.
   private let preparationSeconds: Double
-  private var scoringSeconds = 0.0
+  var scoringSeconds = 0.0
   private var notes: [String] = []
-  private var log: TrainingLog
-  private var results: RunResults
+  var log: TrainingLog
+  var results: RunResults
   /// After the last update of the weights: behind `position` where batches are being accumulated.
-  private var updatedPosition = TrainingPosition()
+  var updatedPosition = TrainingPosition()
   /// Of the last update.
-  private var learningRate = 0.0
+  var learningRate = 0.0
   /// What the state's file holds.
-  private var savedPosition: TrainingPosition?
+  var savedPosition: TrainingPosition?
   /// Without a directory, the weights that will be scored on the test images.
-  private var bestNetwork: Network?
+  var bestNetwork: Network?
 
   /// - Parameters:
   ///   - configuration: everything that determines the run.
@@ -212,233 +212,12 @@ public final class Trainer {
   }
 
   /// Ends whatever the run is doing; `run` writes the state.
-  private struct StopRequest: Error {}
+  struct StopRequest: Error {}
 
-  private func stopIfAsked(_ shouldStop: () throws -> Bool) throws {
+  func stopIfAsked(_ shouldStop: () throws -> Bool) throws {
     if try shouldStop() { throw StopRequest() }
   }
 
   /// Whose weights are evaluated and saved: `network`, or their moving average.
   public var evaluatedNetwork: Network { updater.result }
-
-  // MARK: An epoch
-
-  /// Updates of the weights; the last one of an epoch may see fewer batches.
-  private var stepsPerEpoch: Int { plan.steps }
-
-  /// What is left of the epoch's training: nothing where only its evaluation is due.
-  private func trainEpoch(shouldStop: () throws -> Bool) throws {
-    let clock = ContinuousClock()
-    let start = clock.now
-    let secondsBefore = position.seconds
-    var stepLoss = (sum: 0.0, images: 0)
-    let end = batchesOfThisEpoch
-    try loader.forEachBatch(epoch: position.epoch, startingAt: position.batch, upTo: end) { batch in
-      let isLast =
-        (batch.index + 1) % configuration.accumulationSteps == 0 || batch.index + 1 == end
-      learningRate = configuration.learningRate(step: position.step, stepsPerEpoch: stepsPerEpoch)
-      updater.courses = configuration.courses(step: position.step, stepsPerEpoch: stepsPerEpoch)
-      let place = TrainerHooks.Place(epoch: position.epoch, step: position.step, batch: batch.index)
-      learningRate = try hooks.apply(to: batch, at: place, scheduled: learningRate)
-      let result = try process(batch, isLast: isLast, learningRate: learningRate)
-      stepLoss.sum += Double(result.loss) * Double(batch.count)
-      stepLoss.images += batch.count
-      if isLast {
-        position.step += 1
-        position.seconds = secondsBefore + (clock.now - start).inSeconds
-        updatedPosition = position
-        onEvent(.step(stepReport(loss: stepLoss.sum / Double(stepLoss.images), learningRate: learningRate)))
-        stepLoss = (0, 0)
-        if isCheckpointDue { try writeState() }
-      }
-      if try shouldStop() {
-        // No state holds the gradients between two updates.
-        if !isLast { takeBackAccumulatedBatches() }
-        throw StopRequest()
-      }
-    }
-  }
-
-  /// Fewer in the last epoch of a training that ends in its middle.
-  private var batchesOfThisEpoch: Int {
-    guard let last = plan.lastStep else { return loader.batchesPerEpoch }
-    return min(
-      loader.batchesPerEpoch, (last - position.epoch * stepsPerEpoch) * configuration.accumulationSteps)
-  }
-
-  private var isCheckpointDue: Bool {
-    // An epoch's end has a checkpoint of its own.
-    guard let interval = configuration.checkpointEverySteps, position.batch < batchesOfThisEpoch else {
-      return false
-    }
-    return position.step % interval == 0
-  }
-
-  private func takeBackAccumulatedBatches() {
-    updater.takeBackAccumulatedBatches()
-    position = updatedPosition
-  }
-
-  /// Passes over one batch, the update where it is due, and the position after it.
-  private func process(_ batch: Batch, isLast: Bool, learningRate: Double) throws -> StepResult {
-    var random = RandomStream(
-      seed: configuration.seed, "dropout", position.epoch * loader.batchesPerEpoch + batch.index)
-    let result: StepResult
-    do throws(OctNetError) {
-      result = try updater.process(
-        batch, isLast: isLast, learningRate: learningRate, dropoutSeed: random.next())
-    } catch {
-      guard case .training(let problem) = error else { throw error }
-      throw OctNetError.training(
-        "epoch \(position.epoch + 1), step \(position.step % stepsPerEpoch + 1): \(problem); "
-          + "try a lower learning rate, a warm-up or gradient clipping")
-    }
-    position.batch += 1
-    position.lossSum += Double(result.loss) * Double(batch.count)
-    position.correct += result.correct
-    position.images += batch.count
-    return result
-  }
-
-  private func stepReport(loss: Double, learningRate: Double) -> StepReport {
-    StepReport(
-      epoch: position.epoch + 1, epochs: configuration.epochs,
-      step: position.step - position.epoch * stepsPerEpoch,
-      stepsPerEpoch: plan.lastStep.map { min(stepsPerEpoch, $0 - position.epoch * stepsPerEpoch) }
-        ?? stepsPerEpoch,
-      totalSteps: position.step, loss: loss, meanLoss: position.lossSum / Double(position.images),
-      accuracy: Double(position.correct) / Double(position.images), learningRate: learningRate,
-      imagesPerSecond: imagesPerSecond)
-  }
-
-  private var imagesPerSecond: Double { Double(position.images) / max(position.seconds, 1e-9) }
-
-  /// The evaluation and what follows from it. Where it is cut short, the position stays behind the epoch's last batch.
-  private func finishEpoch(shouldStop: () throws -> Bool) throws {
-    let epoch = position.epoch + 1
-    let isDue = epoch % configuration.evaluateEvery == 0 || epoch == configuration.epochs
-    var test =
-      isDue ? try evaluate(evaluatedNetwork, on: images.chosenOn, shouldStop: shouldStop) : nil
-    if let found = test { test?.metric = try hooks.metric?(evaluatedNetwork, found) }
-    let isBest = keepScore(test, epoch: epoch)
-    let report = EpochReport(
-      epoch: epoch, epochs: configuration.epochs, trainLoss: position.lossSum / Double(position.images),
-      trainAccuracy: Double(position.correct) / Double(position.images), test: test,
-      evaluatedOn: images.chosenOn, learningRate: learningRate, seconds: position.seconds,
-      imagesPerSecond: imagesPerSecond, isBest: isBest)
-    if try hooks.epochEnd?(report, evaluatedNetwork) == true, results.outcome == .unfinished {
-      results.outcome = .stoppedEarly
-    }
-
-    var next = position
-    next.epoch += 1
-    next.batch = 0
-    next.earlierSeconds += next.seconds
-    (next.lossSum, next.correct, next.images, next.seconds) = (0, 0, 0, 0)
-    position = next
-    updatedPosition = next
-    log.append(report)
-    onEvent(.epochFinished(report))
-    try writeCheckpoints(isBest: isBest)
-  }
-
-  private func evaluate(
-    _ network: Network, on part: EvaluationImages, shouldStop: () throws -> Bool
-  ) throws -> EvaluationResult {
-    let dataset = part == .validation ? data.validation ?? data.test : data.test
-    let limit = part == .test ? configuration.testLimit : nil
-    let clock = ContinuousClock()
-    let start = clock.now
-    // Of the last one alone; a training may end with it.
-    defer { scoringSeconds = (clock.now - start).inSeconds }
-    var evaluator = Evaluator(
-      network: network, normalization: configuration.normalization,
-      batchSize: configuration.batchSize, threads: configuration.threads)
-    evaluator.leavesHeadroom = false
-    evaluator.loss = loss
-    if position.step == plan.updates(epochs: configuration.epochs, batches: 0) {
-      evaluator.views = configuration.testViews ?? .one
-    }
-    return try evaluator.evaluate(dataset, limit: limit) { done, total in
-      onEvent(.evaluating(done: done, total: total))
-      // After the last batch the result is there.
-      if done < total { try stopIfAsked(shouldStop) }
-    }
-  }
-
-  /// Enters an epoch into the results.
-  /// - Returns: whether its evaluation is the best so far.
-  private func keepScore(_ test: EvaluationResult?, epoch: Int) -> Bool {
-    results.epochs = epoch
-    if epoch >= configuration.epochs { results.outcome = .finished }
-    guard let test else { return false }
-    let score = RunResults.Score(epoch: epoch, evaluation: test)
-    results.last = score
-    if let best = results.best, !configuration.bestMetric.prefers(test, to: best.evaluation) {
-      if epoch < configuration.epochs && results.isOld(configuration, after: epoch) {
-        results.outcome = .stoppedEarly
-      }
-      return false
-    }
-    results.best = score
-    if directory == nil && images.chosenOn == .validation { bestNetwork = Network(copying: evaluatedNetwork) }
-    return true
-  }
-
-  /// The last of a run with validation images: the weights that those chose, on the test images. Where it is cut short,
-  /// it begins again when the run goes on.
-  private func scoreOnTest(shouldStop: () throws -> Bool) throws {
-    guard results.isTestDue, let best = results.best else { return }
-    var chosen = evaluatedNetwork
-    if best.epoch != position.epoch {
-      chosen = bestNetwork ?? Network(copying: chosen)
-      if let directory { try Checkpoint(path: directory.bestPath).load(into: chosen) }
-    }
-    results.test = RunResults.Score(
-      epoch: best.epoch, evaluation: try evaluate(chosen, on: .test, shouldStop: shouldStop))
-    guard let directory else { return }
-    try writeState()
-    try results.write(to: directory.resultsPath)
-  }
-
-  // MARK: Files
-
-  /// Takes back what was written after the state; files that are as the state says are left alone. The settings come last:
-  /// until they are there the run is the one it was. Where nothing is to be done they are not changed either.
-  private func restoreFiles() throws {
-    guard let directory else { return }
-    try results.write(to: directory.resultsPath, onlyIfChanged: true)
-    try log.write(to: directory, onlyIfChanged: true)
-    if nothingToDo == nil {
-      try StrictJSON.write(configuration, to: directory.configurationPath, onlyIfChanged: true)
-    }
-  }
-
-  /// The state comes after the files it stands for: a run killed before it goes on from the previous one and writes them
-  /// again. The results, which the state holds too, come last: what they call finished is complete.
-  private func writeCheckpoints(isBest: Bool) throws {
-    guard let directory else { return }
-    try log.write(to: directory)
-    let checkpoint = Checkpoint(
-      model: configuration.model, dataName: configuration.data, classNames: data.train.classNames,
-      labelFingerprint: images.labels.fingerprint, normalization: configuration.normalization,
-      trainingImages: configuration.trainingImages, state: evaluatedNetwork.stateDictionary())
-    for path in isBest ? [directory.lastPath, directory.bestPath] : [directory.lastPath] {
-      try checkpoint.write(to: path)
-      onEvent(.checkpointWritten(path: path))
-    }
-    try writeState()
-    try results.write(to: directory.resultsPath)
-  }
-
-  private func writeState() throws {
-    guard let directory else { return }
-    let state = TrainingState(
-      configuration: configuration, position: position, log: log, results: results,
-      labels: images.labels, network: network, optimizer: updater.optimizer, average: updater.average?.network
-    )
-    try state.write(to: directory.statePath)
-    savedPosition = position
-    onEvent(.checkpointWritten(path: directory.statePath))
-  }
 }

@@ -1,0 +1,95 @@
+import OctNetData
+import OctNetSupport
+
+/// The training of an epoch: batches, updates and where the run is after them.
+extension Trainer {
+  /// Updates of the weights; the last one of an epoch may see fewer batches.
+  var stepsPerEpoch: Int { plan.steps }
+
+  /// What is left of the epoch's training: nothing where only its evaluation is due.
+  func trainEpoch(shouldStop: () throws -> Bool) throws {
+    let clock = ContinuousClock()
+    let start = clock.now
+    let secondsBefore = position.seconds
+    var stepLoss = (sum: 0.0, images: 0)
+    let end = batchesOfThisEpoch
+    try loader.forEachBatch(epoch: position.epoch, startingAt: position.batch, upTo: end) { batch in
+      let isLast =
+        (batch.index + 1) % configuration.accumulationSteps == 0 || batch.index + 1 == end
+      learningRate = configuration.learningRate(step: position.step, stepsPerEpoch: stepsPerEpoch)
+      updater.courses = configuration.courses(step: position.step, stepsPerEpoch: stepsPerEpoch)
+      let place = TrainerHooks.Place(epoch: position.epoch, step: position.step, batch: batch.index)
+      learningRate = try hooks.apply(to: batch, at: place, scheduled: learningRate)
+      let result = try process(batch, isLast: isLast, learningRate: learningRate)
+      stepLoss.sum += Double(result.loss) * Double(batch.count)
+      stepLoss.images += batch.count
+      if isLast {
+        position.step += 1
+        position.seconds = secondsBefore + (clock.now - start).inSeconds
+        updatedPosition = position
+        onEvent(.step(stepReport(loss: stepLoss.sum / Double(stepLoss.images), learningRate: learningRate)))
+        stepLoss = (0, 0)
+        if isCheckpointDue { try writeState() }
+      }
+      if try shouldStop() {
+        // No state holds the gradients between two updates.
+        if !isLast { takeBackAccumulatedBatches() }
+        throw StopRequest()
+      }
+    }
+  }
+
+  /// Fewer in the last epoch of a training that ends in its middle.
+  var batchesOfThisEpoch: Int {
+    guard let last = plan.lastStep else { return loader.batchesPerEpoch }
+    return min(
+      loader.batchesPerEpoch, (last - position.epoch * stepsPerEpoch) * configuration.accumulationSteps)
+  }
+
+  var isCheckpointDue: Bool {
+    // An epoch's end has a checkpoint of its own.
+    guard let interval = configuration.checkpointEverySteps, position.batch < batchesOfThisEpoch else {
+      return false
+    }
+    return position.step % interval == 0
+  }
+
+  func takeBackAccumulatedBatches() {
+    updater.takeBackAccumulatedBatches()
+    position = updatedPosition
+  }
+
+  /// Passes over one batch, the update where it is due, and the position after it.
+  func process(_ batch: Batch, isLast: Bool, learningRate: Double) throws -> StepResult {
+    var random = RandomStream(
+      seed: configuration.seed, "dropout", position.epoch * loader.batchesPerEpoch + batch.index)
+    let result: StepResult
+    do throws(OctNetError) {
+      result = try updater.process(
+        batch, isLast: isLast, learningRate: learningRate, dropoutSeed: random.next())
+    } catch {
+      guard case .training(let problem) = error else { throw error }
+      throw OctNetError.training(
+        "epoch \(position.epoch + 1), step \(position.step % stepsPerEpoch + 1): \(problem); "
+          + "try a lower learning rate, a warm-up or gradient clipping")
+    }
+    position.batch += 1
+    position.lossSum += Double(result.loss) * Double(batch.count)
+    position.correct += result.correct
+    position.images += batch.count
+    return result
+  }
+
+  func stepReport(loss: Double, learningRate: Double) -> StepReport {
+    StepReport(
+      epoch: position.epoch + 1, epochs: configuration.epochs,
+      step: position.step - position.epoch * stepsPerEpoch,
+      stepsPerEpoch: plan.lastStep.map { min(stepsPerEpoch, $0 - position.epoch * stepsPerEpoch) }
+        ?? stepsPerEpoch,
+      totalSteps: position.step, loss: loss, meanLoss: position.lossSum / Double(position.images),
+      accuracy: Double(position.correct) / Double(position.images), learningRate: learningRate,
+      imagesPerSecond: imagesPerSecond)
+  }
+
+  var imagesPerSecond: Double { Double(position.images) / max(position.seconds, 1e-9) }
+}

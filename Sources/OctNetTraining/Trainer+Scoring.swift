@@ -1,0 +1,95 @@
+import OctNetCheckpoint
+import OctNetCore
+import OctNetData
+import OctNetSupport
+
+/// What follows an epoch's training: evaluations, and what they decide.
+extension Trainer {
+  /// The evaluation and what follows from it. Where it is cut short, the position stays behind the epoch's last batch.
+  func finishEpoch(shouldStop: () throws -> Bool) throws {
+    let epoch = position.epoch + 1
+    let isDue = epoch % configuration.evaluateEvery == 0 || epoch == configuration.epochs
+    var test =
+      isDue ? try evaluate(evaluatedNetwork, on: images.chosenOn, shouldStop: shouldStop) : nil
+    if let found = test { test?.metric = try hooks.metric?(evaluatedNetwork, found) }
+    let isBest = keepScore(test, epoch: epoch)
+    let report = EpochReport(
+      epoch: epoch, epochs: configuration.epochs, trainLoss: position.lossSum / Double(position.images),
+      trainAccuracy: Double(position.correct) / Double(position.images), test: test,
+      evaluatedOn: images.chosenOn, learningRate: learningRate, seconds: position.seconds,
+      imagesPerSecond: imagesPerSecond, isBest: isBest)
+    if try hooks.epochEnd?(report, evaluatedNetwork) == true, results.outcome == .unfinished {
+      results.outcome = .stoppedEarly
+    }
+
+    var next = position
+    next.epoch += 1
+    next.batch = 0
+    next.earlierSeconds += next.seconds
+    (next.lossSum, next.correct, next.images, next.seconds) = (0, 0, 0, 0)
+    position = next
+    updatedPosition = next
+    log.append(report)
+    onEvent(.epochFinished(report))
+    try writeCheckpoints(isBest: isBest)
+  }
+
+  func evaluate(
+    _ network: Network, on part: EvaluationImages, shouldStop: () throws -> Bool
+  ) throws -> EvaluationResult {
+    let dataset = part == .validation ? data.validation ?? data.test : data.test
+    let limit = part == .test ? configuration.testLimit : nil
+    let clock = ContinuousClock()
+    let start = clock.now
+    // Of the last one alone; a training may end with it.
+    defer { scoringSeconds = (clock.now - start).inSeconds }
+    var evaluator = Evaluator(
+      network: network, normalization: configuration.normalization,
+      batchSize: configuration.batchSize, threads: configuration.threads)
+    evaluator.leavesHeadroom = false
+    evaluator.loss = loss
+    if position.step == plan.updates(epochs: configuration.epochs, batches: 0) {
+      evaluator.views = configuration.testViews ?? .one
+    }
+    return try evaluator.evaluate(dataset, limit: limit) { done, total in
+      onEvent(.evaluating(done: done, total: total))
+      // After the last batch the result is there.
+      if done < total { try stopIfAsked(shouldStop) }
+    }
+  }
+
+  /// Enters an epoch into the results.
+  /// - Returns: whether its evaluation is the best so far.
+  func keepScore(_ test: EvaluationResult?, epoch: Int) -> Bool {
+    results.epochs = epoch
+    if epoch >= configuration.epochs { results.outcome = .finished }
+    guard let test else { return false }
+    let score = RunResults.Score(epoch: epoch, evaluation: test)
+    results.last = score
+    if let best = results.best, !configuration.bestMetric.prefers(test, to: best.evaluation) {
+      if epoch < configuration.epochs && results.isOld(configuration, after: epoch) {
+        results.outcome = .stoppedEarly
+      }
+      return false
+    }
+    results.best = score
+    if directory == nil && images.chosenOn == .validation { bestNetwork = Network(copying: evaluatedNetwork) }
+    return true
+  }
+
+  /// The last of a run with validation images: the weights that those chose, on the test images. Where it is cut short,
+  /// it begins again when the run goes on.
+  func scoreOnTest(shouldStop: () throws -> Bool) throws {
+    guard results.isTestDue, let best = results.best else { return }
+    var chosen = evaluatedNetwork
+    if best.epoch != position.epoch {
+      chosen = bestNetwork ?? Network(copying: chosen)
+      if let directory { try Checkpoint(path: directory.bestPath).load(into: chosen) }
+    }
+    results.test = RunResults.Score(
+      epoch: best.epoch, evaluation: try evaluate(chosen, on: .test, shouldStop: shouldStop))
+    guard let directory else { return }
+    try writeState()
+    try results.write(to: directory.resultsPath)
+  }
+}
