@@ -2,7 +2,8 @@
 public struct CostSummary: Codable, Equatable, Sendable {
   /// What a part of the network costs.
   public struct Row: Codable, Equatable, Sendable {
-    /// Top-level name of the state dictionary, such as `layer1`; `stem` and `head` for what stands before and after.
+    /// A part of the state dictionary, such as `layer1` or `denseblock1`, or several of the same resolution, such as
+    /// `features.2-3`; `stem` and `head` for what stands before and after.
     public let name: String
     /// Trainable numbers.
     public internal(set) var parameters = 0
@@ -12,7 +13,7 @@ public struct CostSummary: Codable, Equatable, Sendable {
     public internal(set) var activationBytes = 0
   }
 
-  /// By the first part of the layers' paths, in order.
+  /// By the layers' paths, in order.
   public let stages: [Row]
   /// Over all stages.
   public let total: Row
@@ -21,14 +22,14 @@ public struct CostSummary: Codable, Equatable, Sendable {
 extension Graph {
   /// Costs for one image, stage by stage.
   public func costSummary() -> CostSummary {
+    let graph = fused(for: .trainingForward)
     var rows: [CostSummary.Row] = []
-    for node in fused(for: .trainingForward).nodes {
-      let name = Self.stage(of: node.path, isFirst: rows.allSatisfy { $0.name == "stem" })
-      if rows.last?.name != name { rows.append(.init(name: name)) }
-      let last = rows.count - 1
-      rows[last].macs += node.operation.macs
-      rows[last].parameters += node.operation.parameters.map { parameters[$0.index].count }.reduce(0, +)
-      rows[last].activationBytes += shape(of: node.output).count * MemoryLayout<Float>.stride
+    for (node, name) in zip(graph.nodes, graph.stageNames()) {
+      let row = rows.firstIndex { $0.name == name } ?? rows.endIndex
+      if row == rows.endIndex { rows.append(.init(name: name)) }
+      rows[row].macs += node.operation.macs
+      rows[row].parameters += node.operation.parameters.map { parameters[$0.index].count }.reduce(0, +)
+      rows[row].activationBytes += shape(of: node.output).count * MemoryLayout<Float>.stride
     }
     var total = CostSummary.Row(name: "total")
     for row in rows {
@@ -37,11 +38,5 @@ extension Graph {
       total.activationBytes += row.activationBytes
     }
     return CostSummary(stages: rows, total: total)
-  }
-
-  /// A layer with layers inside is a stage; single layers before and after the stages are stem and head.
-  private static func stage(of path: String, isFirst: Bool) -> String {
-    guard let dot = path.firstIndex(of: ".") else { return isFirst ? "stem" : "head" }
-    return String(path[..<dot])
   }
 }
