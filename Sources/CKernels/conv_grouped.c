@@ -1,7 +1,7 @@
 // Convolutions of narrow groups (conv_grouped.h), forward and backward-data: one sweep over rows of dst, a vector of channels
 // after the other.
 //
-// The weights are packed anew in every call, as [vector][tap][k][width]: they are few.
+// The weights are packed anew in every call, as [vector][tap][k][width], unless they lie so already: they are few.
 #include <string.h>
 
 #include "conv_axes.h"
@@ -32,23 +32,31 @@ oct_group_column oct_grouped_column(const oct_group_columns *c, ptrdiff_t v) {
   return (oct_group_column){group, group * c->in, group * c->out + first, c->in, oct_min(c->width, c->out - first)};
 }
 
-/// Packed weights of a pass over maps of `columns`. `transposed` where the weights are of a convolution from out to in.
-static void pack(const oct_conv2d_desc *d, const oct_group_columns *columns, bool transposed, const float *restrict weights,
+/// One vector's packed weights for a pass from groups of `in` channels to groups of `out`. `transposed` where the weights are
+/// of a convolution from out to in.
+static void pack(const oct_conv2d_desc *d, const oct_group_columns *c, bool transposed, const float *restrict weights,
                  float *restrict packed, ptrdiff_t v) {
-  const ptrdiff_t taps = d->kh * d->kw, icg = d->ic / d->g, padded = oct_padded(d->oc / d->g), width = columns->width;
-  const oct_group_column column = oct_grouped_column(columns, v);
-  float *to = packed + v * taps * columns->in * width;
-  for (ptrdiff_t lane = 0; lane < width; lane++) {
-    const ptrdiff_t channel = column.dst + lane, group = channel / columns->out, o = channel % columns->out;
-    for (ptrdiff_t at = 0; at < taps * columns->in; at++) {
-      const ptrdiff_t tap = at / columns->in, k = at % columns->in;
-      const ptrdiff_t from = (group * taps + tap) * icg * padded + (transposed ? o * padded + k : k * padded + o);
-      to[at * width + lane] = lane < column.dst_lanes ? weights[from] : 0;
+  const ptrdiff_t taps = d->kh * d->kw, icg = d->ic / d->g, padded = oct_padded(d->oc / d->g), width = c->width;
+  const oct_group_column column = oct_grouped_column(c, v);
+  const ptrdiff_t first = column.dst - column.group * c->out;  // of the group's channels
+  packed += v * taps * c->in * width;
+  memset(packed, 0, (size_t)(taps * c->in * width) * sizeof(float));
+  for (ptrdiff_t lane = 0, group = column.group; lane < column.dst_lanes; group++) {
+    const ptrdiff_t count = oct_min(c->out, column.dst_lanes - lane);
+    for (ptrdiff_t tap = 0; tap < taps; tap++) {
+      const float *from = weights + (group * taps + tap) * icg * padded + first * (transposed ? padded : 1);
+      float *to = packed + tap * c->in * width + lane;
+      for (ptrdiff_t k = 0; k < c->in; k++)
+        for (ptrdiff_t o = 0; o < count; o++) to[k * width + o] = transposed ? from[o * padded + k] : from[k * padded + o];
     }
+    lane += count;
   }
 }
 
 static ptrdiff_t packed_count(const oct_conv2d_desc *d, const oct_group_columns *c) { return c->count * d->kh * d->kw * c->in * c->width; }
+
+/// Whether forward's weights lie as its vectors want them: a group is a vector.
+static bool lie_packed(const oct_group_columns *c) { return c->groups_of_vector == 1 && c->width == OCT_LANE && c->out <= c->width; }
 
 ptrdiff_t oct_grouped_scratch_bytes(const oct_conv2d_desc *d) {
   const oct_group_columns forward = oct_grouped_columns(d->g, d->ic / d->g, d->oc / d->g);
@@ -130,15 +138,17 @@ static void run(const sweep *s, int threads) {
 void oct_grouped_forward(const oct_conv2d_desc *d, const float *src, const float *weights, const oct_conv2d_epilogue *epilogue,
                          float *dst, bool accumulate, void *scratch, int threads) {
   const oct_group_columns columns = oct_grouped_columns(d->g, d->ic / d->g, d->oc / d->g);
-  float *packed = scratch;
+  const bool packs = !lie_packed(&columns);
   const sweep s = {.d = d, .columns = &columns, .y = oct_forward_axis(d->oh, d->ih, d->kh, d->sh, d->ph),
-                   .x = oct_forward_axis(d->ow, d->iw, d->kw, d->sw, d->pw), .src = src, .packed = packed,
+                   .x = oct_forward_axis(d->ow, d->iw, d->kw, d->sw, d->pw), .src = src, .packed = packs ? scratch : weights,
                    .src_channels = d->ic, .dst = dst, .dst_h = d->oh, .dst_w = d->ow, .dst_channels = d->oc,
                    .accumulate = accumulate, .epilogue = oct_resolved(epilogue)};
 #pragma omp parallel num_threads(threads)
   {
+    if (packs) {
 #pragma omp for schedule(static)
-    for (ptrdiff_t v = 0; v < columns.count; v++) pack(d, &columns, false, weights, packed, v);
+      for (ptrdiff_t v = 0; v < columns.count; v++) pack(d, &columns, false, weights, scratch, v);
+    }
     run(&s, threads);
   }
 }

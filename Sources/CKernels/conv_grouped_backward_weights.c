@@ -8,15 +8,19 @@
 #include "conv_grouped_columns.h"
 
 enum {
-  PARTS = 16,
+  MOST_PARTS = 16,
+  LEAST_ITEMS = 64,    // parts times vectors, for which rows are cut: threads share both
   BLOCK_PIXELS = 128,  // whose lines of src and diff_dst stay in the L1 cache for all rows of taps
 };
 
 static ptrdiff_t sums_of_vector(const oct_conv2d_desc *d, const oct_group_columns *c) { return d->kh * d->kw * c->in * c->width; }
 
+/// Few where there are many vectors: partial sums are memory that is written and read once more.
+static ptrdiff_t parts_of(const oct_group_columns *c) { return oct_equal_parts(oct_ceil_div(LEAST_ITEMS, c->count), MOST_PARTS); }
+
 ptrdiff_t oct_grouped_backward_weights_scratch_bytes(const oct_conv2d_desc *d) {
   const oct_group_columns c = oct_grouped_columns(d->g, d->ic / d->g, d->oc / d->g);
-  return PARTS * c.count * sums_of_vector(d, &c) * (ptrdiff_t)sizeof(float);
+  return parts_of(&c) * c.count * sums_of_vector(d, &c) * (ptrdiff_t)sizeof(float);
 }
 
 /// What rows [y, last) of an image give one vector's sums.
@@ -67,45 +71,49 @@ static void run_part(const oct_conv2d_desc *d, const oct_group_columns *c, ptrdi
   }
 }
 
-/// diff_weights of one group (+)= the parts' sums.
-static void add_parts(const oct_conv2d_desc *d, const oct_group_columns *c, ptrdiff_t group, const float *restrict partial,
-                      float *restrict diff_weights, bool accumulate) {
-  const ptrdiff_t taps = d->kh * d->kw, padded = oct_padded(c->out), sums = sums_of_vector(d, c);
-  for (ptrdiff_t at = 0; at < taps * c->in; at++) {
-    float *to = diff_weights + (group * taps * c->in + at) * padded;
-    for (ptrdiff_t o = 0; o < padded; o++) {
-      if (o >= c->out) {
-        to[o] = 0;
-        continue;
+/// diff_weights of one vector's channels (+)= the parts' sums, whose first is at `partial`, `stride` floats from part to part.
+static void add_parts(const oct_conv2d_desc *d, const oct_group_columns *c, ptrdiff_t v, ptrdiff_t parts, ptrdiff_t stride,
+                      const float *restrict partial, float *restrict diff_weights, bool accumulate) {
+  const ptrdiff_t rows = d->kh * d->kw * c->in, padded = oct_padded(c->out);
+  const oct_group_column column = oct_grouped_column(c, v);
+  const ptrdiff_t first = column.dst - column.group * c->out;  // of the group's channels
+  for (ptrdiff_t lane = 0, group = column.group; lane < column.dst_lanes; group++) {
+    const ptrdiff_t count = oct_min(c->out, column.dst_lanes - lane);
+    for (ptrdiff_t row = 0; row < rows; row++) {
+      float *to = diff_weights + (group * rows + row) * padded + first;
+      for (ptrdiff_t o = 0; o < count; o++) {
+        float sum = accumulate ? to[o] : 0;
+        for (ptrdiff_t part = 0; part < parts; part++) sum += partial[part * stride + row * c->width + lane + o];
+        to[o] = sum;
       }
-      const ptrdiff_t v = c->groups_of_vector > 1 ? group / c->groups_of_vector : group * c->vectors_of_group + o / c->width;
-      const ptrdiff_t lane = c->groups_of_vector > 1 ? group % c->groups_of_vector * c->out + o : o % c->width;
-      float sum = accumulate ? to[o] : 0;
-      for (ptrdiff_t part = 0; part < PARTS; part++) sum += partial[(part * c->count + v) * sums + at * c->width + lane];
-      to[o] = sum;
+      // The layout's padding, behind a group's last channel.
+      if (first + count == c->out)
+        for (ptrdiff_t o = c->out; o < padded; o++) to[o - first] = 0;
     }
+    lane += count;
   }
 }
 
 void oct_grouped_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst, float *diff_weights,
                                   bool accumulate, const oct_side_work *beside, void *scratch, int threads) {
   const oct_group_columns c = oct_grouped_columns(d->g, d->ic / d->g, d->oc / d->g);
-  const ptrdiff_t rows = d->n * d->oh, count = c.count * sums_of_vector(d, &c);
-  const ptrdiff_t runs = oct_fair_runs(PARTS, c.count, c.count, threads);
+  const ptrdiff_t rows = d->n * d->oh, count = c.count * sums_of_vector(d, &c), parts = parts_of(&c);
+  const ptrdiff_t runs = oct_fair_runs(parts, c.count, c.count, threads);
   float *partial = scratch;
 #pragma omp parallel num_threads(threads)
   {
     oct_run_beside(beside, false);
 #pragma omp for schedule(static) nowait
-    for (ptrdiff_t item = 0; item < PARTS * runs; item++) {
+    for (ptrdiff_t item = 0; item < parts * runs; item++) {
       ptrdiff_t begin, end, v0, v1;
-      oct_share(rows, item / runs, PARTS, &begin, &end);
+      oct_share(rows, item / runs, parts, &begin, &end);
       oct_share(c.count, item % runs, runs, &v0, &v1);
       run_part(d, &c, v0, v1, src, diff_dst, begin, end, partial + item / runs * count);
     }
     oct_run_beside(beside, true);
 #pragma omp barrier
 #pragma omp for schedule(static)
-    for (ptrdiff_t group = 0; group < d->g; group++) add_parts(d, &c, group, partial, diff_weights, accumulate);
+    for (ptrdiff_t v = 0; v < c.count; v++)
+      add_parts(d, &c, v, parts, count, partial + v * sums_of_vector(d, &c), diff_weights, accumulate);
   }
 }

@@ -66,6 +66,14 @@ OCT_INLINE void lanes_store_int_part(int32_t *p, vec_int v, ptrdiff_t lanes) {
 OCT_INLINE vec lanes_load(const float *p, ptrdiff_t lanes) {
   return lanes == OCT_VECTOR_WIDTH ? vec_load(p) : lanes_load_part(p, lanes);
 }
+/// The same where `lanes` is not known to be less than the width: masks need no test.
+OCT_INLINE vec lanes_load_any(const float *p, ptrdiff_t lanes) {
+#if OCT_VECTOR_WIDTH >= 8
+  return lanes_load_part(p, lanes);
+#else
+  return lanes_load(p, lanes);
+#endif
+}
 OCT_INLINE void lanes_store(float *p, vec v, ptrdiff_t lanes) {
   if (lanes == OCT_VECTOR_WIDTH)
     vec_store(p, v);
