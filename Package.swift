@@ -92,6 +92,7 @@ let package = Package(
     // Empty without the trait.
     .target(
       name: "CImages",
+      dependencies: ["CTransforms"],
       cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"]), .define("OCT_IMAGES", withImages)],
       linkerSettings: [.linkedLibrary("png", withImages), .linkedLibrary("jpeg", withImages)]),
     .target(name: "OctNetImages", dependencies: ["OctNet", "CImages", "CTransforms"]),

@@ -141,16 +141,22 @@ def versions():
     return found
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def arguments_for(description, works):
+    """A parser of what every comparison takes."""
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("--octcli", default=os.path.join(ROOT, ".build", "release", "octcli"))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=4, help="of repetitions for each figure")
-    works, runtimes = [w["name"] for w in WORKS], TRAINERS + SERVERS
-    parser.add_argument("--works", nargs="+", choices=works, default=works)
+    names, runtimes = [w["name"] for w in works], TRAINERS + SERVERS
+    parser.add_argument("--works", nargs="+", choices=names, default=names)
     parser.add_argument("--runtimes", nargs="*", choices=runtimes, default=runtimes, help="peers; none for OctNet alone")
     parser.add_argument("--out", default=os.path.join(ROOT, "docs"))
+    return parser
+
+
+def main():
+    parser = arguments_for(__doc__, WORKS)
     parser.add_argument("--isa", choices=["avx2"],
                         help="cap the instruction set of all, on a machine with AVX-512; ONNX Runtime, which has no such "
                         "switch, stays out")

@@ -9,13 +9,12 @@ Writes docs/families.json (every figure) and prints two tables: best peer ÷ Oct
 beside the multiplications that are left.
 """
 
-import argparse
 import datetime
 import json
 import os
 import tempfile
 
-from compare import ROOT, SERVERS, TRAINERS, caches, compare, processor, require_program, run, versions
+from compare import arguments_for, caches, compare, processor, require_program, run, versions
 from report import best_peer, ratio, saving
 
 MODELS = {"mobilenet_v1": [0.0, 0.5], "mobilenet_v2": [0.0, 0.375], "densenet121": [0.0, 0.125],
@@ -58,16 +57,8 @@ def tables(report):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--octcli", default=os.path.join(ROOT, ".build", "release", "octcli"))
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=4, help="of repetitions for each figure")
+    parser = arguments_for(__doc__, WORKS)
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
-    names, runtimes = [w["name"] for w in WORKS], TRAINERS + SERVERS
-    parser.add_argument("--works", nargs="+", choices=names, default=names)
-    parser.add_argument("--runtimes", nargs="*", choices=runtimes, default=runtimes)
-    parser.add_argument("--out", default=os.path.join(ROOT, "docs"))
     options = parser.parse_args()
     require_program(parser, options.octcli)
     path, report = os.path.join(options.out, "families.json"), {}

@@ -6,13 +6,13 @@
 #include "CImages.h"
 
 #ifdef OCT_IMAGES
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "CTransforms.h"
 #include "image_internal.h"
 
-enum { PRECISION = 22 };
+enum { PRECISION = OCT_RESIZE_PRECISION };
 
 // MARK: Weights
 
@@ -29,27 +29,10 @@ static void free_taps(taps *t) {
   free(t->weights);
 }
 
-/// Weights of result `index` of a line that is resized from `size` to `new_size`. Returns how many, `*first` the first pixel.
-static ptrdiff_t weigh(
-    ptrdiff_t size, ptrdiff_t new_size, ptrdiff_t index, int32_t *weights, double *scratch, ptrdiff_t *first) {
-  const double scale = (double)size / (double)new_size, support = fmax(scale, 1);
-  const double center = ((double)index + 0.5) * scale;
-  *first = center - support + 0.5 < 0 ? 0 : (ptrdiff_t)(center - support + 0.5);
-  const ptrdiff_t end = (ptrdiff_t)(center + support + 0.5), length = (end > size ? size : end) - *first;
-  double sum = 0;
-  for (ptrdiff_t i = 0; i < length; i++) {
-    scratch[i] = fmax(0, 1 - fabs(((double)(*first + i) - center + 0.5) / support));
-    sum += scratch[i];
-  }
-  for (ptrdiff_t i = 0; i < length; i++)
-    weights[i] = (int32_t)(0.5 + scratch[i] / (sum == 0 ? 1 : sum) * (double)(1 << PRECISION));
-  return length;
-}
-
 /// Results [begin, begin + count) of a line that is resized from `size` to `new_size`; of the mirrored line where asked for.
 static bool make_taps(taps *t, ptrdiff_t size, ptrdiff_t new_size, ptrdiff_t begin, ptrdiff_t count, bool mirrors) {
   t->count = count;
-  t->longest = 2 * (ptrdiff_t)ceil(fmax((double)size / (double)new_size, 1)) + 2;
+  t->longest = oct_resize_most_weights(OCT_BILINEAR, size, new_size);
   t->first = malloc((size_t)count * 3 * sizeof *t->first);
   t->weights = malloc((size_t)count * (size_t)t->longest * sizeof *t->weights);
   double *scratch = malloc((size_t)t->longest * sizeof *scratch);
@@ -62,7 +45,7 @@ static bool make_taps(taps *t, ptrdiff_t size, ptrdiff_t new_size, ptrdiff_t beg
     // From the other end the last result comes first, and its pixels from the last to the first.
     t->to[i] = mirrors ? count - 1 - i : i;
     int32_t *weights = t->weights + i * t->longest;
-    t->length[i] = weigh(size, new_size, begin + t->to[i], weights, scratch, &t->first[i]);
+    t->length[i] = oct_resize_weights(OCT_BILINEAR, size, new_size, begin + t->to[i], weights, scratch, &t->first[i]);
     if (!mirrors) continue;
     t->first[i] = size - t->first[i] - t->length[i];
     for (ptrdiff_t a = 0, b = t->length[i] - 1; a < b; a++, b--) {

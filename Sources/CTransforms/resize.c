@@ -9,7 +9,7 @@
 // Products and sums are rounded one by one, as in Pillow.
 #pragma STDC FP_CONTRACT OFF
 
-enum { PRECISION = 22 };
+enum { PRECISION = OCT_RESIZE_PRECISION };
 
 typedef uint8_t bytes4 __attribute__((vector_size(4)));
 typedef int32_t ints4 __attribute__((vector_size(16)));
@@ -45,35 +45,48 @@ static double cubic(double x) {
   return 0.0;
 }
 
+static double stretch_of(ptrdiff_t size, ptrdiff_t new_size) { return fmax((double)size / (double)new_size, 1.0); }
+
+static double support_of(oct_filter filter, ptrdiff_t size, ptrdiff_t new_size) {
+  return (filter == OCT_BICUBIC ? 2.0 : 1.0) * stretch_of(size, new_size);
+}
+
+ptrdiff_t oct_resize_most_weights(oct_filter filter, ptrdiff_t size, ptrdiff_t new_size) {
+  return (ptrdiff_t)ceil(support_of(filter, size, new_size)) * 2 + 1;
+}
+
+ptrdiff_t oct_resize_weights(oct_filter filter, ptrdiff_t size, ptrdiff_t new_size, ptrdiff_t index, int32_t *weights,
+                             double *scratch, ptrdiff_t *first) {
+  const double support = support_of(filter, size, new_size), shrink = 1.0 / stretch_of(size, new_size);
+  const double center = ((double)index + 0.5) * ((double)size / (double)new_size);
+  ptrdiff_t end = (ptrdiff_t)(center + support + 0.5);
+  *first = center - support + 0.5 < 0 ? 0 : (ptrdiff_t)(center - support + 0.5);
+  if (end > size) end = size;
+  const ptrdiff_t count = end - *first;
+  double sum = 0;
+  for (ptrdiff_t k = 0; k < count; k++) {
+    const double x = ((double)(k + *first) - center + 0.5) * shrink;
+    scratch[k] = filter == OCT_BICUBIC ? cubic(x) : triangle(x);
+    sum += scratch[k];
+  }
+  for (ptrdiff_t k = 0; k < count; k++) {
+    const double weight = (sum != 0 ? scratch[k] / sum : scratch[k]) * (double)(1 << PRECISION);
+    weights[k] = (int32_t)(weight < 0 ? weight - 0.5 : weight + 0.5);
+  }
+  return count;
+}
+
 /// Results [begin, begin + count) of a line that is resized from `size` to `new_size`.
 static bool make_taps(taps *t, oct_filter filter, ptrdiff_t size, ptrdiff_t new_size, ptrdiff_t begin, ptrdiff_t count) {
-  const double scale = (double)size / (double)new_size, stretch = fmax(scale, 1.0);
-  const double support = (filter == OCT_BICUBIC ? 2.0 : 1.0) * stretch, shrink = 1.0 / stretch;
   t->count = count;
-  t->longest = (ptrdiff_t)ceil(support) * 2 + 1;
+  t->longest = oct_resize_most_weights(filter, size, new_size);
   t->first = malloc((size_t)count * 2 * sizeof *t->first);
   t->weights = malloc((size_t)count * (size_t)t->longest * sizeof *t->weights);
   double *scratch = malloc((size_t)t->longest * sizeof *scratch);
   const bool has_memory = t->first != NULL && t->weights != NULL && scratch != NULL;
   if (has_memory) t->length = t->first + count;
-  for (ptrdiff_t i = 0; i < count && has_memory; i++) {
-    const double center = ((double)(begin + i) + 0.5) * scale;
-    ptrdiff_t first = (ptrdiff_t)(center - support + 0.5), end = (ptrdiff_t)(center + support + 0.5);
-    if (center - support + 0.5 < 0) first = 0;
-    if (end > size) end = size;
-    double sum = 0;
-    for (ptrdiff_t k = 0; k < end - first; k++) {
-      const double x = ((double)(k + first) - center + 0.5) * shrink;
-      scratch[k] = filter == OCT_BICUBIC ? cubic(x) : triangle(x);
-      sum += scratch[k];
-    }
-    for (ptrdiff_t k = 0; k < end - first; k++) {
-      const double weight = (sum != 0 ? scratch[k] / sum : scratch[k]) * (double)(1 << PRECISION);
-      t->weights[i * t->longest + k] = (int32_t)(weight < 0 ? weight - 0.5 : weight + 0.5);
-    }
-    t->first[i] = first;
-    t->length[i] = end - first;
-  }
+  for (ptrdiff_t i = 0; i < count && has_memory; i++)
+    t->length[i] = oct_resize_weights(filter, size, new_size, begin + i, t->weights + i * t->longest, scratch, &t->first[i]);
   free(scratch);
   return has_memory;
 }

@@ -49,7 +49,7 @@ final class Muon {
       oct_muon_direction(
         count, step.momentum, step.nesterov, step.gradientScale, gradient, velocity, memory.direction,
         threadCount))
-    unpack(entry, memory.direction, into: memory.plain)
+    entry.unpack(memory.direction, into: memory.plain)
     // The kernel takes the transpose of a matrix that is not taller than wide.
     let isWide = rows <= columns
     if isWide {
@@ -61,7 +61,7 @@ final class Muon {
     if isWide {
       check(oct_transpose(columns, rows, memory.columns, memory.plain, threadCount))
     }
-    pack(entry, memory.plain, into: memory.direction)
+    entry.pack(memory.plain, into: memory.direction)
 
     var factor: Float = 1
     var rate = step.learningRate
@@ -74,26 +74,6 @@ final class Muon {
     }
     factor *= 1 - step.learningRate * step.weightDecay
     check(oct_axpby(count, -rate, memory.direction, factor, weights, threadCount))
-  }
-
-  private func unpack(
-    _ entry: ParameterStore.Entry, _ source: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>
-  ) {
-    if let layout = entry.layout {
-      layout.unpack(source, into: target)
-    } else {
-      target.update(from: source, count: entry.range.count)
-    }
-  }
-
-  private func pack(
-    _ entry: ParameterStore.Entry, _ source: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>
-  ) {
-    if let layout = entry.layout {
-      layout.pack(source, into: target)
-    } else {
-      target.update(from: source, count: entry.range.count)
-    }
   }
 
   private func memory(

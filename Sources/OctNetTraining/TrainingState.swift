@@ -180,12 +180,7 @@ extension Optimizer {
         guard let stateName = stateName(place, of: index),
           let tensor = given["\(stateName).\(parameter.name)"]
         else { continue }
-        let target = buffer.floats + entry.range.lowerBound
-        if let layout = parameter.layout {
-          layout.pack(tensor.values, into: target)
-        } else {
-          target.update(from: tensor.values, count: tensor.values.count)
-        }
+        entry.pack(tensor.values, into: buffer.floats + entry.range.lowerBound)
       }
     }
     self.step = step

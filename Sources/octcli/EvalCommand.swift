@@ -108,6 +108,10 @@ struct EvalCommand: ParsableCommand {
     if limitTest != nil && on != .test {
       throw ValidationError("--limit-test belongs to the test images, not to --on \(on.rawValue)")
     }
+    if crops == .flip && views != .one {
+      throw ValidationError(
+        "--crops flip is --views 2, give one of them, found --views \(views.rawValue) beside it")
+    }
   }
 
   func run() throws {
@@ -121,14 +125,13 @@ struct EvalCommand: ParsableCommand {
       normalization: try normalization.normalization ?? checkpoint.normalization ?? ownNormalization(),
       batchSize: batchSize,
       threads: threadOptions.count)
-    evaluator.views = views
+    evaluator.views = crops == .flip ? .two : views
     if let classNote { Terminal.printError(classNote) }
-    let (shown, viewCount) = try viewed(images, of: checkpoint)
-    evaluator.viewsPerImage = viewCount
+    evaluator.viewsPerImage = try cropCount(of: checkpoint)
     let bar = ProgressBar()
     defer { bar.erase() }
     StopSignals.deferFirst()
-    let result = try evaluator.evaluate(shown, limit: limitTest, predictions: predictions) { done, total in
+    let result = try evaluator.evaluate(images, limit: limitTest, predictions: predictions) { done, total in
       bar.update(label: "evaluating", done: done, total: total, fields: ["\(done)/\(total)"])
       guard StopSignals.isRequested, done < total else { return }
       bar.note("stopped: \(done) of \(on.counted(total)) scored, nothing is written")
@@ -156,22 +159,15 @@ struct EvalCommand: ParsableCommand {
     return (found.images, found.note, loaded.normalization)
   }
 
-  /// What the network gets, and how many of them for an image. A folder's test images come in views already.
-  private func viewed(
-    _ images: any Dataset, of checkpoint: Checkpoint
-  ) throws -> (images: any Dataset, views: Int) {
-    let isFolder = try on == .test && DataOptions.isFolder(source(of: checkpoint, quietly: true))
-    switch crops ?? .one {
-    case .one: return (images, 1)
-    case .flip: return (isFolder ? images : MirroredImages(images), 2)
-    case .six, .ten:
-      guard isFolder else {
-        throw OctNetError.configuration(
-          key: "--crops",
-          "six and ten belong to the test images of folder:DIR: other images have no more than one size")
-      }
-      return (images, crops == .six ? 6 : 10)
+  /// Crops of each photograph, which a folder's test images come in one after the other.
+  private func cropCount(of checkpoint: Checkpoint) throws -> Int {
+    guard let crops, crops == .six || crops == .ten else { return 1 }
+    guard on == .test, DataOptions.isFolder(try source(of: checkpoint, quietly: true)) else {
+      throw OctNetError.configuration(
+        key: "--crops",
+        "six and ten belong to the test images of folder:DIR: other images have no more than one size")
     }
+    return crops == .six ? 6 : 10
   }
 
   private func reading(for checkpoint: Checkpoint, _ source: String) throws -> ImageReading {
@@ -185,7 +181,8 @@ struct EvalCommand: ParsableCommand {
     reading.appliesOrientation = files.exifOrientation ?? asTrained
     if DataOptions.isFolder(source) {
       reading.evaluation = try EvaluationSettings(checkpoint.trainingImages)
-      reading.evaluation.views = crops
+      // Mirror images are made of what is loaded.
+      reading.evaluation.views = crops == .flip ? nil : crops
     }
     reading.evaluation = files.crop.applied(to: reading.evaluation)
     return reading

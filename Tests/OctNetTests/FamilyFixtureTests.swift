@@ -13,11 +13,7 @@ import OctNet
   }
 
   private static let fixture = Result { try Fixture("families.safetensors") }
-  private static func cases<Case: Decodable>() throws -> [Case] {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return try decoder.decode([Case].self, from: Data(fixture.get().metadata["cases", default: ""].utf8))
-  }
+  private static func cases<Case: Decodable>() throws -> [Case] { try fixture.get().list("cases") }
   private static let count = 29
 
   @Test func everyCaseIsThere() throws {

@@ -16,11 +16,7 @@ import OctNet
   }
 
   private static let fixture = Result { try Fixture("mobile.safetensors") }
-  private static func cases<Case: Decodable>() throws -> [Case] {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return try decoder.decode([Case].self, from: Data(fixture.get().metadata["cases", default: ""].utf8))
-  }
+  private static func cases<Case: Decodable>() throws -> [Case] { try fixture.get().list("cases") }
   private static let count = 18
 
   @Test func everyCaseIsThere() throws {

@@ -41,11 +41,7 @@ import OctNet
   }
 
   private static let fixture = Result { try Fixture("networks.safetensors") }
-  private static let cases = Result {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return try decoder.decode([Case].self, from: Data(try fixture.get().metadata["cases", default: ""].utf8))
-  }
+  private static let cases = Result { () throws -> [Case] in try fixture.get().list("cases") }
   private static let count = 40
 
   @Test func everyCaseIsThere() throws {

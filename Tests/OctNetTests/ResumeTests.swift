@@ -24,29 +24,14 @@ import OctNet
       last: try contents(ofFile: run.lastPath))
   }
 
-  /// Trains in sessions that end after the given steps of the whole run; each starts from the files alone.
   private func train(
     _ name: String, _ configuration: TrainingConfiguration, stoppingAfter stops: [Int] = [],
     threads: [Int] = []
   ) throws -> Outcome {
-    var losses: [UInt64] = []
-    let run = try RunDirectory.create(directory(name))
-    for part in 0...stops.count {
-      var configuration = configuration
-      if part < threads.count { configuration.threads = threads[part] }
-      // Another seed: what counts must come from the file.
-      let network = try TinyRun.network(seed: UInt64(part + 1))
-      let state = part == 0 ? nil : try TrainingState(path: RunDirectory.open(run.path).statePath)
-      let trainer = try Trainer(
-        network: network, configuration: configuration, data: TinyRun.data, directory: run, resuming: state
-      ) { event in
-        if case .step(let report) = event { losses.append(report.loss.bitPattern) }
-      }
-      let summary = try trainer.run { part < stops.count && trainer.position.step >= stops[part] }
-      #expect(summary.isInterrupted == (part < stops.count))
-      if part == stops.count { return try outcome(network, losses, in: run) }
-    }
-    throw OctNetError.training("the loop above returns")
+    let run = try TinyRun.train(
+      directory(name), configuration, stoppingAfter: stops, threads: threads
+    ) { try TinyRun.network(seed: $0) }
+    return try outcome(run.network, run.losses, in: run.directory)
   }
 
   private static let optimizers: [OptimizerConfiguration] = [

@@ -66,32 +66,18 @@ import OctNet
     var log, results, last: [UInt8]
   }
 
-  /// Trains in sessions that end after the given steps of the whole run; each starts from the files alone.
   private func train(
     _ name: String, _ configuration: TrainingConfiguration, stoppingAfter stops: [Int] = [],
     threads: [Int] = []
   ) throws -> Outcome {
-    var losses: [UInt64] = []
-    let run = try RunDirectory.create(directory(name))
-    for part in 0...stops.count {
-      var configuration = configuration
-      if part < threads.count { configuration.threads = threads[part] }
-      let network = try Self.network(seed: UInt64(part + 1))
-      let state = part == 0 ? nil : try TrainingState(path: RunDirectory.open(run.path).statePath)
-      let trainer = try Trainer(
-        network: network, configuration: configuration, data: TinyRun.data, directory: run, resuming: state
-      ) { event in
-        if case .step(let report) = event { losses.append(report.loss.bitPattern) }
-      }
-      let summary = try trainer.run { part < stops.count && trainer.position.step >= stops[part] }
-      #expect(summary.isInterrupted == (part < stops.count))
-      guard part == stops.count else { continue }
-      #expect(summary.secondsToScore >= summary.seconds)
-      return Outcome(
-        bits: network.bits, losses: losses, log: try contents(ofFile: run.logPath),
-        results: try contents(ofFile: run.resultsPath), last: try contents(ofFile: run.lastPath))
-    }
-    throw OctNetError.training("the loop above returns")
+    let run = try TinyRun.train(
+      directory(name), configuration, stoppingAfter: stops, threads: threads
+    ) { try Self.network(seed: $0) }
+    #expect(run.summary.secondsToScore >= run.summary.seconds)
+    return Outcome(
+      bits: run.network.bits, losses: run.losses, log: try contents(ofFile: run.directory.logPath),
+      results: try contents(ofFile: run.directory.resultsPath),
+      last: try contents(ofFile: run.directory.lastPath))
   }
 
   /// 22 images in batches of 5: five steps an epoch, and three of the last one.

@@ -56,6 +56,43 @@ enum TinyRun {
   }
 }
 
+extension TinyRun {
+  /// A run that has ended: its network, every step's loss, and what `Trainer.run` said.
+  struct Ended {
+    let network: Network
+    let losses: [UInt64]
+    let directory: RunDirectory
+    let summary: TrainingSummary
+  }
+
+  /// Trains in sessions that end after the given steps of the whole run; each starts from the files alone.
+  static func train(
+    _ path: String, _ configuration: TrainingConfiguration, stoppingAfter stops: [Int], threads: [Int],
+    network makeNetwork: (_ seed: UInt64) throws -> Network
+  ) throws -> Ended {
+    var losses: [UInt64] = []
+    let run = try RunDirectory.create(path)
+    for part in 0...stops.count {
+      var configuration = configuration
+      if part < threads.count { configuration.threads = threads[part] }
+      // Another seed: what counts must come from the file.
+      let network = try makeNetwork(UInt64(part + 1))
+      let state = part == 0 ? nil : try TrainingState(path: RunDirectory.open(run.path).statePath)
+      let trainer = try Trainer(
+        network: network, configuration: configuration, data: data, directory: run, resuming: state
+      ) { event in
+        if case .step(let report) = event { losses.append(report.loss.bitPattern) }
+      }
+      let summary = try trainer.run { part < stops.count && trainer.position.step >= stops[part] }
+      #expect(summary.isInterrupted == (part < stops.count))
+      if part == stops.count {
+        return Ended(network: network, losses: losses, directory: run, summary: summary)
+      }
+    }
+    throw OctNetError.training("the loop above returns")
+  }
+}
+
 extension Network {
   /// Bits of everything that training changes.
   var bits: [String: [UInt64]] {

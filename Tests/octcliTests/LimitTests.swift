@@ -133,7 +133,7 @@ struct LimitTests {
   @Test func dataOfACheckpointIsFoundFromElsewhere() throws {
     let runner = try CommandRunner()
     defer { runner.removeScratch() }
-    let images = runner.path("work/data")
+    let images = runner.path("place/data")
     try FileManager.default.createDirectory(atPath: images, withIntermediateDirectories: true)
     func record(_ label: UInt8) -> [UInt8] { [label] + (0..<3072).map { UInt8(truncatingIfNeeded: $0) } }
     for name in (1...5).map({ "data_batch_\($0).bin" }) + ["test_batch.bin"] {
@@ -142,26 +142,26 @@ struct LimitTests {
     try Data("a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n".utf8)
       .write(to: URL(fileURLWithPath: images + "/batches.meta.txt"))
     let trained = try runner.run(
-      script: "cd work && exec \"$0\" \"$@\"",
+      script: "cd place && exec \"$0\" \"$@\"",
       [
         "train", "--data", "cifar10:data", "--epochs", "1", "--batch-size", "10", "--limit-train", "10",
         "--out", "runs/first",
       ])
     try #require(trained.status == 0, "\(trained.errors)")
     // From the scratch directory.
-    let found = try runner.run("eval", "--checkpoint", "work/runs/first/best.safetensors")
+    let found = try runner.run("eval", "--checkpoint", "place/runs/first/best.safetensors")
     #expect(found.status == 0, "\(found.errors)")
-    #expect(found.errors.contains("data: cifar10:data is cifar10:") && found.errors.contains("/work/data\n"))
+    #expect(found.errors.contains("data: cifar10:data is cifar10:") && found.errors.contains("/place/data\n"))
     let elsewhere = runner.path("elsewhere")
     try FileManager.default.moveItem(atPath: images, toPath: elsewhere)
-    let lost = try runner.run("eval", "--checkpoint", "work/runs/first/best.safetensors")
+    let lost = try runner.run("eval", "--checkpoint", "place/runs/first/best.safetensors")
     let message = try #require(lost.errorMessage, "\(lost)")
-    #expect(message.hasPrefix("data: ") && message.contains("tried ") && message.contains("/work/data,"))
+    #expect(message.hasPrefix("data: ") && message.contains("tried ") && message.contains("/place/data,"))
     let given = try runner.run(
-      "eval", "--checkpoint", "work/runs/first/best.safetensors", "--data", "cifar10:elsewhere")
+      "eval", "--checkpoint", "place/runs/first/best.safetensors", "--data", "cifar10:elsewhere")
     #expect(given.status == 0, "\(given.errors)")
     try FileManager.default.moveItem(atPath: elsewhere, toPath: images)
-    let resumed = try runner.run("train", "--resume", "work/runs/first", "--epochs", "2")
+    let resumed = try runner.run("train", "--resume", "place/runs/first", "--epochs", "2")
     #expect(resumed.status == 0, "\(resumed.errors)")
   }
 }

@@ -31,6 +31,13 @@ typedef struct oct_resize_window {
 bool oct_pixels_resize(
     const oct_pixels *src, oct_filter filter, const oct_resize_window *window, bool mirrors, uint8_t *dst);
 
+/// What result `index` of a line of `size` pixels that is resized to `new_size` is made of: the first pixel, and the weights of it
+/// and those behind it, times 2²². Returns how many; neither `weights` nor `scratch` needs more than oct_resize_most_weights.
+ptrdiff_t oct_resize_weights(oct_filter filter, ptrdiff_t size, ptrdiff_t new_size, ptrdiff_t index, int32_t *weights,
+                             double *scratch, ptrdiff_t *first);
+ptrdiff_t oct_resize_most_weights(oct_filter filter, ptrdiff_t size, ptrdiff_t new_size);
+enum { OCT_RESIZE_PRECISION = 22 };
+
 /// `Image.transform(size, AFFINE, m)`: the pixel at (x, y) comes from (m0 x + m1 y + m2, m3 x + m4 y + m5), places counted
 /// from the corners of pixels; black outside. `dst` has the size of `src`, and is another image. Nearest or bilinear.
 void oct_pixels_affine(const oct_pixels *src, const double m[6], oct_filter filter, uint8_t *dst);

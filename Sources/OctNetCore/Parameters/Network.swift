@@ -94,26 +94,16 @@ public final class Network {
   /// A parameter from PyTorch's layout.
   package func store(_ values: UnsafeBufferPointer<Float>, in id: ParameterID) {
     guard let source = values.baseAddress else { return }
-    let target = parameters.values + parameters.entries[id.index].range.lowerBound
-    if let layout = graph.parameters[id.index].layout {
-      layout.pack(source, into: target)
-    } else {
-      target.update(from: source, count: values.count)
-    }
+    let entry = parameters.entries[id.index]
+    entry.pack(source, into: parameters.values + entry.range.lowerBound)
   }
 
   /// A parameter, or its gradient, in PyTorch's layout.
   package func load(_ id: ParameterID, from source: UnsafePointer<Float>) -> Tensor {
     let parameter = graph.parameters[id.index]
-    let start = source + parameters.entries[id.index].range.lowerBound
+    let entry = parameters.entries[id.index]
     let values = [Float](unsafeUninitializedCapacity: parameter.count) { buffer, count in
-      if let target = buffer.baseAddress {
-        if let layout = parameter.layout {
-          layout.unpack(start, into: target)
-        } else {
-          target.initialize(from: start, count: parameter.count)
-        }
-      }
+      if let target = buffer.baseAddress { entry.unpack(source + entry.range.lowerBound, into: target) }
       count = parameter.count
     }
     return Tensor(shape: parameter.shape, values: values)

@@ -20,6 +20,24 @@ public final class ParameterStore {
     package let shape: [Int]
     /// How it lies in `range`; nil where that is the order of the state dictionary.
     package let layout: (any ParameterLayout)?
+
+    /// From the state dictionary's order to where the parameter, or what an optimizer remembers of it, is stored.
+    package func pack(_ source: UnsafePointer<Float>, into stored: UnsafeMutablePointer<Float>) {
+      if let layout {
+        layout.pack(source, into: stored)
+      } else {
+        stored.update(from: source, count: range.count)
+      }
+    }
+
+    /// The way back.
+    package func unpack(_ stored: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>) {
+      if let layout {
+        layout.unpack(stored, into: target)
+      } else {
+        target.update(from: stored, count: range.count)
+      }
+    }
   }
 
   /// In the order of the graph's parameters.

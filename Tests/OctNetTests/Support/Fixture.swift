@@ -33,6 +33,13 @@ struct Fixture {
     order.filter { $0.hasPrefix(name + "/") }.map { String($0.dropFirst(name.count + 1)) }
   }
 
+  /// The list of settings in the metadata, whose keys are Python's.
+  func list<Element: Decodable>(_ key: String) throws -> [Element] {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode([Element].self, from: Data(metadata[key, default: ""].utf8))
+  }
+
   func has(_ name: String) -> Bool { entries[name] != nil }
 
   private func entry(_ name: String) throws -> SafetensorsFile.Entry {
