@@ -38,17 +38,20 @@ struct RateScale: ExpressibleByArgument {
 }
 
 /// `filters:optimizer=muon,momentum=0.6,rate=0.24`.
-struct GroupArgument: ExpressibleByArgument {
+struct GroupArgument {
   let group: ParameterGroup
 
-  init?(argument: String) {
-    guard let colon = argument.firstIndex(of: ":") else { return nil }
+  /// - Throws: `ValidationError` with what was found and what was expected.
+  init(parsing argument: String) throws {
+    guard let colon = argument.firstIndex(of: ":") else {
+      throw ValidationError("expected WHAT:key=value,…, found no colon")
+    }
     var group = ParameterGroup()
     for word in argument[..<colon].split(separator: "+", omittingEmptySubsequences: false) {
       if let kind = ParameterGroup.Kind(rawValue: String(word)) {
         group.kinds = (group.kinds ?? []) + [kind]
       } else if word.isEmpty {
-        return nil
+        throw ValidationError("expected names of modules or kinds with + between them, found an empty one")
       } else {
         group.modules.append(String(word))
       }
@@ -58,41 +61,46 @@ struct GroupArgument: ExpressibleByArgument {
       separator: ",", omittingEmptySubsequences: false)
     {
       let words = setting.split(separator: "=", maxSplits: 1).map(String.init)
-      guard words.count == 2, Self.apply(words[0], words[1], to: &group, &rule) else { return nil }
+      guard words.count == 2 else { throw ValidationError("expected key=value, found \"\(setting)\"") }
+      try Self.apply(words[0], words[1], to: &group, &rule)
     }
-    guard rule.isComplete else { return nil }
+    guard rule.isComplete else {
+      throw ValidationError(
+        "momentum and nesterov belong to optimizer=sgd and muon, iterations and normalize to optimizer=muon; found "
+          + (rule.name.map { "optimizer=\($0.rawValue)" } ?? "no optimizer"))
+    }
     group.optimizer = rule.configuration
     self.group = group
   }
 
   private static func apply(
     _ key: String, _ value: String, to group: inout ParameterGroup, _ rule: inout Rule
-  ) -> Bool {
-    switch key {
-    case "rate":
-      guard let scale = Double(value) else { return false }
-      group.learningRateScale = scale
-    case "decay":
-      guard let decay = Float(value) else { return false }
-      group.weightDecay = decay
-    case "epochs":
-      guard let epochs = Double(value) else { return false }
-      group.epochs = epochs
-    case "optimizer":
-      guard let name = OptimizerName(rawValue: value) else { return false }
-      rule.name = name
-    case "momentum":
-      guard let momentum = Float(value) else { return false }
-      rule.momentum = momentum
-    case "iterations":
-      guard let iterations = Int(value) else { return false }
-      rule.iterations = iterations
-    case "nesterov", "normalize":
-      guard let flag = Bool(value) else { return false }
-      if key == "nesterov" { rule.nesterov = flag } else { rule.normalizes = flag }
-    default: return false
+  ) throws {
+    func parsed<Value: LosslessStringConvertible>(_ kind: String) throws -> Value {
+      guard let result = Value(value) else {
+        throw ValidationError("\(key): expected \(kind), found \"\(value)\"")
+      }
+      return result
     }
-    return true
+    switch key {
+    case "rate": group.learningRateScale = try parsed("a number")
+    case "decay": group.weightDecay = try parsed("a number")
+    case "epochs": group.epochs = try parsed("a number")
+    case "optimizer":
+      guard let name = OptimizerName(rawValue: value) else {
+        let names = OptimizerName.allCases.map(\.rawValue).joined(separator: ", ")
+        throw ValidationError("optimizer: expected one of \(names), found \"\(value)\"")
+      }
+      rule.name = name
+    case "momentum": rule.momentum = try parsed("a number")
+    case "iterations": rule.iterations = try parsed("a whole number")
+    case "nesterov": rule.nesterov = try parsed("true or false")
+    case "normalize": rule.normalizes = try parsed("true or false")
+    default:
+      throw ValidationError(
+        "expected rate, decay, epochs, optimizer, momentum, nesterov, iterations or normalize, found \"\(key)\""
+      )
+    }
   }
 
   /// An optimizer of the group's own.

@@ -163,7 +163,8 @@ struct OptimizationOptions: ParsableArguments {
         WHAT:key=value,…, such as filters:optimizer=muon,momentum=0.6,rate=0.24 or biases+norms:decay=0. WHAT: names of the \
         network's state or what is above, and filters, linear, biases, norms for those kinds of parameters. Keys: rate (factor \
         of the learning rate), decay, epochs (after which it rests), optimizer, momentum, nesterov, iterations, normalize.
-        """, valueName: "group"))
+        """, valueName: "group"),
+    transform: GroupArgument.init(parsing:))
   var group: [GroupArgument] = []
 
   /// Whether anything but `--epochs` was given.

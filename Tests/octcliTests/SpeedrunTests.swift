@@ -105,6 +105,20 @@ struct SpeedrunTests {
     #expect(outcome.status == 64, "\(flags): \(outcome.errors)")
   }
 
+  @Test(arguments: [
+    ("filters", "found no colon"), ("fc:speed=1", "nesterov, iterations or normalize, found \"speed\""),
+    ("filters:rate=x", "rate: expected a number, found \"x\""),
+    ("fc:rate", "expected key=value, found \"rate\""),
+    ("fc:optimizer=lion", "optimizer: expected one of sgd, adam, adamw, muon, found \"lion\""),
+    ("fc:momentum=0.5", "found no optimizer"), ("fc:optimizer=sgd,iterations=3", "found optimizer=sgd"),
+  ])
+  func groupsSayWhatIsWrong(group: String, problem: String) throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let outcome = try runner.run("train", "--out", runner.path("run"), "--group", group)
+    #expect(outcome.status == 64 && outcome.errors.contains(problem), "\(outcome.errors)")
+  }
+
   @Test func reflectingMoreThanThereIsIsAnError() throws {
     let runner = try CommandRunner()
     defer { runner.removeScratch() }
