@@ -9,6 +9,8 @@ public enum SettingBounds {
   public static let batchSize = 1...1 << 20
   /// Batches of one update.
   public static let accumulationSteps = 1...1 << 20
+  /// Parts of a batch.
+  public static let shards = 1...1024
   /// OpenMP threads.
   public static let threads = 1...1024
   /// Images, of a limit or of a data set.

@@ -14,6 +14,14 @@ extension Graph {
 extension TrainingConfiguration {
   /// - Throws: `OctNetError.configuration` where every batch would be one image, and the network cannot be trained so.
   func validateBatches(of graph: Graph, images: Int) throws(OctNetError) {
+    if batchSize > 1, let plan = shardPlan(of: graph), plan.filled(count: batchSize) < plan.shards,
+      let norm = graph.onePixelNorm
+    {
+      throw OctNetError.configuration(
+        key: "shards",
+        "found \(plan.shards) for batches of \(batchSize), expected at most \(batchSize / plan.leastImages): \(norm) "
+          + "normalises maps of one pixel, which vary over a shard's images only")
+    }
     guard batchSize == 1 || images == 1, let norm = graph.onePixelNorm else { return }
     let key = batchSize == 1 ? "batchSize" : "data"
     let what = batchSize == 1 ? "found 1" : "found one training image"

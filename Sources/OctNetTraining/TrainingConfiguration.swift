@@ -30,6 +30,9 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public var clipGradientNorm: Double?
   /// Batches whose gradients make one update together; `batchSize` images are in memory at a time.
   public var accumulationSteps: Int
+  /// Parts of a batch, a power of two, each with gradients and norm statistics of its own and added up in a fixed tree, one
+  /// in memory at a time; `nil` and 1 leave batches whole.
+  public var shards: Int?
   /// Decay of the moving average of the weights that is evaluated and saved in their place; `nil` keeps none.
   public var emaDecay: Double?
   /// Of training images.
@@ -101,7 +104,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     mixupProbability: Double? = nil, mixupSwitchProbability: Double? = nil,
     classWeights: ClassWeights? = nil, balancedSampler: Bool? = nil, lossReduction: LossReduction? = nil,
     lastEpochShare: Double? = nil, testViews: TestViews? = nil,
-    evaluation: EvaluationSettings? = nil
+    evaluation: EvaluationSettings? = nil, shards: Int? = nil
   ) {
     self.model = model
     self.initialWeights = initialWeights
@@ -141,6 +144,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.lossReduction = lossReduction
     self.lastEpochShare = lastEpochShare
     self.testViews = testViews
+    self.shards = shards
   }
 
   /// - Throws: `OctNetError.configuration` for the first setting out of its range.
@@ -158,6 +162,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     }
     try augmentation.validate()
     try validateMixing()
+    try validateShards()
     try evaluation?.validate()
     guard evaluation?.views == nil else {
       throw OctNetError.configuration(

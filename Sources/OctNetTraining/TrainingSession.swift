@@ -207,12 +207,14 @@ public final class TrainingSession {
       dropoutSeed: dropoutSeed)
   }
 
+  /// - Parameter imagesOfMean: of the batch that these are a shard of: gradients are the shard's share of those of its mean.
   package func step(
-    images: UnsafePointer<Float>, targets: TargetPointers, count: Int, dropoutSeed: UInt64
+    images: UnsafePointer<Float>, targets: TargetPointers, count: Int, dropoutSeed: UInt64,
+    imagesOfMean: Int? = nil
   ) -> StepResult {
     governor.measure(images: count) { threads in
       executor.threads = threads
-      let result = forward(images, targets, count, dropoutSeed)
+      let result = forward(images, targets, count, dropoutSeed, imagesOfMean: imagesOfMean)
       executor.backward(images: images, count: count, seed: dropoutSeed)
       return result
     }
@@ -252,7 +254,8 @@ public final class TrainingSession {
 
   /// The forward pass, the loss and its gradient.
   private func forward(
-    _ images: UnsafePointer<Float>, _ targets: TargetPointers, _ count: Int, _ seed: UInt64
+    _ images: UnsafePointer<Float>, _ targets: TargetPointers, _ count: Int, _ seed: UInt64,
+    imagesOfMean: Int? = nil
   ) -> StepResult {
     pending = nil
     forward(images: images, count: count, dropoutSeed: seed)
@@ -263,7 +266,8 @@ public final class TrainingSession {
     }
     for gradient in gradients { gradient?.update(repeating: 0) }
     let context = LossContext(
-      count: count, threads: executor.threads, scale: reduction.scale(count: count), labels: targets.labels,
+      count: count, threads: executor.threads, scale: reduction.scale(count: imagesOfMean ?? count),
+      labels: targets.labels,
       values: targets.values,
       mixed: targets.mixed,
       outputs: outputs.indices.map { output($0, count: count) }, gradients: gradients, descriptions: outputs)

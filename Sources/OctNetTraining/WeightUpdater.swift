@@ -10,6 +10,7 @@ final class WeightUpdater {
   private let network: Network
   private let session: TrainingSession
   private let accumulator: GradientAccumulator?
+  private let shards: ShardedPass?
   private let largestNorm: Double?
   private let configuration: TrainingConfiguration
 
@@ -26,13 +27,20 @@ final class WeightUpdater {
     let copies =
       configuration.optimizer.stateCount(groups) + (configuration.emaDecay == nil ? 0 : 1)
       + (configuration.accumulationSteps > 1 ? 1 : 0)
+    let plan = configuration.shardPlan(of: network.graph.freezingNorms(network.demand()))
+    let partialSums = plan.map { PairwiseSum.buffers(leaves: $0.shards) } ?? 0
     let copiedBytes =
-      copies * network.parameters.count * MemoryLayout<Float>.stride
+      (copies + partialSums) * network.parameters.count * MemoryLayout<Float>.stride
       + configuration.optimizer.scratchBytes(groups, network.parameters, threads: threads)
-    session = try TrainingSession(
-      network: network, batchSize: configuration.batchSize, threads: threads,
+    let batchSize = configuration.batchSize
+    let passSize = plan?.largestShard(batchSize: batchSize) ?? batchSize
+    let session = try TrainingSession(
+      network: network, batchSize: passSize, threads: threads,
       loss: loss, reduction: configuration.lossReduction ?? .mean
-    ) { copiedBytes + bytesBeside($0) }
+    ) { images in
+      // Beside a pass of one shard lie the images of the whole batch.
+      copiedBytes + bytesBeside(images == passSize ? batchSize : images * (plan?.shards ?? 1))
+    }
     optimizer = try Optimizer(
       parameters: network.parameters, configuration: configuration.optimizer,
       weightDecay: configuration.weightDecay, excludeNormsAndBiases: configuration.excludeNormsAndBiases,
@@ -41,6 +49,10 @@ final class WeightUpdater {
     accumulator =
       configuration.accumulationSteps > 1
       ? GradientAccumulator(parameters: network.parameters, threads: threads) : nil
+    self.session = session
+    shards = plan.map {
+      ShardedPass(network: network, session: session, plan: $0, threads: threads)
+    }
     largestNorm = configuration.clipGradientNorm
   }
 
@@ -59,7 +71,7 @@ final class WeightUpdater {
     optimizer.threads = session.activeThreads
     average?.threads = session.activeThreads
     accumulator?.threads = session.activeThreads
-    guard accumulator != nil || largestNorm != nil else {
+    guard accumulator != nil || largestNorm != nil || shards != nil else {
       let result = session.step(
         images: batch.images, targets: TargetPointers(batch), count: batch.count, dropoutSeed: dropoutSeed
       ) { _ in
@@ -71,13 +83,27 @@ final class WeightUpdater {
     }
     if let accumulator, accumulator.images == 0 { accumulator.keepStatistics(of: network) }
     // All gradients come before the first update: for their norm, or because batches follow.
+    let (result, gradients) = try pass(batch, dropoutSeed)
+    accumulator?.add(gradients, images: batch.count, reduction: configuration.lossReduction ?? .mean)
+    if isLast { try update(accumulator?.sum ?? gradients, learningRate: learningRate) }
+    return result
+  }
+
+  /// The mean loss over a batch and its gradient.
+  private func pass(
+    _ batch: Batch, _ dropoutSeed: UInt64
+  ) throws(OctNetError) -> (StepResult, UnsafePointer<Float>) {
+    if let shards {
+      do { return try shards.process(batch, dropoutSeed: dropoutSeed) } catch {
+        throw notFinite(
+          error.loss, images: batch.images(from: error.range.lowerBound), count: error.range.count,
+          dropoutSeed: error.dropoutSeed)
+      }
+    }
     let result = session.step(
       images: batch.images, targets: TargetPointers(batch), count: batch.count, dropoutSeed: dropoutSeed)
     try check(result.loss, batch, dropoutSeed)
-    accumulator?.add(
-      network.parameters.gradients, images: batch.count, reduction: configuration.lossReduction ?? .mean)
-    if isLast { try update(learningRate: learningRate) }
-    return result
+    return (result, UnsafePointer(network.parameters.gradients))
   }
 
   /// As if the batches since the last update had not been: their gradients are dropped, and what they did to the running
@@ -88,8 +114,9 @@ final class WeightUpdater {
     accumulator.reset()
   }
 
-  private func update(learningRate: Double) throws(OctNetError) {
-    let gradients = accumulator?.sum ?? UnsafePointer(network.parameters.gradients)
+  private func update(
+    _ gradients: UnsafePointer<Float>, learningRate: Double
+  ) throws(OctNetError) {
     var scale: Float = 1
     if let accumulator, configuration.lossReduction != .sum { scale = 1 / Float(accumulator.images) }
     if let largestNorm {
@@ -104,10 +131,15 @@ final class WeightUpdater {
 
   private func check(_ loss: Float, _ batch: Batch, _ dropoutSeed: UInt64) throws(OctNetError) {
     guard !loss.isFinite else { return }
+    throw notFinite(loss, images: batch.images, count: batch.count, dropoutSeed: dropoutSeed)
+  }
+
+  private func notFinite(
+    _ loss: Float, images: UnsafePointer<Float>, count: Int, dropoutSeed: UInt64
+  ) -> OctNetError {
     let origin =
-      session.firstNonFinite(images: batch.images, count: batch.count, dropoutSeed: dropoutSeed)
-      ?? "the loss itself"
-    throw .training(
+      session.firstNonFinite(images: images, count: count, dropoutSeed: dropoutSeed) ?? "the loss itself"
+    return .training(
       "the loss is not finite (\(loss.isNaN ? "NaN" : "\(loss)")), and the first such number: \(origin)")
   }
 }

@@ -99,6 +99,13 @@ struct OptimizationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Parts of a batch, a power of two, each with norm statistics of its own (default: 1).",
+      discussion: "One at a time is in memory, and gradients are added up in a fixed order.",
+      valueName: "n"))
+  var shards: Int?
+
+  @Option(
+    help: ArgumentHelp(
       "Evaluate and keep a moving average of the weights with this decay, such as 0.999 (default: none).",
       valueName: "decay"))
   var ema: Double?
@@ -173,7 +180,7 @@ struct OptimizationOptions: ParsableArguments {
       || schedule != nil || stepEpochs != nil || stepFactor != nil || warmupEpochs != nil
       || weightDecay != nil
       || excludeNormsAndBiases || labelSmoothing != nil || clipGradients != nil || accumulate != nil
-      || ema != nil
+      || shards != nil || ema != nil
       || mixup != nil || cutmix != nil || mixupProb != nil || mixupSwitchProb != nil || classWeights != nil
       || balancedSampler || !freeze.isEmpty || !rateScale.isEmpty || !group.isEmpty || lossReduction != nil
       || newtonSchulz != nil || normalizeWeights
@@ -224,7 +231,8 @@ struct OptimizationOptions: ParsableArguments {
     "parameterGroups.epochs": "--group", "stepSize": "--step-epochs", "gamma": "--step-factor",
     "warmupEpochs": "--warmup-epochs", "weightDecay": "--weight-decay",
     "labelSmoothing": "--label-smoothing", "clipGradientNorm": "--clip-gradients",
-    "learningRateScale": "--rate-scale", "accumulationSteps": "--accumulate", "emaDecay": "--ema",
+    "learningRateScale": "--rate-scale", "accumulationSteps": "--accumulate", "shards": "--shards",
+    "emaDecay": "--ema",
     "mixupAlpha": "--mixup", "cutmixAlpha": "--cutmix", "mixupProbability": "--mixup-prob",
     "mixupSwitchProbability": "--mixup-switch-prob",
   ]
@@ -262,6 +270,7 @@ struct OptimizationOptions: ParsableArguments {
     if let labelSmoothing { configuration.labelSmoothing = labelSmoothing }
     if let clipGradients { configuration.clipGradientNorm = clipGradients }
     if let accumulate { configuration.accumulationSteps = accumulate }
+    if let shards { configuration.shards = shards }
     if let ema { configuration.emaDecay = ema }
     if let mixup { configuration.mixupAlpha = mixup }
     if let cutmix { configuration.cutmixAlpha = cutmix }

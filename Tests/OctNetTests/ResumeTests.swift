@@ -90,6 +90,22 @@ import OctNet
     }
   }
 
+  /// Shards of one and two images, and an epoch's last batch that is too small for all of them.
+  @Test func shardsGoOn() throws {
+    var configuration = TinyRun.configuration()
+    configuration.shards = 4
+    configuration.emaDecay = 0.9
+    configuration.mixupAlpha = 0.4
+    configuration.clipGradientNorm = 0.5
+    configuration.accumulationSteps = 2
+    let whole = try train("whole", configuration, threads: [1])
+    #expect(whole.losses.count == 9)
+    for (index, stops) in [[2], [4, 5, 8]].enumerated() {
+      let parts = try train("parts\(index)", configuration, stoppingAfter: stops, threads: [2, 1, 3])
+      #expect(parts == whole, "stopped after \(stops)")
+    }
+  }
+
   /// Trains in sessions that each end when they are asked for the n-th time whether to stop, and a last one that is not
   /// stopped.
   private func train(

@@ -114,7 +114,7 @@ import OctNet
       { $0.labelSmoothing = 0 }, { $0.clipGradientNorm = 0.01 }, { $0.optimizer = .adam },
       { $0.schedule.warmupEpochs = 0 }, { $0.normalization.mean[1] = 0 }, { $0.trainLimit = 21 },
       { $0.augmentation.horizontalFlip = false }, { $0.augmentation.cropPadding = 0 },
-      { $0.mixupAlpha = 0.2 }, { $0.accumulationSteps = 2 },
+      { $0.mixupAlpha = 0.2 }, { $0.accumulationSteps = 2 }, { $0.shards = 2 },
     ]
     for (index, change) in changes.enumerated() {
       let changed = try bits(change)

@@ -30,6 +30,7 @@ struct ConfigurationFileTests {
       trainLimit: 32
       testLimit: 20
       mixupAlpha: 0.2
+      shards: 2
       emaDecay: 0.99
       frozen: [conv1, layer1]
       parameterGroups:
@@ -44,6 +45,7 @@ struct ConfigurationFileTests {
     #expect(config["epochs"] as? Int == 1 && config["testLimit"] as? Int == 10)
     #expect(config["trainLimit"] as? Int == 32 && config["batchSize"] as? Int == 16)
     #expect(config["mixupAlpha"] as? Double == 0.2 && config["emaDecay"] as? Double == 0.99)
+    #expect(config["shards"] as? Int == 2)
     #expect(config["frozen"] as? [String] == ["conv1", "layer1"])
     let groups = try #require(config["parameterGroups"] as? [[String: Any]])
     #expect(groups.map { $0["learningRateScale"] as? Double } == [3, 1])

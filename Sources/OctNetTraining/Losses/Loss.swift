@@ -80,7 +80,8 @@ public struct LossContext {
   public let count: Int
   /// Threads that the loss may use, see `parallel`.
   public let threads: Int
-  /// What makes a gradient of the sum that of what training makes small: 1 / count, or 1 with `LossReduction.sum`.
+  /// What makes a gradient of the sum that of what training makes small: 1 / count (of the whole batch, where this is a shard
+  /// of it), or 1 with `LossReduction.sum`.
   public let scale: Float
   /// count × `TargetCounts.labels`.
   public let labels: UnsafeBufferPointer<Int32>
