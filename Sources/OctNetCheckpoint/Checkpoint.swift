@@ -40,7 +40,7 @@ public struct Checkpoint: Sendable {
   /// The file it was read from, which errors name.
   public private(set) var path: String?
   /// What was seen through when a file of another program was read, a line each.
-  public private(set) var notes: [String] = []
+  public internal(set) var notes: [String] = []
 
   /// A checkpoint to be written.
   public init(

@@ -102,25 +102,12 @@ public struct ResNetTraits: Equatable, Sendable {
   }
 
   private mutating func readOctaves(_ shapes: [String: [Int]]) {
-    let layers = Set(
-      shapes.keys.compactMap { name -> String? in
-        guard name.hasSuffix(".weight") else { return nil }
-        let stem = name.dropLast(".conv_x2x.weight".count)
-        return name.dropFirst(stem.count).hasPrefix(".conv_") ? String(stem) : nil
-      })
+    let layers = OctaveSplits.layers(shapes)
     guard !layers.isEmpty else { return }
-    func channels(_ layer: String, _ paths: [String]) -> Int {
-      paths.lazy.compactMap { shapes["\(layer).conv_\($0).weight"]?.first }.first ?? 0
-    }
+    func channels(_ layer: String, _ paths: [String]) -> Int { OctaveSplits.channels(layer, paths, shapes) }
     func has(_ layer: String, _ path: String) -> Bool { shapes["\(layer).conv_\(path).weight"] != nil }
 
-    var splits: Set<[Int]> = []
-    for layer in layers where splits.count < 32 {
-      let low = channels(layer, ["l2l", "h2l"])
-      let (sum, overflow) = low.addingReportingOverflow(channels(layer, ["h2h", "l2h"]))
-      if low > 0, !overflow { splits.insert([low, sum]) }
-    }
-    alpha = Self.simplestAlpha(of: splits)
+    alpha = Self.simplestAlpha(of: OctaveSplits.all(shapes))
     let second = channels("layer1.0.conv2.conv", ["h2h", "l2h"])
     width = second.addingReportingOverflow(channels("layer1.0.conv2.conv", ["l2l", "h2l"])).partialValue
     groups = 1

@@ -88,11 +88,7 @@ extension Network {
   }
 
   private func fitting(_ state: StateDictionary) -> StateFitting {
-    StateFitting(
-      state,
-      slots: graph.stateSlots.map { slot in
-        StateFitting.Slot(name: name(of: slot), shape: shape(of: slot), isCounter: isCounter(slot))
-      })
+    StateFitting(state, slots: StateFitting.slots(of: graph))
   }
 
   @discardableResult
@@ -129,26 +125,7 @@ extension Network {
     return weights.count == 1 ? weights[0].name : nil
   }
 
-  private func name(of slot: StateSlot) -> String {
-    switch slot {
-    case .parameter(let id): return graph.parameters[id.index].name
-    case .buffer(let id): return graph.buffers[id.index].name
-    case .counter(let name, _): return name
-    }
-  }
-
-  private func shape(of slot: StateSlot) -> [Int] {
-    switch slot {
-    case .parameter(let id): return graph.parameters[id.index].shape
-    case .buffer(let id): return [graph.buffers[id.index].count]
-    case .counter: return []
-    }
-  }
-
-  private func isCounter(_ slot: StateSlot) -> Bool {
-    if case .counter = slot { return true }
-    return false
-  }
+  private func name(of slot: StateSlot) -> String { graph.name(of: slot) }
 
   private func value(of slot: StateSlot) -> StateValue {
     switch slot {
@@ -160,6 +137,32 @@ extension Network {
       return .tensor(Tensor(shape: [count], values: values))
     case .counter(_, let index):
       return .counter(counters[index])
+    }
+  }
+}
+
+extension Graph {
+  fileprivate func name(of slot: StateSlot) -> String {
+    switch slot {
+    case .parameter(let id): return parameters[id.index].name
+    case .buffer(let id): return buffers[id.index].name
+    case .counter(let name, _): return name
+    }
+  }
+}
+
+extension StateFitting {
+  /// What the network of a graph needs, in PyTorch's order.
+  static func slots(of graph: Graph) -> [Slot] {
+    graph.stateSlots.map { slot in
+      let name = graph.name(of: slot)
+      switch slot {
+      case .parameter(let id):
+        return Slot(name: name, shape: graph.parameters[id.index].shape, isCounter: false)
+      case .buffer(let id):
+        return Slot(name: name, shape: [graph.buffers[id.index].count], isCounter: false)
+      case .counter: return Slot(name: name, shape: [], isCounter: true)
+      }
     }
   }
 }

@@ -1,4 +1,5 @@
 import OctNetCore
+import OctNetModels
 import OctNetSupport
 
 /// What had to be done to a state dictionary before it could be loaded.

@@ -24,7 +24,7 @@ public struct DenseShape: Equatable, Sendable {
 ///
 /// ε of the norms is torchvision's 1e-5 at α = 0 and the authors' 1e-4 elsewhere.
 public struct DenseNet: Layer {
-  private static let shapes = [
+  package static let shapes: [(name: String, shape: DenseShape)] = [
     ("densenet121", DenseShape(blocks: [6, 12, 24, 16])),
     ("densenet161", DenseShape(blocks: [6, 12, 36, 24], growth: 48, stemChannels: 96)),
     ("densenet169", DenseShape(blocks: [6, 12, 32, 32])),
@@ -44,8 +44,8 @@ public struct DenseNet: Layer {
   /// - Parameter configuration: its classes are those of the classifier; its input's height and width are not read.
   /// - Throws: `OctNetError.configuration` for an unknown name.
   public init(_ configuration: ModelConfiguration) throws(OctNetError) {
-    guard let shape = Self.shapes.first(where: { $0.0 == configuration.name })?.1 else {
-      throw .unknownModel(configuration.name, expected: Self.shapes.map(\.0))
+    guard let shape = Self.shapes.first(where: { $0.name == configuration.name })?.shape else {
+      throw .unknownModel(configuration.name, expected: Self.shapes.map(\.name))
     }
     self.init(shape, configuration)
   }

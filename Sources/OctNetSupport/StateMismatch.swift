@@ -12,7 +12,7 @@ public struct StateMismatch: Equatable, Sendable {
     case prefix(String)
     /// The keys of Hugging Face's transformers, which has names of its own for ResNet's layers.
     case transformersNames
-    /// Nothing that is called as the stages of a ResNet.
+    /// Neither the stages of a ResNet nor the layers of another network of the table.
     case otherFamily
     /// All is there but the classifier.
     case noClassifier
@@ -109,7 +109,7 @@ extension StateMismatch.Cause: CustomStringConvertible {
     case .transformersNames:
       return "it has the names of Hugging Face's transformers, expected torchvision's (layer1.0.conv1.weight)"
     case .otherFamily:
-      return "it is of another kind of network, without the stages of a ResNet (layer1, layer2, …)"
+      return "it is of another kind of network, none of those that OctNet has"
     case .noClassifier: return "it has no classifier (fc)"
     }
   }

@@ -19,7 +19,8 @@ struct Octcli: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       TrainCommand.self, EvalCommand.self, PredictCommand.self, AugmentCommand.self, StudyCommand.self,
-      ReportCommand.self, ExportCommand.self, ModelsCommand.self, SummaryCommand.self, BenchCommand.self,
+      ReportCommand.self, ConvertCommand.self, ExportCommand.self, ModelsCommand.self, SummaryCommand.self,
+      BenchCommand.self,
     ])
 
   static func main() {

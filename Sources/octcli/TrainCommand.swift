@@ -36,7 +36,8 @@ struct TrainCommand: ParsableCommand {
     help: ArgumentHelp(
       "Start from this checkpoint's weights and running statistics in place of random ones.",
       discussion: """
-        OctNet's own or another program's, for fine-tuning; torchvision's need --alpha 0. Its keys and shapes are those of \
+        OctNet's own or another program's, for fine-tuning. An ordinary network's (torchvision's) are cut into the octaves \
+        of --alpha, as by octcli convert. Its keys and shapes are those of \
         the network, but for a prefix of all keys (module., _orig_mod.), which is left out, counters of batches, which \
         may be missing, and the input channels of RGB weights, which are summed for images of one channel. A classifier \
         (fc) that is missing, or for classes of another number or other names, is left random; one for the same names in another \
@@ -113,7 +114,7 @@ struct TrainCommand: ParsableCommand {
     let model = configuration.model ?? QuickStart.network
     let network = try model.makeNetwork(seed: configuration.seed)
     if let path = configuration.initialWeights {
-      try Checkpoint(path: path).load(
+      try Checkpoint(path: path).slicedIfOrdinary(for: model).load(
         into: network, for: .start(ClassLabels(resolved.data.train), byNumber: training.classesByNumber))
     }
     try configuration.validate(training: network.graph, on: resolved.data)

@@ -117,7 +117,6 @@ struct WeightsTests {
 
   /// The flags that the message tells make the file fit.
   @Test(arguments: [
-    (ModelConfiguration(name: "resnet20", alpha: 0), "--alpha 0"),
     (ModelConfiguration(name: "resnet32", alpha: 0.125), "--model resnet32 --alpha 0.125"),
     (ModelConfiguration(name: "resnet20", alpha: 0.25, stem: .imagenet), "--stem imagenet"),
     (ModelConfiguration(name: "resnet20", alpha: 0.25, variant: .seed), "--variant seed"),
