@@ -88,6 +88,7 @@ public struct Checkpoint: Sendable {
     if file.metadata[Key.version] == nil, let translation = PublicNames.translation(of: state) {
       state = translation.state
       normalization = normalization ?? translation.normalization
+      if trainingImages == TrainingImages() { trainingImages = translation.images }
       notes.append("names of \(translation.owner): brought into OctNet's")
     }
     self.path = path

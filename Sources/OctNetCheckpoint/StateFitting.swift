@@ -118,8 +118,11 @@ struct StateFitting {
   private func wholePrefix() -> String? {
     guard let some = slots.first(where: { !$0.isCounter && !Self.isHead($0.name) }) else { return nil }
     let shapes = Dictionary(state.map { ($0.name, $0.value.shape) }, uniquingKeysWith: { first, _ in first })
-    let prefixes = shapes.keys.filter { $0.hasSuffix("." + some.name) }.prefix(16)
+    // Blocks have layers of the same names as the network itself; its own prefix is shorter than theirs.
+    let candidates = shapes.keys.filter { $0.hasSuffix("." + some.name) }
       .map { String($0.dropLast(some.name.count)) }
+      .sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }
+    let prefixes = candidates.prefix(16)
       .filter { prefix in
         slots.allSatisfy { slot in
           slot.isCounter || Self.isHead(slot.name) || shapes[prefix + slot.name] == slot.shape

@@ -12,6 +12,13 @@ extension EvaluationSettings {
     try validate()
   }
 
+  /// What was said of them, for a checkpoint; views are no part of it.
+  public func record(in images: inout TrainingImages) {
+    images.cropRatio = cropRatio
+    images.interpolation = interpolation?.rawValue
+    images.cropMode = cropMode?.rawValue
+  }
+
   private static func word<Name: RawRepresentable & CaseIterable>(
     _ text: String?, _ key: String
   ) throws(OctNetError) -> Name? where Name.RawValue == String {

@@ -8,7 +8,8 @@ struct ConvertCommand: ParsableCommand {
     abstract: "Make an OctNet checkpoint of somebody's weights, or an octave network of an ordinary one.",
     discussion: """
       Reads a checkpoint, or weights of PyTorch, NumPy or MXNet, finds out which network they are of, and writes a checkpoint \
-      that says so: eval, predict and export need no flags for it. With --alpha the kernels and norms of an ordinary \
+      that says so: eval, predict and export need no flags for it. How pixels are normalised and photographs come to their \
+      size is taken from the file, or from --mean, --std, --crop-ratio, --crop-mode and --eval-interpolation. With --alpha the kernels and norms of an ordinary \
       network are cut into the paths and octaves of the octave network of that α, or joined again (--alpha 0), which is \
       exact as long as no layer that only the octave network has was trained.
 
@@ -16,7 +17,7 @@ struct ConvertCommand: ParsableCommand {
         octcli convert resnet50.safetensors checkpoint.safetensors \\
           --mean .485 .456 .406 --std .229 .224 .225
         octcli convert --alpha 0.25 resnet50.safetensors oct.safetensors
-        octcli convert --alpha 0 runs/first/best.safetensors ordinary.safetensors
+        octcli convert --alpha 0 oct.safetensors ordinary.safetensors
       """)
 
   @Argument(help: ArgumentHelp("Checkpoint or weights: safetensors, .pth, .npz, .params.", valueName: "in"))
@@ -49,6 +50,9 @@ struct ConvertCommand: ParsableCommand {
   @OptionGroup(title: "Normalisation")
   var normalization: NormalizationOptions
 
+  @OptionGroup(title: "Photographs")
+  var crop: CropOptions
+
   func validate() throws {
     try ArchitectureOptions.validate(alpha: alpha)
     try Bounds.check("--image-size", imageSize, SettingBounds.imageSize)
@@ -64,6 +68,9 @@ struct ConvertCommand: ParsableCommand {
     if let given = normalization.normalization {
       try given.validate(channels: target.inputChannels)
       converted.normalization = given
+    }
+    if !crop.isEmpty {
+      try crop.applied(to: EvaluationSettings(converted.trainingImages)).record(in: &converted.trainingImages)
     }
     try converted.write(to: output)
     for note in notes { Terminal.printError("\(input.printable): \(note)") }

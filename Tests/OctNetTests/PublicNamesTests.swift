@@ -100,6 +100,7 @@ import OctNet
     let checkpoint = try read(foreign.reversed())
     #expect(checkpoint.notes == ["names of the octave paper's authors: brought into OctNet's"])
     // (124 − mean) · 0.0167 is what a pixel of 124 red becomes.
+    #expect(checkpoint.trainingImages == TrainingImages(cropRatio: 0.875, interpolation: "bicubic"))
     let normalization = try #require(checkpoint.normalization)
     let red = normalization([124, 117, 104, 255, 0, 0])
     #expect(abs(red[0]) < 1e-5 && abs(red[3] - (255 - 124) * 0.0167) < 1e-5)

@@ -27,7 +27,7 @@ struct ConvertTests {
 
     let cut = try runner.run(
       "convert", "--alpha", "0.5", plain, octave, "--image-size", "32", "--mean", ".5", ".4", ".3", "--std",
-      ".2", ".2", ".3")
+      ".2", ".2", ".3", "--crop-ratio", "0.95", "--eval-interpolation", "bicubic")
     #expect(
       cut.output == """
         mobilenet_v2 × 0.25, α = 0.5, imagenet stem, paper variant, average downsampling, 32×32×3 → 7
@@ -43,6 +43,7 @@ struct ConvertTests {
     let made = try Checkpoint(path: octave)
     #expect(made.model?.alpha == 0.5 && made.model?.widthMultiplier == 0.25 && made.model?.inputHeight == 32)
     #expect(made.normalization == Normalization(mean: [0.5, 0.4, 0.3], std: [0.2, 0.2, 0.3]))
+    #expect(made.trainingImages == TrainingImages(cropRatio: 0.95, interpolation: "bicubic"))
     // No flags are needed afterwards.
     let exported = try runner.run("export", "--checkpoint", octave, "--out", runner.path("oct.onnx"), "--raw")
     #expect(exported.status == 0 && exported.output == "logits [batch, 7]\n", "\(exported.errors)")
@@ -54,6 +55,7 @@ struct ConvertTests {
         == "\(octave): an octave network (α = 0.5): the paths of its kernels and its norms joined\n")
     let again = try Checkpoint(path: back)
     #expect(same(again.state, state) && again.normalization == made.normalization)
+    #expect(again.trainingImages == made.trainingImages)
     // From one α to another, by way of the ordinary network.
     let other = try runner.run("convert", "--alpha", "0.25", octave, runner.path("other.safetensors"))
     #expect(other.status == 0 && other.errorLines.count == 3, "\(other.errors)")

@@ -41,6 +41,8 @@ struct HelpTests {
           study                   Train a list of networks that differ in α and in how
                                   the octaves exchange information.
           report                  Make a page with charts and tables from runs.
+          convert                 Make an OctNet checkpoint of somebody's weights, or
+                                  an octave network of an ordinary one.
           export                  Write a checkpoint's network as an ONNX file.
           models                  List the networks that --model knows.
           summary                 Show what a network costs: parameters,

@@ -10,6 +10,9 @@ struct AuthorsNames {
   static let normalization = Normalization(
     mean: [124, 117, 104].map { $0 / 255 }, std: Array(repeating: 1 / (0.0167 * 255), count: 3))
 
+  /// The shorter side becomes 256 pixels, the middle 224 of them are kept.
+  static let images = TrainingImages(cropRatio: 0.875, interpolation: "bicubic")
+
   private let isDense: Bool
   /// Whether any path of a low map is there: names follow.
   private let isOctave: Bool

@@ -9,6 +9,8 @@ enum PublicNames {
     var owner: String
     /// Of the pixels that these networks were trained on, where the owner has one way only.
     var normalization: Normalization?
+    /// How photographs came to their size, alike.
+    var images = TrainingImages()
   }
 
   /// `nil` where no name is known to be somebody's own.
@@ -16,7 +18,7 @@ enum PublicNames {
     if let authors = AuthorsNames(state) {
       return Translation(
         state: authors.translated(state), owner: "the octave paper's authors",
-        normalization: AuthorsNames.normalization)
+        normalization: AuthorsNames.normalization, images: AuthorsNames.images)
     }
     var changed = 0
     let renamed = state.map { name, value -> (name: String, value: StateValue) in
