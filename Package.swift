@@ -22,6 +22,9 @@ let kernelFlags: [CSetting] = [
 // PNG and JPEG come from two system libraries, which only this trait needs.
 let withImages: BuildSettingCondition = .when(traits: ["Images"])
 
+// Training on several machines, through the MPI of the system.
+let withMPI: BuildSettingCondition = .when(traits: ["MPI"])
+
 let package = Package(
   name: "OctNet",
   products: [
@@ -44,6 +47,10 @@ let package = Package(
       name: "Images",
       description:
         "PNG and JPEG for octcli predict and --data folder:DIR; needs libpng-dev and libjpeg-dev. Brings OpenMP.",
+      enabledTraits: ["OpenMP"]),
+    .trait(
+      name: "MPI",
+      description: "octcli train on several machines; needs libopenmpi-dev or libmpich-dev. Brings OpenMP.",
       enabledTraits: ["OpenMP"]),
   ],
   dependencies: [
@@ -97,6 +104,13 @@ let package = Package(
       linkerSettings: [.linkedLibrary("png", withImages), .linkedLibrary("jpeg", withImages)]),
     .target(name: "OctNetImages", dependencies: ["OctNet", "CImages", "CTransforms"]),
 
+    // Empty without the trait.
+    .target(
+      name: "CMPI",
+      cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"]), .define("OCT_MPI", withMPI)],
+      linkerSettings: [.linkedLibrary("mpi", withMPI)]),
+    .target(name: "OctNetMPI", dependencies: ["OctNetTraining", "CMPI"]),
+
     // MARK: Command line
     // Settings in YAML and JSON, as octcli reads them.
     .target(
@@ -104,7 +118,7 @@ let package = Package(
     .executableTarget(
       name: "octcli",
       dependencies: [
-        "OctNet", "OctNetImages", "OctNetONNX", "OctNetSettings", "OctNetTensorBoard",
+        "OctNet", "OctNetImages", "OctNetMPI", "OctNetONNX", "OctNetSettings", "OctNetTensorBoard",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -137,7 +151,7 @@ let package = Package(
     .testTarget(
       name: "octcliTests",
       dependencies: [
-        "OctNet", "OctNetTensorBoard", "octcli",
+        "OctNet", "OctNetMPI", "OctNetTensorBoard", "octcli",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
   ],

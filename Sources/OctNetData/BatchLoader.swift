@@ -40,6 +40,8 @@ public final class BatchLoader: Sendable {
   private let table: [Float]
   private let normalization: Normalization
   private let plan: EpochPlan
+  /// What is needed of a batch of so many images; `nil` for all of it.
+  private let needed: (@Sendable (_ count: Int) -> Range<Int>)?
 
   /// Batches being used, ready and in preparation. One ready batch would do if every batch took the same time.
   private static let slotCount = 3
@@ -57,12 +59,14 @@ public final class BatchLoader: Sendable {
   ///     class; nothing else is in the order then, and some images are not.
   ///   - limit: Use only so many images, the first ones; nil for all.
   ///   - leavesOutSingleImage: A last batch of one image is no batch, unless all batches are.
+  ///   - needed: Images that the caller looks at, of a batch of so many; what stands in place of the others is not said.
   /// - Precondition: `batchSize` is positive, `limit` not negative, `normalization` fits the channels
   ///   (`Normalization.validate(channels:)`), and so does `augmentation` (`Augmentation.validate(for:)`).
-  public init(
+  package init(
     dataset: any Dataset, batchSize: Int, normalization: Normalization, augmentation: Augmentation = .none,
     shuffleSeed: UInt64? = nil, mixupAlpha: Double? = nil, mixing: BatchMixing? = nil,
-    balanced: Bool = false, limit: Int? = nil, leavesOutSingleImage: Bool = false
+    balanced: Bool = false, limit: Int? = nil, leavesOutSingleImage: Bool = false,
+    needed: (@Sendable (_ count: Int) -> Range<Int>)?
   ) {
     precondition(batchSize > 0, "batch size \(batchSize)")
     precondition(limit ?? 0 >= 0, "limit of \(limit ?? 0) images")
@@ -87,9 +91,22 @@ public final class BatchLoader: Sendable {
     sampleCount = min(dataset.count, limit ?? dataset.count)
     table = normalization.table()
     self.normalization = normalization
+    self.needed = needed
     plan = EpochPlan(
       images: sampleCount, batchSize: batchSize, accumulationSteps: 1,
       leavesOutSingleImage: leavesOutSingleImage)
+  }
+
+  /// The same, with all images of every batch.
+  public convenience init(
+    dataset: any Dataset, batchSize: Int, normalization: Normalization, augmentation: Augmentation = .none,
+    shuffleSeed: UInt64? = nil, mixupAlpha: Double? = nil, mixing: BatchMixing? = nil,
+    balanced: Bool = false, limit: Int? = nil, leavesOutSingleImage: Bool = false
+  ) {
+    self.init(
+      dataset: dataset, batchSize: batchSize, normalization: normalization, augmentation: augmentation,
+      shuffleSeed: shuffleSeed, mixupAlpha: mixupAlpha, mixing: mixing, balanced: balanced, limit: limit,
+      leavesOutSingleImage: leavesOutSingleImage, needed: nil)
   }
 
   /// The last one may be smaller.
@@ -228,6 +245,12 @@ public final class BatchLoader: Sendable {
     return nil
   }
 
+  /// Whether an image of a batch of `count` is looked at, or mixed into one that is.
+  private func isNeeded(_ position: Int, of count: Int) -> Bool {
+    guard let range = needed?(count) else { return true }
+    return range.contains(position) || mixing != nil && range.contains(count - 1 - position)
+  }
+
   private func turn(_ position: Int, _ turns: ArraySlice<Int>?) -> Int {
     turns.map { $0[$0.startIndex + position] } ?? 0
   }
@@ -239,7 +262,7 @@ public final class BatchLoader: Sendable {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: imageSize) { bytes in
       table.withUnsafeBufferPointer { table in
         guard let bytes = bytes.baseAddress, let table = table.baseAddress else { return }
-        for (position, sample) in samples.enumerated() {
+        for (position, sample) in samples.enumerated() where isNeeded(position, of: samples.count) {
           dataset.copyPixels(at: sample, to: bytes)
           let (destination, turn) = (slot.images.floats + position * imageSize, turn(position, turns))
           if let transform {
@@ -263,7 +286,7 @@ public final class BatchLoader: Sendable {
     let imageSize = dataset.imageSize
     withUnsafeTemporaryAllocation(of: Float.self, capacity: imageSize) { values in
       guard let values = values.baseAddress else { return }
-      for (position, sample) in samples.enumerated() {
+      for (position, sample) in samples.enumerated() where isNeeded(position, of: samples.count) {
         dataset.copyValues(at: sample, to: values)
         prepareValues(
           values, height: dataset.height, width: dataset.width, channels: dataset.channels,

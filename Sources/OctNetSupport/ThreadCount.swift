@@ -20,6 +20,8 @@ public struct ThreadCount: Equatable, Sendable {
   public let origin: Origin
   /// The value of `OMP_NUM_THREADS` where it is no number of threads and so was not followed.
   public let ignoredVariable: String?
+  /// Processes of one launcher that have these processors together.
+  public internal(set) var sharers = 1
 
   /// Whether this build has no OpenMP (the package's trait of that name, on Linux), so that the kernels run on the thread that
   /// calls them, however many are asked for. Results have the same bits.
@@ -39,13 +41,16 @@ public struct ThreadCount: Equatable, Sendable {
       return ThreadCount(count: 1, origin: .singleThreaded, ignoredVariable: nil)
     }
     let system = ControlGroups()
+    let (own, all) = (affinity(system), ProcessInfo.processInfo.processorCount)
+    // A launcher that binds its processes has divided the processors.
     return usual(
       variable: ProcessInfo.processInfo.environment["OMP_NUM_THREADS"],
-      processors: affinity(system) ?? ProcessInfo.processInfo.activeProcessorCount,
-      quota: system.processorQuota())
+      processors: own ?? ProcessInfo.processInfo.activeProcessorCount,
+      quota: system.processorQuota(), sharers: own ?? all < all ? 1 : RankLaunch().ranksHere)
   }
 
-  static func usual(variable: String?, processors: Int, quota: Double?) -> ThreadCount {
+  /// - Parameter sharers: processes that processors and quota are divided by.
+  static func usual(variable: String?, processors: Int, quota: Double?, sharers: Int = 1) -> ThreadCount {
     var ignored: String?
     if let variable {
       let first = variable.split(separator: ",", omittingEmptySubsequences: false).first ?? ""
@@ -59,9 +64,11 @@ public struct ThreadCount: Equatable, Sendable {
     // A quota is of any size in its file, and becomes an Int below a number that is one.
     if let quota, quota.rounded(.up) < Double(processors) {
       return ThreadCount(
-        count: max(1, Int(quota.rounded(.up))), origin: .quota, ignoredVariable: ignored)
+        count: max(1, Int(quota.rounded(.up)) / sharers), origin: .quota, ignoredVariable: ignored,
+        sharers: sharers)
     }
-    return ThreadCount(count: processors, origin: .processors, ignoredVariable: ignored)
+    return ThreadCount(
+      count: max(1, processors / sharers), origin: .processors, ignoredVariable: ignored, sharers: sharers)
   }
 
   /// Processors that the process may run on, nil where the system does not tell.
@@ -88,7 +95,8 @@ extension ThreadCount: CustomStringConvertible {
       case .quota: "the CPU quota"
       case .singleThreaded: "a build without OpenMP"
       }
-    guard let ignoredVariable else { return "\(count) (\(reason))" }
-    return "\(count) (\(reason); OMP_NUM_THREADS is \"\(ignoredVariable)\", which is no number of threads)"
+    let shared = sharers == 1 ? reason : reason + ", divided by \(sharers) processes"
+    guard let ignoredVariable else { return "\(count) (\(shared))" }
+    return "\(count) (\(shared); OMP_NUM_THREADS is \"\(ignoredVariable)\", which is no number of threads)"
   }
 }

@@ -18,6 +18,10 @@ public struct Evaluator {
   /// Of data with targets in place of classes; that of classes is always the mean cross-entropy.
   public var loss: any Loss = CrossEntropy()
 
+  /// Processes that evaluate the same images together, each a part of every batch; all get the whole result. Of targets in
+  /// place of classes each evaluates all.
+  var ranks: (any RankExchange)?
+
   /// Of each image, whose logits are averaged.
   public var views = TestViews.one
 
@@ -99,14 +103,19 @@ public struct Evaluator {
     // All images that show one are in one batch.
     let batchSize = max(perImage, batchSize / perImage * perImage)
     let headroom = leavesHeadroom ? MemoryDemand.headroom() : 0
-    let session = try InferenceSession(network: network, batchSize: batchSize, threads: threads) { batch in
-      headroom
+    precondition(ranks == nil || perImage == 1, "several images that show one are not divided")
+    let ranks = self.ranks
+    let passSize = ranks.map { (batchSize + $0.ranks - 1) / $0.ranks } ?? batchSize
+    let session = try InferenceSession(network: network, batchSize: passSize, threads: threads) { pass in
+      let batch = pass * (ranks?.ranks ?? 1)
+      return headroom
         + BatchLoader.bytes(of: dataset, batchSize: batch, sampleCount: sampleCount)
         + batch * MemoryLayout<Float>.stride + viewBytes(dataset, batch)
     }
     let loader = BatchLoader(
       dataset: dataset, batchSize: batchSize, normalization: normalization, augmentation: .none,
-      shuffleSeed: nil, limit: sampleCount)
+      shuffleSeed: nil, limit: sampleCount,
+      needed: ranks.map(RankPart.needed))
     let classes = network.outputShape.channels
     // Of pairs of classes, and once more where the result is made.
     try MemoryDemand.check(
@@ -119,11 +128,16 @@ public struct Evaluator {
       capacity: perImage == 1 ? 0 : batchSize / perImage * classes)
     defer { averages.deallocate() }
     var done = 0
-    let averaging = views == .one ? nil : ViewAverage(views, session, network, batchSize: batchSize)
+    let averaging = views == .one ? nil : ViewAverage(views, session, network, batchSize: passSize)
+    let gathering = ranks.map { GatheredLogits($0, classes: classes, passSize: passSize) }
+    func logits(_ images: UnsafePointer<Float>, _ count: Int) -> UnsafeBufferPointer<Float> {
+      averaging?.logits(images: images, count: count, threads: threads)
+        ?? session.logits(images: images, count: count)
+    }
     try loader.forEachBatch(epoch: 0) { batch in
       let found =
-        averaging?.logits(images: batch.images, count: batch.count, threads: threads)
-        ?? session.logits(images: batch.images, count: batch.count)
+        gathering?.logits(count: batch.count) { logits(batch.images(from: $0.lowerBound), $0.count) }
+        ?? logits(batch.images, batch.count)
       let count = batch.count / perImage
       if perImage > 1 { Self.average(found, views: perImage, classes: classes, into: averages) }
       let labels = (0..<count).map { batch.labels[$0 * perImage] }

@@ -128,6 +128,27 @@ public final class Optimizer {
     run(updates)
   }
 
+  /// One update of parts of the parameters: of those that `body` asks for, from gradients that begin with them.
+  /// - Precondition: no rule is for matrices.
+  func updateSlices(
+    learningRate: Double, _ body: ((Range<Int>, UnsafePointer<Float>) -> Void) -> Void
+  ) {
+    beginStep()
+    body { slice, gradients in
+      var updates: [oct_update] = []
+      for group in groups where !isOver(group) && group.range.overlaps(slice) {
+        var part = group
+        part.range = group.range.clamped(to: slice)
+        updates.append(
+          makeUpdate(
+            part, gradient: gradients + (part.range.lowerBound - slice.lowerBound),
+            learningRate: learningRate,
+            gradientScale: 1))
+      }
+      run(updates)
+    }
+  }
+
   private func beginStep() { step += 1 }
 
   /// Counts a step whose parameters are updated one by one. Where times are measured, no update waits.

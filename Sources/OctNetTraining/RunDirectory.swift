@@ -122,6 +122,13 @@ public struct RunDirectory: Sendable {
     return try RunDirectory(locking: path)
   }
 
+  /// The same without the right to write: other processes may have it.
+  /// - Throws: `OctNetError.file` where there is nothing to resume.
+  public static func toRead(_ path: String) throws(OctNetError) -> RunDirectory {
+    try RunFinder.expectRun(path)
+    return RunDirectory(path: path)
+  }
+
   /// Creates the directory, or takes over that of a run which ended before its first checkpoint.
   /// - Throws: `OctNetError.file` where it cannot be created, or where another process is at work.
   package static func begin(_ path: String) throws(OctNetError) -> RunDirectory {

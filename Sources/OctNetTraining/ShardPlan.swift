@@ -26,6 +26,21 @@ package struct ShardPlan: Equatable, Sendable {
     return (0..<filled).map { $0 * count / filled..<($0 + 1) * count / filled }
   }
 
+  /// Neighbours that one of some ranks computes.
+  func places(rank: Int, of ranks: Int) -> Range<Int> {
+    precondition(shards % ranks == 0, "\(shards) shards on \(ranks) ranks")
+    let size = shards / ranks
+    return rank * size..<(rank + 1) * size
+  }
+
+  /// Images of a batch that one of some ranks sees.
+  func images(count: Int, rank: Int, of ranks: Int) -> Range<Int> {
+    let ranges = ranges(count: count)
+    let own = ranges[places(rank: rank, of: ranks).clamped(to: ranges.indices)]
+    guard let first = own.first, let last = own.last else { return 0..<0 }
+    return first.lowerBound..<last.upperBound
+  }
+
   /// Images of the largest shard of any batch up to `batchSize` images.
   package func largestShard(batchSize: Int) -> Int {
     // Where a batch fills fewer shards than there are, one of them has up to 2 · least − 1 images.

@@ -13,66 +13,177 @@ final class ShardedPass {
   private let network: Network
   private let session: TrainingSession
   private let plan: ShardPlan
+  /// Other processes, which compute the other shards.
+  private let exchange: (any RankExchange)?
+  /// Neighbours that this process computes, all of them without others.
+  private let places: Range<Int>
+  /// Counters of the network that count batches.
+  private let counting: [Int]
   private let sum: PairwiseSum
-  private var statistics: [Float] = []
-  private var means: [Double] = []
+  private let rankSum: RankSum?
+  /// Of the last pass: whether `sum` holds anything, and ranks that have a shard.
+  private var hasOwn = false
+  private var filledRanks = 0
 
-  /// - Parameter session: takes `plan.largestShard` images.
-  init(network: Network, session: TrainingSession, plan: ShardPlan, threads: Int) {
+  /// - Parameters:
+  ///   - session: takes `plan.largestShard` images.
+  ///   - exchange: of ranks that divide `plan.shards`.
+  ///   - bucket: floats that are exchanged at once.
+  init(
+    network: Network, session: TrainingSession, plan: ShardPlan, exchange: (any RankExchange)? = nil,
+    bucket: Int = RankSum.usualBucket, threads: Int
+  ) {
     self.network = network
     self.session = session
     self.plan = plan
-    sum = PairwiseSum(count: network.parameters.count, leaves: plan.shards, threads: threads)
+    self.exchange = exchange
+    places = plan.places(rank: exchange?.rank ?? 0, of: exchange?.ranks ?? 1)
+    counting = network.countingCounters
+    let count = network.parameters.count
+    sum = PairwiseSum(count: count, leaves: places.count, threads: threads)
+    rankSum = exchange.map { RankSum($0, count: count, bucket: bucket, threads: threads) }
+  }
+
+  /// Bytes beside the session's and the network's.
+  static func bytes(of network: Network, plan: ShardPlan, ranks: Int) -> Int {
+    let count = network.parameters.count
+    let partial = PairwiseSum.buffers(leaves: plan.shards / ranks) * count * MemoryLayout<Float>.stride
+    return partial + (ranks > 1 ? RankSum.bytes(count: count, ranks: ranks) : 0)
   }
 
   /// What a pass made of a shard that came to no number.
-  struct NotFinite: Error {
+  struct NotFinite: Error, Equatable {
     var loss: Float
+    var shard: Int
     /// Of the batch's images.
     var range: Range<Int>
     var dropoutSeed: UInt64
   }
 
-  /// The mean loss over the batch and its gradient, which is valid until the next call. The running statistics have moved.
-  /// - Throws: `NotFinite` for the first shard whose loss is not finite.
-  func process(
-    _ batch: Batch, dropoutSeed: UInt64
-  ) throws(NotFinite) -> (result: StepResult, gradient: UnsafePointer<Float>) {
-    let states = UnsafeMutableBufferPointer(
-      start: network.parameters.states, count: network.parameters.stateCount)
-    statistics.removeAll(keepingCapacity: true)
-    statistics.append(contentsOf: states)
-    means = Array(repeating: 0, count: states.count)
+  /// The mean loss over the batch. The running statistics have moved; what is to be done with the gradient is `gradient` or
+  /// `update`, of which one follows.
+  /// - Throws: `NotFinite` for the first shard whose loss is not finite, on all ranks.
+  func process(_ batch: Batch, dropoutSeed: UInt64) throws(NotFinite) -> StepResult {
+    let ranges = plan.ranges(count: batch.count)
+    let parameters = network.parameters
+    let states = UnsafeMutableBufferPointer(start: parameters.states, count: parameters.stateCount)
+    let statistics = Array(states)
     let counters = network.counters
     let targets = TargetPointers(batch)
-    var loss = 0.0, correct = 0, predictions = 0
-    for (shard, range) in plan.ranges(count: batch.count).enumerated() {
-      // Every shard begins with the statistics of before; the counters count the batch once.
-      if shard > 0 {
-        network.parameters.states.update(from: statistics, count: statistics.count)
-        network.counters = counters
-      }
-      let images = batch.images(from: range.lowerBound)
-      var random = RandomStream(seed: dropoutSeed, "shard", shard)
-      let seed = random.next()
+    var tally = ShardTally(states: states.count)
+    // What other processes need to know of these shards.
+    var records: [Double] = []
+    let own = places.clamped(to: ranges.indices)
+    for shard in own {
+      let range = ranges[shard]
+      // Every shard begins with the statistics of before.
+      states.baseAddress?.update(from: statistics, count: statistics.count)
       let result = session.step(
-        images: images, targets: targets.images(range, of: batch.count), count: range.count,
-        dropoutSeed: seed, imagesOfMean: batch.count)
+        images: batch.images(from: range.lowerBound), targets: targets.images(range, of: batch.count),
+        count: range.count, dropoutSeed: seed(of: shard, dropoutSeed), imagesOfMean: batch.count)
+      let record = ShardTally.record(result, UnsafeBufferPointer(states))
+      if exchange == nil { tally.add(record[...], images: range.count) } else { records += record }
       guard result.loss.isFinite else {
-        throw NotFinite(loss: result.loss, range: range, dropoutSeed: seed)
+        guard exchange == nil else { break }
+        throw notFinite(result.loss, shard, range, dropoutSeed)
       }
-      loss += Double(result.loss) * Double(range.count)
-      correct += result.correct
-      predictions += result.predictions
-      let weight = Double(range.count)
-      for index in states.indices { means[index] += weight * Double(states[index]) }
       sum.threads = session.activeThreads
-      sum.add(network.parameters.gradients)
+      sum.add(parameters.gradients)
     }
-    for index in states.indices { states[index] = Float(means[index] / Double(batch.count)) }
-    let result = StepResult(
-      loss: Float(loss / Double(batch.count)), correct: correct, predictions: predictions)
-    return (result, sum.finish())
+    if let exchange {
+      let size = ShardTally.recordSize(states: states.count)
+      records += Array(repeating: 0, count: places.count * size - records.count)
+      let all = exchange.allGather(records)
+      for (shard, range) in ranges.enumerated() {
+        let record = all[shard * size..<(shard + 1) * size]
+        let loss = ShardTally.loss(record)
+        guard loss.isFinite else { throw notFinite(loss, shard, range, dropoutSeed) }
+        tally.add(record, images: range.count)
+      }
+    }
+    for index in states.indices { states[index] = tally.state(index) }
+    // They count the batch once.
+    network.counters = counters
+    for index in counting { network.counters[index] &+= 1 }
+    hasOwn = !own.isEmpty
+    filledRanks = (ranges.count + places.count - 1) / places.count
+    return tally.result
+  }
+
+  /// That of the last pass, valid until the next one.
+  func gradient() -> UnsafePointer<Float> {
+    guard let rankSum else { return sum.finish() }
+    rankSum.threads = session.activeThreads
+    let gradients = network.parameters.gradients
+    rankSum.add(hasOwn ? sum.finish() : nil, filled: filledRanks, to: gradients)
+    return UnsafePointer(gradients)
+  }
+
+  /// The update of the weights, divided between the ranks.
+  /// - Parameter body: updates the parameters of a slice from their gradient.
+  /// - Precondition: there are ranks.
+  func update(_ body: (Range<Int>, UnsafePointer<Float>) -> Void) {
+    guard let rankSum else { preconditionFailure("one process updates all") }
+    rankSum.threads = session.activeThreads
+    let values = network.parameters.values
+    rankSum.add(hasOwn ? sum.finish() : nil, filled: filledRanks, to: values) { slice, gradient in
+      body(slice, gradient)
+      return UnsafePointer(values + slice.lowerBound)
+    }
+  }
+
+  /// What ranks keep of their slices, whole on the first one.
+  func gather(_ buffers: [AlignedBuffer]) {
+    for buffer in buffers { rankSum?.gather(buffer.floats) }
+  }
+
+  /// What is said of a shard on the rank that computed it, on all of them.
+  func agree(of shard: Int, _ text: () -> String) -> String {
+    guard let exchange else { return text() }
+    return exchange.broadcast(places.contains(shard) ? text() : nil, from: shard / places.count)
+  }
+
+  private func seed(of shard: Int, _ dropoutSeed: UInt64) -> UInt64 {
+    var random = RandomStream(seed: dropoutSeed, "shard", shard)
+    return random.next()
+  }
+
+  private func notFinite(
+    _ loss: Float, _ shard: Int, _ range: Range<Int>, _ dropoutSeed: UInt64
+  ) -> NotFinite {
+    NotFinite(loss: loss, shard: shard, range: range, dropoutSeed: seed(of: shard, dropoutSeed))
+  }
+}
+
+/// Means over shards, added in their order in double precision.
+private struct ShardTally {
+  private var images = 0, loss = 0.0, correct = 0, predictions = 0
+  private var states: [Double]
+
+  init(states count: Int) { states = Array(repeating: 0, count: count) }
+
+  static func recordSize(states count: Int) -> Int { 3 + count }
+
+  /// A shard's in numbers, all of which a double holds exactly.
+  static func record(_ result: StepResult, _ states: UnsafeBufferPointer<Float>) -> [Double] {
+    [Double(result.loss), Double(result.correct), Double(result.predictions)] + states.map(Double.init)
+  }
+
+  static func loss(_ record: ArraySlice<Double>) -> Float { Float(record[record.startIndex]) }
+
+  mutating func add(_ record: ArraySlice<Double>, images added: Int) {
+    let (start, weight) = (record.startIndex, Double(added))
+    images += added
+    loss += record[start] * weight
+    correct += Int(record[start + 1])
+    predictions += Int(record[start + 2])
+    for index in states.indices { states[index] += record[start + 3 + index] * weight }
+  }
+
+  func state(_ index: Int) -> Float { Float(states[index] / Double(images)) }
+
+  var result: StepResult {
+    StepResult(loss: Float(loss / Double(images)), correct: correct, predictions: predictions)
   }
 }
 

@@ -18,7 +18,7 @@ extension Trainer {
   /// The state comes after the files it stands for: a run killed before it goes on from the previous one and writes them
   /// again. The results, which the state holds too, come last: what they call finished is complete.
   func writeCheckpoints(isBest: Bool) throws {
-    guard let directory else { return }
+    guard let directory else { return try writeState() }
     try log.write(to: directory)
     let checkpoint = Checkpoint(
       model: configuration.model, dataName: configuration.data, classNames: data.train.classNames,
@@ -32,14 +32,16 @@ extension Trainer {
     try results.write(to: directory.resultsPath)
   }
 
+  /// Of all ranks together, of which the first writes.
   func writeState() throws {
+    updater.gatherState()
+    savedPosition = position
     guard let directory else { return }
     let state = TrainingState(
       configuration: configuration, position: position, log: log, results: results,
       labels: images.labels, network: network, optimizer: updater.optimizer, average: updater.average?.network
     )
     try state.write(to: directory.statePath)
-    savedPosition = position
     onEvent(.checkpointWritten(path: directory.statePath))
   }
 }

@@ -48,6 +48,7 @@ extension Trainer {
       batchSize: configuration.batchSize, threads: configuration.threads)
     evaluator.leavesHeadroom = false
     evaluator.loss = loss
+    evaluator.ranks = hooks.ranks.flatMap { $0.ranks > 1 ? $0 : nil }
     if position.step == plan.updates(epochs: configuration.epochs, batches: 0) {
       evaluator.views = configuration.testViews ?? .one
     }
@@ -73,7 +74,9 @@ extension Trainer {
       return false
     }
     results.best = score
-    if directory == nil && images.chosenOn == .validation { bestNetwork = Network(copying: evaluatedNetwork) }
+    if directory == nil && hooks.ranks?.rank ?? 0 == 0 && images.chosenOn == .validation {
+      bestNetwork = Network(copying: evaluatedNetwork)
+    }
     return true
   }
 
@@ -85,11 +88,11 @@ extension Trainer {
     if best.epoch != position.epoch {
       chosen = bestNetwork ?? Network(copying: chosen)
       if let directory { try Checkpoint(path: directory.bestPath).load(into: chosen) }
+      hooks.ranks?.broadcast(chosen)
     }
     results.test = RunResults.Score(
       epoch: best.epoch, evaluation: try evaluate(chosen, on: .test, shouldStop: shouldStop))
-    guard let directory else { return }
     try writeState()
-    try results.write(to: directory.resultsPath)
+    if let directory { try results.write(to: directory.resultsPath) }
   }
 }

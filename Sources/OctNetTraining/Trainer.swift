@@ -66,6 +66,7 @@ public final class Trainer {
     onEvent: @escaping (TrainingEvent) -> Void = { _ in }
   ) throws {
     try configuration.validate()
+    try configuration.validate(ranks: hooks.ranks?.ranks ?? 1)
     self.hooks = hooks
     images = try RunImages(data, configuration, continuing: state, classesByNumber: classesByNumber)
     let data = images.data
@@ -88,7 +89,9 @@ public final class Trainer {
     let trainImages = min(data.train.count, configuration.trainLimit ?? data.train.count)
     let testImages = min(data.test.count, configuration.testLimit ?? data.test.count)
     let headroom = MemoryDemand.headroom()
-    updater = try WeightUpdater(network: network, configuration: configuration, loss: loss) { batch in
+    updater = try WeightUpdater(
+      network: network, configuration: configuration, loss: loss, ranks: hooks.ranks
+    ) { batch in
       // Batches in preparation are those of training or of an evaluation.
       headroom
         + max(
@@ -97,7 +100,9 @@ public final class Trainer {
     }
     let trainingGraph = network.graph.freezingNorms(network.demand())
     let leavesOutSingleImage = trainingGraph.onePixelNorm != nil
-    loader = configuration.loader(for: data.train, leavesOutSingleImage: leavesOutSingleImage)
+    loader = configuration.loader(
+      for: data.train, leavesOutSingleImage: leavesOutSingleImage,
+      needed: hooks.neededImages(configuration.shardPlan(of: trainingGraph)))
     var plan = EpochPlan(
       images: loader.sampleCount, batchSize: configuration.batchSize,
       accumulationSteps: configuration.accumulationSteps, leavesOutSingleImage: leavesOutSingleImage)
@@ -176,15 +181,20 @@ public final class Trainer {
   public func run(shouldStop: () throws -> Bool = { false }) throws -> TrainingSummary {
     try lock?.acquire()
     defer { lock?.release() }
+    // All ranks ask at the same places, and all stop where one was asked to.
+    func stops() throws -> Bool {
+      let own = try shouldStop()
+      return hooks.ranks.map { $0.largest(own ? 1 : 0) > 0 } ?? own
+    }
     if nothingToDo == nil { onEvent(.runStarted(report)) }
     var isInterrupted = false
     do {
       while !isDone {
-        try trainEpoch(shouldStop: shouldStop)
-        try finishEpoch(shouldStop: shouldStop)
-        if !isDone { try stopIfAsked(shouldStop) }
+        try trainEpoch(shouldStop: stops)
+        try finishEpoch(shouldStop: stops)
+        if !isDone { try stopIfAsked(stops) }
       }
-      try scoreOnTest(shouldStop: shouldStop)
+      try scoreOnTest(shouldStop: stops)
     } catch is StopRequest {
       isInterrupted = true
       if savedPosition != position { try writeState() }

@@ -35,6 +35,10 @@ public struct TrainerHooks {
   public var metric: ((Network, EvaluationResult) throws -> Double)?
   /// After an epoch's evaluation and before its files are written. True ends the run here, as early stopping does.
   public var epochEnd: ((EpochReport, Network) throws -> Bool)?
+  /// Processes that compute the shards of a batch together, each a trainer with the same settings, data and hooks; `nil` for
+  /// one alone. Their number is a power of two, at most `TrainingConfiguration.shards`. The first one gets the run's
+  /// directory.
+  public var ranks: (any RankExchange)?
 
   /// What is `nil` changes nothing.
   public init(

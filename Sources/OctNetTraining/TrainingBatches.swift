@@ -13,11 +13,23 @@ extension TrainingConfiguration {
     return loader(for: images)
   }
 
-  /// - Parameter leavesOutSingleImage: see `BatchLoader`.
-  func loader(for images: any Dataset, leavesOutSingleImage: Bool = false) -> BatchLoader {
+  /// `leavesOutSingleImage` and `needed` are the loader's.
+  func loader(
+    for images: any Dataset, leavesOutSingleImage: Bool = false,
+    needed: (@Sendable (_ count: Int) -> Range<Int>)? = nil
+  ) -> BatchLoader {
     BatchLoader(
       dataset: images, batchSize: batchSize, normalization: normalization, augmentation: augmentation,
       shuffleSeed: seed, mixing: mixing, balanced: balancedSampler ?? false, limit: trainLimit,
-      leavesOutSingleImage: leavesOutSingleImage)
+      leavesOutSingleImage: leavesOutSingleImage, needed: needed)
+  }
+}
+
+extension TrainerHooks {
+  /// What a rank needs of a batch: its shards; all of it where a hook sees the batch.
+  func neededImages(_ plan: ShardPlan?) -> (@Sendable (_ count: Int) -> Range<Int>)? {
+    guard let ranks, ranks.ranks > 1, let plan, batch == nil else { return nil }
+    let (rank, count) = (ranks.rank, ranks.ranks)
+    return { plan.images(count: $0, rank: rank, of: count) }
   }
 }

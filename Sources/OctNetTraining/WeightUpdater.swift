@@ -11,6 +11,8 @@ final class WeightUpdater {
   private let session: TrainingSession
   private let accumulator: GradientAccumulator?
   private let shards: ShardedPass?
+  /// Whether each rank updates, and remembers for it, its slices of the parameters only.
+  private let isDivided: Bool
   private let largestNorm: Double?
   private let configuration: TrainingConfiguration
 
@@ -18,19 +20,25 @@ final class WeightUpdater {
   /// - Throws: as `TrainingSession`, with all that the updates need.
   init(
     network: Network, configuration: TrainingConfiguration, loss: any Loss,
+    ranks: (any RankExchange)? = nil,
     bytesBeside: (Int) -> Int = { _ in 0 }
   ) throws {
     self.network = network
     self.configuration = configuration
     let threads = configuration.threads
     let groups = configuration.parameterGroups ?? []
+    let exchange = ranks.flatMap { $0.ranks > 1 ? $0 : nil }
+    isDivided = exchange != nil && configuration.dividesUpdates
+    let stateCopies = configuration.optimizer.stateCount(groups)
     let copies =
-      configuration.optimizer.stateCount(groups) + (configuration.emaDecay == nil ? 0 : 1)
-      + (configuration.accumulationSteps > 1 ? 1 : 0)
+      (configuration.emaDecay == nil ? 0 : 1) + (configuration.accumulationSteps > 1 ? 1 : 0)
+      + (isDivided ? 0 : stateCopies)
+    let parameterBytes = network.parameters.count * MemoryLayout<Float>.stride
+    let stateBytes = isDivided ? stateCopies * parameterBytes / (exchange?.ranks ?? 1) : 0
     let plan = configuration.shardPlan(of: network.graph.freezingNorms(network.demand()))
-    let partialSums = plan.map { PairwiseSum.buffers(leaves: $0.shards) } ?? 0
+    let shardBytes = plan.map { ShardedPass.bytes(of: network, plan: $0, ranks: exchange?.ranks ?? 1) } ?? 0
     let copiedBytes =
-      (copies + partialSums) * network.parameters.count * MemoryLayout<Float>.stride
+      copies * parameterBytes + stateBytes + shardBytes
       + configuration.optimizer.scratchBytes(groups, network.parameters, threads: threads)
     let batchSize = configuration.batchSize
     let passSize = plan?.largestShard(batchSize: batchSize) ?? batchSize
@@ -51,7 +59,7 @@ final class WeightUpdater {
       ? GradientAccumulator(parameters: network.parameters, threads: threads) : nil
     self.session = session
     shards = plan.map {
-      ShardedPass(network: network, session: session, plan: $0, threads: threads)
+      ShardedPass(network: network, session: session, plan: $0, exchange: exchange, threads: threads)
     }
     largestNorm = configuration.clipGradientNorm
   }
@@ -81,6 +89,12 @@ final class WeightUpdater {
       average?.update(from: network, updates: optimizer.step - 1)
       return result
     }
+    if isDivided, let shards {
+      let result = try pass(batch, dropoutSeed, in: shards)
+      optimizer.updateSlices(learningRate: learningRate) { update in shards.update(update) }
+      average?.update(from: network, updates: optimizer.step - 1)
+      return result
+    }
     if let accumulator, accumulator.images == 0 { accumulator.keepStatistics(of: network) }
     // All gradients come before the first update: for their norm, or because batches follow.
     let (result, gradients) = try pass(batch, dropoutSeed)
@@ -94,16 +108,31 @@ final class WeightUpdater {
     _ batch: Batch, _ dropoutSeed: UInt64
   ) throws(OctNetError) -> (StepResult, UnsafePointer<Float>) {
     if let shards {
-      do { return try shards.process(batch, dropoutSeed: dropoutSeed) } catch {
-        throw notFinite(
-          error.loss, images: batch.images(from: error.range.lowerBound), count: error.range.count,
-          dropoutSeed: error.dropoutSeed)
-      }
+      let result = try pass(batch, dropoutSeed, in: shards)
+      return (result, shards.gradient())
     }
     let result = session.step(
       images: batch.images, targets: TargetPointers(batch), count: batch.count, dropoutSeed: dropoutSeed)
     try check(result.loss, batch, dropoutSeed)
     return (result, UnsafePointer(network.parameters.gradients))
+  }
+
+  private func pass(
+    _ batch: Batch, _ dropoutSeed: UInt64, in shards: ShardedPass
+  ) throws(OctNetError) -> StepResult {
+    do { return try shards.process(batch, dropoutSeed: dropoutSeed) } catch {
+      let problem = shards.agree(of: error.shard) {
+        notFinite(
+          error.loss, images: batch.images(from: error.range.lowerBound), count: error.range.count,
+          dropoutSeed: error.dropoutSeed)
+      }
+      throw .training(problem)
+    }
+  }
+
+  /// What the optimizer remembers, whole on the first rank, before it writes it.
+  func gatherState() {
+    if isDivided { shards?.gather(optimizer.state) }
   }
 
   /// As if the batches since the last update had not been: their gradients are dropped, and what they did to the running
@@ -131,15 +160,23 @@ final class WeightUpdater {
 
   private func check(_ loss: Float, _ batch: Batch, _ dropoutSeed: UInt64) throws(OctNetError) {
     guard !loss.isFinite else { return }
-    throw notFinite(loss, images: batch.images, count: batch.count, dropoutSeed: dropoutSeed)
+    throw .training(notFinite(loss, images: batch.images, count: batch.count, dropoutSeed: dropoutSeed))
   }
 
   private func notFinite(
     _ loss: Float, images: UnsafePointer<Float>, count: Int, dropoutSeed: UInt64
-  ) -> OctNetError {
+  ) -> String {
     let origin =
       session.firstNonFinite(images: images, count: count, dropoutSeed: dropoutSeed) ?? "the loss itself"
-    return .training(
-      "the loss is not finite (\(loss.isNaN ? "NaN" : "\(loss)")), and the first such number: \(origin)")
+    return "the loss is not finite (\(loss.isNaN ? "NaN" : "\(loss)")), and the first such number: \(origin)"
+  }
+}
+
+extension TrainingConfiguration {
+  /// Whether the update of a parameter depends on its own gradient alone, at each place of it.
+  var dividesUpdates: Bool {
+    // Clipping needs all gradients, accumulation keeps them, and a rule for matrices needs those of a whole one.
+    clipGradientNorm == nil && accumulationSteps == 1 && !optimizer.isForMatrices
+      && !(parameterGroups ?? []).contains { $0.optimizer?.isForMatrices == true }
   }
 }

@@ -30,7 +30,7 @@ struct Octcli: ParsableCommand {
     let arguments = NumberList.joiningWords(CommandLine.arguments.dropFirst())
     var status = ExitCode.success
     do {
-      var command = try parseAsRoot(arguments)
+      var command = try Ranks.parse { try parseAsRoot(arguments) }
       try RawArguments.expectUnicode(besides: (command as? PredictCommand)?.inputs ?? [])
       try command.run()
       try Terminal.finish()
@@ -40,7 +40,7 @@ struct Octcli: ParsableCommand {
 
   /// Says what there is to say about an error, or about a request for help.
   /// - Returns: what the program ends with.
-  private static func tell(_ error: any Error, arguments: [String]) -> ExitCode {
+  static func tell(_ error: any Error, arguments: [String]) -> ExitCode {
     if let code = error as? ExitCode { return code }
     if let error = error as? OctNetError {
       Terminal.printError("octcli: error: \(error)")

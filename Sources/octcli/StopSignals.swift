@@ -5,7 +5,6 @@ import Synchronization
 /// SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal went away) end the program with 128 and their number: at once, or
 /// where work would be lost, as soon as that is safe. A container's first process would not be ended by them otherwise.
 enum StopSignals {
-  /// The number of the first one that was deferred, 0 before it.
   private static let first = Atomic<Int32>(0)
   private static let isDeferring = Atomic<Bool>(false)
   private static let hasInsisted = Atomic<Bool>(false)
@@ -35,7 +34,12 @@ enum StopSignals {
   static var isRequested: Bool { first.load(ordering: .relaxed) != 0 }
 
   /// Of a program that stopped on request: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
-  static var exitCode: ExitCode { ExitCode(128 + first.load(ordering: .relaxed)) }
+  static var exitCode: ExitCode { exitCode(after: number) }
+
+  static func exitCode(after number: Int32) -> ExitCode { ExitCode(128 + number) }
+
+  /// Of the first one that was deferred, 0 before it.
+  static var number: Int32 { first.load(ordering: .relaxed) }
 
   private static func handle(_ number: Int32) {
     guard isDeferring.load(ordering: .relaxed) else { _exit(128 + number) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import OctNet
+import OctNetMPI
 import OctNetSettings
 
 struct TrainCommand: ParsableCommand {
@@ -70,31 +71,52 @@ struct TrainCommand: ParsableCommand {
     }
   }
 
-  func run() throws {
-    let run = try resume.map(resumed) ?? new()
+  func run() throws { try Ranks.run(train) }
+
+  /// - Parameter ranks: of the job that this process is one of; the first one writes and speaks.
+  private func train(_ ranks: MPIRanks?) throws {
+    let isFirst = ranks?.rank ?? 0 == 0
+    // All have read what a run begins with before the first one writes.
+    var run = try Ranks.together(ranks) {
+      let run = try resume.map { try resumed($0, isFirst: isFirst) } ?? new()
+      try run.configuration.validate(ranks: ranks?.ranks ?? 1)
+      return run
+    }
     StopSignals.deferFirst()
-    let summary = try TrainingProgress.run(tensorBoard: !training.noTensorBoard, threads: run.threads) {
-      onEvent in
-      try ClassNames.advising(byNumber: training.classesByNumber) {
-        do {
-          return try Trainer(
-            network: run.network, configuration: run.configuration, data: run.data, directory: run.directory,
-            resuming: run.state, classesByNumber: training.classesByNumber, onEvent: onEvent)
-        } catch {
-          run.directory.abandon()
-          throw error
-        }
+    let summary = try TrainingProgress.run(
+      tensorBoard: !training.noTensorBoard, threads: run.threads, isSilent: !isFirst
+    ) { onEvent in
+      try Ranks.together(ranks) {
+        if isFirst { run.directory = try run.directory ?? newDirectory(run.configuration) }
+        return try trainer(run, ranks, onEvent)
+      } undo: {
+        run.directory?.abandon()
       }
     }
     if summary.isInterrupted {
-      Terminal.printError("stopped; go on with: octcli train --resume \(run.directory.path.shellWord)")
-      throw StopSignals.exitCode
+      if let directory = run.directory {
+        Terminal.printError("stopped; go on with: octcli train --resume \(directory.path.shellWord)")
+      }
+      throw StopSignals.exitCode(after: ranks?.largest(StopSignals.number) ?? StopSignals.number)
     }
-    let report = run.directory.path + "/report.html"
-    if !Report.isNewer(than: run.directory) {
-      try Report(directories: [run.directory.path]).write(to: run.directory.path)
+    guard let directory = run.directory else { return }
+    let report = directory.path + "/report.html"
+    if !Report.isNewer(than: directory) {
+      try Report(directories: [directory.path]).write(to: directory.path)
     }
-    try Terminal.print(TrainingReporter.result(summary, directory: run.directory) + "\n" + report)
+    try Terminal.print(TrainingReporter.result(summary, directory: directory) + "\n" + report)
+  }
+
+  private func trainer(
+    _ run: Run, _ ranks: MPIRanks?, _ onEvent: @escaping (TrainingEvent) -> Void
+  ) throws -> Trainer {
+    var hooks = TrainerHooks()
+    hooks.ranks = ranks
+    return try ClassNames.advising(byNumber: training.classesByNumber) {
+      try Trainer(
+        network: run.network, configuration: run.configuration, data: run.data, directory: run.directory,
+        resuming: run.state, classesByNumber: training.classesByNumber, hooks: hooks, onEvent: onEvent)
+    }
   }
 
   /// Everything a trainer needs.
@@ -102,7 +124,8 @@ struct TrainCommand: ParsableCommand {
     let network: Network
     let configuration: TrainingConfiguration
     let data: DataSplit
-    let directory: RunDirectory
+    /// Of the rank that writes; of a new run from when the trainer begins.
+    var directory: RunDirectory?
     let threads: String
     var state: TrainingState?
   }
@@ -118,16 +141,18 @@ struct TrainCommand: ParsableCommand {
         into: network, for: .start(ClassLabels(resolved.data.train), byNumber: training.classesByNumber))
     }
     try configuration.validate(training: network.graph, on: resolved.data)
-    let directory =
-      try out.map { try RunDirectory.create($0) }
-      ?? RunDirectory.createNumbered("runs/\(model.name)-a\(model.alpha)")
     return Run(
-      network: network, configuration: configuration, data: resolved.data, directory: directory,
-      threads: resolved.threads)
+      network: network, configuration: configuration, data: resolved.data, threads: resolved.threads)
   }
 
-  private func resumed(_ path: String) throws -> Run {
-    let directory = try RunDirectory.open(path)
+  private func newDirectory(_ configuration: TrainingConfiguration) throws -> RunDirectory {
+    let model = configuration.model ?? QuickStart.network
+    return try out.map { try RunDirectory.create($0) }
+      ?? RunDirectory.createNumbered("runs/\(model.name)-a\(model.alpha)")
+  }
+
+  private func resumed(_ path: String, isFirst: Bool) throws -> Run {
+    let directory = try isFirst ? RunDirectory.open(path) : RunDirectory.toRead(path)
     let state = try TrainingState(path: directory.statePath)
     var configuration = try TrainingConfiguration(path: directory.configurationPath)
     if training.data.data == nil {
@@ -139,7 +164,8 @@ struct TrainCommand: ParsableCommand {
     }
     return Run(
       network: try model.makeNetwork(seed: configuration.seed), configuration: configuration,
-      data: try DataOptions.load(configuration.data, ImageReading(configuration)), directory: directory,
+      data: try DataOptions.load(configuration.data, ImageReading(configuration)),
+      directory: isFirst ? directory : nil,
       threads: training.threadOptions.reason(resumed: configuration.threads), state: state)
   }
 }

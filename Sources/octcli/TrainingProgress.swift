@@ -5,11 +5,13 @@ import OctNetTensorBoard
 enum TrainingProgress {
   /// - Parameters:
   ///   - threads: their number and what it follows from.
+  ///   - isSilent: one of several processes, of which another one speaks.
   ///   - makeTrainer: gets what the trainer is to tell its events.
   static func run(
-    tensorBoard isWanted: Bool, threads: String? = nil,
+    tensorBoard isWanted: Bool, threads: String? = nil, isSilent: Bool = false,
     _ makeTrainer: (@escaping (TrainingEvent) -> Void) throws -> Trainer
   ) throws -> TrainingSummary {
+    if isSilent { return try makeTrainer { _ in }.run { StopSignals.isRequested } }
     let reporter = TrainingReporter(threads: threads)
     // It shows predictions of the trainer's network, so the trainer comes first.
     var tensorBoard: TensorBoardWriter?

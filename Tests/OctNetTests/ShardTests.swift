@@ -117,8 +117,8 @@ import OctNet
         let batch = Batch(
           images: try #require(images.baseAddress), imageFloats: images.count,
           labels: try #require(labels.baseAddress), values: nil, mixed: nil, count: count, index: 0)
-        let (result, gradient) = try pass.process(batch, dropoutSeed: 1)
-        return (result, Array(UnsafeBufferPointer(start: gradient, count: parameters)))
+        let result = try pass.process(batch, dropoutSeed: 1)
+        return (result, Array(UnsafeBufferPointer(start: pass.gradient(), count: parameters)))
       }
     }
     #expect(network.counters == counters.map { $0 + 1 })

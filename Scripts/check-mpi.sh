@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# Proves that training on several ranks gives the bytes of one process, and that a job ends whatever happens to one of them.
+#
+# Usage: Scripts/check-mpi.sh [path of octcli]     (with the trait MPI; by default built in .build-mpi)
+#
+# All ranks are processes of this machine, more than it has processors. Needs mpirun (openmpi-bin). A tiny network is trained
+# by one process and by 2, 4 and 8 ranks; by a job that is stopped by SIGTERM to one rank and goes on with other numbers of
+# ranks; by one of which a rank is killed. Numbers of ranks that do not fit, wrong flags and a full disk end a job with one message.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+if [ $# -gt 0 ]; then
+  octcli=$1
+else
+  swift build --traits MPI --scratch-path .build-mpi --product octcli
+  octcli=$(swift build --traits MPI --scratch-path .build-mpi --show-bin-path)/octcli
+fi
+export OMP_WAIT_POLICY=passive
+# As root, in a container, with more ranks than processors.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1
+export OMPI_MCA_btl_vader_single_copy_mechanism=none
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+fail() {
+  echo "error: $*" >&2
+  [ ! -s "$scratch/errors" ] || cat "$scratch/errors" >&2
+  exit 1
+}
+
+tiny=(--data synthetic --model resnet20 --alpha 0.25 --shards 8 --batch-size 16 --epochs 3 --schedule constant
+  --learning-rate 0.05 --limit-train 60 --limit-test 30 --augment crop,flip --mixup 0.2 --threads 1 --checkpoint-every 1
+  --no-tensorboard)
+# The optimizer's work is divided, and all of it is every rank's.
+divided=(train "${tiny[@]}" --optimizer adam --ema 0.9)
+whole=(train "${tiny[@]}" --epochs 1 --clip-gradients 0.5 --accumulate 2 --validation 12)
+
+# What equal runs have in common: everything but times and the state, which holds some.
+outcome() {
+  (cd "$1" && sha256sum best.safetensors config.json last.safetensors log.csv results.json)
+}
+
+expect_same() { # what, directory, directory
+  diff <(outcome "$2") <(outcome "$3") || fail "$1: other bytes"
+  echo "$1: the same bytes"
+}
+
+# Runs a job that has to end; sets `code`.
+job() { # ranks, arguments…
+  local ranks=$1
+  shift
+  code=0
+  timeout 300 mpirun -n "$ranks" "$octcli" "$@" > "$scratch/output" 2> "$scratch/errors" || code=$?
+  [ $code -ne 124 ] || fail "$ranks ranks: hung"
+}
+
+succeed() { # ranks, arguments…
+  job "$@"
+  [ $code -eq 0 ] || fail "$1 ranks: exit code $code"
+}
+
+expect_message() { # exit code, message
+  [ $code -eq "$1" ] || fail "exit code $code, expected $1"
+  # A lone message: one a rank would be more.
+  [ "$(grep -c -i '^\(octcli: \)\?error: ' "$scratch/errors")" -eq 1 ] || fail "expected one message"
+  grep -q -i "error: $2" "$scratch/errors" || fail "expected: $2"
+  echo "exit code $1: $2"
+}
+
+"$octcli" "${divided[@]}" --out "$scratch/one" 2>/dev/null >/dev/null
+for ranks in 2 4 8; do
+  succeed $ranks "${divided[@]}" --out "$scratch/of-$ranks"
+  expect_same "$ranks ranks" "$scratch/one" "$scratch/of-$ranks"
+done
+"$octcli" "${whole[@]}" --out "$scratch/whole" 2>/dev/null >/dev/null
+succeed 4 "${whole[@]}" --out "$scratch/whole-4"
+expect_same '4 ranks, clipping, accumulation, validation' "$scratch/whole" "$scratch/whole-4"
+
+# Starts a job and sends a signal to one of its ranks once the first state is written; sets `code`.
+disturb() { # directory, signal, ranks, arguments…
+  local directory=$1 signal=$2 ranks=$3
+  shift 3
+  rm -f "$scratch/marker"
+  touch "$scratch/marker"
+  timeout 300 mpirun -n "$ranks" "$octcli" "$@" > "$scratch/output" 2> "$scratch/errors" &
+  local job=$!
+  until [ "$directory/resume.safetensors" -nt "$scratch/marker" ]; do
+    kill -0 $job 2>/dev/null || fail 'ended before its first state'
+    sleep 0.02
+  done
+  # The last rank: not the one that writes. mpirun is a child of timeout, the ranks are its children.
+  kill "-$signal" "$(pgrep -P "$(pgrep -P $job mpirun)" | sort -n | tail -1)"
+  code=0
+  wait $job || code=$?
+  [ $code -ne 124 ] || fail "signal $signal: hung"
+}
+
+disturb "$scratch/parts" TERM 2 "${divided[@]}" --out "$scratch/parts"
+[ $code -eq 143 ] || fail "SIGTERM to one rank: exit code $code, expected 143"
+grep -q 'stopped; go on with' "$scratch/errors" || fail 'SIGTERM to one rank: not said'
+disturb "$scratch/parts" TERM 4 train --resume "$scratch/parts"
+[ $code -eq 143 ] || fail "SIGTERM to one rank: exit code $code, expected 143"
+succeed 8 train --resume "$scratch/parts"
+expect_same '2 ranks, stopped, 4, stopped, 8' "$scratch/one" "$scratch/parts"
+
+disturb "$scratch/killed" KILL 4 "${divided[@]}" --out "$scratch/killed"
+[ $code -ne 0 ] || fail 'a killed rank: exit code 0'
+"$octcli" train --resume "$scratch/killed" 2>/dev/null >/dev/null
+expect_same '4 ranks, one of them killed, then one process' "$scratch/one" "$scratch/killed"
+
+job 3 "${divided[@]}" --out "$scratch/wrong"
+expect_message 1 'ranks: expected a power of two, found 3'
+job 4 "${divided[@]}" --shards 2 --out "$scratch/wrong"
+expect_message 1 'ranks: found 4, expected at most the 2 shards of a batch'
+job 2 train --shards 3
+expect_message 64 '--shards: expected a power of two, found 3'
+job 2 train --resume "$scratch/nothing"
+expect_message 1 "$scratch/nothing"
+[ ! -e "$scratch/wrong" ] || fail 'a job that could not begin made a directory'
+
+# A full disk where the first rank writes. Shared memory would be a file that is limited, too.
+code=0
+OMPI_MCA_btl=self,tcp timeout 300 mpirun -n 1 bash -c "ulimit -f 64; exec \"\$0\" \"\$@\"" "$octcli" "${divided[@]}" \
+  --out "$scratch/full" : -n 1 "$octcli" "${divided[@]}" --out "$scratch/full" \
+  > "$scratch/output" 2> "$scratch/errors" || code=$?
+[ $code -ne 124 ] || fail 'a full disk: hung'
+expect_message 1 "$scratch/full"

@@ -1,0 +1,33 @@
+// The few calls of MPI that training needs, over all ranks of a job. MPI's own names are macros that Swift does not see.
+//
+// Implemented with the package trait MPI only: without it oct_mpi_is_built is false and nothing else may be called.
+// A call that fails ends the whole job with MPI's message, as MPI's default has it; so does a rank that dies.
+// All calls come from one thread, in the same order on every rank.
+#ifndef CMPI_H
+#define CMPI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+bool oct_mpi_is_built(void);
+
+/// Joins the job that this process was started in.
+void oct_mpi_start(int *rank, int *ranks);
+/// Waits for all ranks and leaves the job.
+void oct_mpi_finish(void);
+/// Ends all ranks; the launcher's exit code is `code`.
+_Noreturn void oct_mpi_abort(int code);
+
+/// Numbers of `float` for each rank lie one rank after another: those of rank q are sent to it, and what it sent is
+/// received in their place.
+void oct_mpi_all_to_all(const float *send, float *receive, int each);
+/// What every rank sends, one after another, on every rank.
+void oct_mpi_all_gather(const float *send, float *receive, int each);
+void oct_mpi_all_gather_double(const double *send, double *receive, int each);
+/// What rank `root` has, on every rank.
+void oct_mpi_broadcast(void *bytes, size_t count, int root);
+/// The largest of all ranks' numbers.
+int32_t oct_mpi_largest(int32_t value);
+
+#endif

@@ -1,0 +1,113 @@
+import Foundation
+
+import OctNet
+@testable import OctNetTraining
+
+/// Ranks that are threads of one process: what training on several does, without MPI.
+final class ThreadRanks: RankExchange {
+  let rank: Int
+  let ranks: Int
+  private let room: Room
+
+  private init(rank: Int, room: Room) {
+    self.rank = rank
+    self.room = room
+    ranks = room.ranks
+  }
+
+  /// Runs `body` on so many ranks and waits for all.
+  /// - Returns: what each returned, or threw.
+  static func run<Value: Sendable>(
+    _ ranks: Int, _ body: @escaping @Sendable (ThreadRanks) throws -> Value
+  ) -> [Result<Value, any Error>] {
+    let room = Room(ranks: ranks)
+    let results = Results<Value>()
+    let done = DispatchSemaphore(value: 0)
+    for rank in 0..<ranks {
+      let thread = Thread {
+        results.enter(Result { try body(ThreadRanks(rank: rank, room: room)) }, of: rank)
+        done.signal()
+      }
+      thread.stackSize = 16 << 20
+      thread.start()
+    }
+    for _ in 0..<ranks { done.wait() }
+    return results.all
+  }
+
+  /// Unchecked: everything is touched under `lock`.
+  private final class Results<Value: Sendable>: @unchecked Sendable {
+    private let lock = NSLock()
+    private var found: [Int: Result<Value, any Error>] = [:]
+
+    func enter(_ result: Result<Value, any Error>, of rank: Int) { lock.withLock { found[rank] = result } }
+
+    var all: [Result<Value, any Error>] {
+      lock.withLock { found.sorted { $0.key < $1.key }.map(\.value) }
+    }
+  }
+
+  /// Where all ranks meet. Unchecked: everything is touched under `condition`.
+  private final class Room: @unchecked Sendable {
+    let ranks: Int
+    private let condition = NSCondition()
+    private var given: [Int: [UInt8]] = [:]
+    private var all: [[UInt8]] = []
+    private var rounds = 0
+
+    init(ranks: Int) { self.ranks = ranks }
+
+    /// What every rank gives, in order. A next round begins only when all have come back from this one.
+    func meet(_ rank: Int, _ bytes: [UInt8]) -> [[UInt8]] {
+      condition.withLock {
+        given[rank] = bytes
+        let round = rounds
+        if given.count == ranks {
+          all = (0..<ranks).compactMap { given[$0] }
+          given = [:]
+          rounds += 1
+          condition.broadcast()
+        }
+        while rounds == round {
+          precondition(condition.wait(until: Date(timeIntervalSinceNow: 300)), "a rank did not come")
+        }
+        return all
+      }
+    }
+  }
+
+  private func meet(_ bytes: UnsafeRawBufferPointer) -> [[UInt8]] { room.meet(rank, Array(bytes)) }
+
+  private func meet<Number>(_ numbers: UnsafePointer<Number>, _ count: Int) -> [[UInt8]] {
+    meet(UnsafeRawBufferPointer(UnsafeBufferPointer(start: numbers, count: count)))
+  }
+
+  func allToAll(_ send: UnsafePointer<Float>, _ receive: UnsafeMutablePointer<Float>, each: Int) {
+    let size = each * MemoryLayout<Float>.stride
+    for (other, bytes) in meet(send, each * ranks).enumerated() {
+      UnsafeMutableRawPointer(receive + other * each).copyMemory(
+        from: Array(bytes[rank * size..<(rank + 1) * size]), byteCount: size)
+    }
+  }
+
+  func allGather(_ send: UnsafePointer<Float>, _ receive: UnsafeMutablePointer<Float>, each: Int) {
+    let size = each * MemoryLayout<Float>.stride
+    for (other, bytes) in meet(send, each).enumerated() {
+      UnsafeMutableRawPointer(receive + other * each).copyMemory(from: bytes, byteCount: size)
+    }
+  }
+
+  func allGather(_ send: [Double]) -> [Double] {
+    let all = send.withUnsafeBytes { meet($0) }
+    return all.flatMap { bytes in bytes.withUnsafeBytes { Array($0.bindMemory(to: Double.self)) } }
+  }
+
+  func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) {
+    let all = meet(UnsafeRawBufferPointer(bytes))
+    bytes.copyBytes(from: all[root].prefix(bytes.count))
+  }
+
+  func largest(_ value: Int32) -> Int32 {
+    allGather([Double(value)]).max().map { Int32($0) } ?? value
+  }
+}
