@@ -99,6 +99,42 @@ for choice, data in {0: record, 4: record * 2, 20: record[:100], 24: b"cat\ndog\
                      9: b"a\n" * 100, 8: bytes([10]) + bytes(3072)}.items():
     write("cifar", f"choice-{choice}.bin", bytes([choice]) + data)
 
+
+
+def crc32c(data: bytes) -> int:
+    rest = 0xFFFFFFFF
+    for byte in data:
+        rest ^= byte
+        for _ in range(8):
+            rest = rest >> 1 ^ (0x82F63B78 if rest & 1 else 0)
+    return rest ^ 0xFFFFFFFF
+
+
+def prepared(images: int, **changes: object) -> bytes:
+    """Two parts of so many images of two pixels, as docs/prepared.md says."""
+    page = 4096 if images else 0
+    index = {"data": "synthetic", "height": 1, "width": 2, "channels": 3, "classNames": ["a", "b"],
+             "normalization": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
+             "parts": [{"part": "train", "name": "t", "images": images, "pixels": 4096},
+                       {"part": "test", "name": "e", "images": images, "pixels": 4096 + page}], **changes}
+    text = json.dumps(index, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    pixels = bytes(range(6 * images))
+    body = (pixels + bytes(page - len(pixels))) * 2 if images else b""
+    entries = b"".join(struct.pack("<2I", n % 2, crc32c(pixels[6 * n:6 * n + 6])) for n in range(images)) * 2
+    place, size = 4096 + len(body), 4096 + len(body) + len(text) + len(entries)
+    header = b"\x89OCTIMG\n" + struct.pack("<2I3QI", 1, 0, size, place, len(text), crc32c(text + entries))
+    header += struct.pack("<I", crc32c(header))
+    return header + bytes(4096 - len(header)) + body + text + entries
+
+
+write("prepared", "two.images", prepared(2))
+write("prepared", "none.images", prepared(0))
+write("prepared", "cut.images", prepared(2)[:5000])
+write("prepared", "huge.images", prepared(0, height=16384, width=16384, channels=1024))
+write("prepared", "parts.images", prepared(0, parts=[]))
+write("prepared", "classes.images", prepared(1, classNames=[]))
+
 weights = pathlib.Path(__file__).parent.parent / "Tests/OctNetTests/Fixtures/weights"
 for path in sorted(weights.iterdir()):
     kind = {".pth": "torch", ".npz": "numpy", ".params": "mxnet"}.get(path.suffix)

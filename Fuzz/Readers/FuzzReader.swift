@@ -6,7 +6,7 @@ import OctNetSettings
 /// The readers of files from outside, each as a function of bytes: it may refuse them with an `OctNetError`, and nothing
 /// else may ever happen. A trap, a sanitizer's finding and another error alike end the process.
 package enum FuzzReader: String, CaseIterable, Sendable {
-  case safetensors, torch, numpy, mxnet, json, yaml, log, idx, cifar, png, jpeg
+  case safetensors, torch, numpy, mxnet, json, yaml, log, idx, cifar, prepared, png, jpeg
 
   /// Whether this build has the reader: images need the trait `Images`.
   package var isAvailable: Bool {
@@ -31,6 +31,7 @@ package enum FuzzReader: String, CaseIterable, Sendable {
     case .log: readLogs(bytes, scratch)
     case .idx: readIDX(bytes, scratch)
     case .cifar: readCIFAR(bytes, scratch)
+    case .prepared: readPrepared(bytes, scratch)
     case .png, .jpeg: readImage(bytes)
     }
   }
@@ -131,6 +132,40 @@ package enum FuzzReader: String, CaseIterable, Sendable {
     scratch.remove(labels.nameFile)
     _ = scratch.file(chosen, file)
     expectOctNetErrors { _ = try CIFAR.load(directory: scratch.path, labels: labels) }
+  }
+
+  /// As it is, and once more with checksums that fit what is there, which no fuzzer would find.
+  private func readPrepared(_ bytes: [UInt8], _ scratch: FuzzScratch) {
+    for file in [bytes, sealed(bytes)] {
+      let path = scratch.file("data.images", file)
+      expectOctNetErrors {
+        let data = try PreparedFile(path: path).data
+        for images in [data.train, data.test] + [data.validation].compactMap({ $0 }) {
+          var pixels = [UInt8](repeating: 0, count: images.imageSize)
+          for index in 0..<images.count {
+            precondition(images.classNames.indices.contains(images.label(at: index)))
+            images.copyPixels(at: index, to: &pixels)
+          }
+        }
+      }
+    }
+  }
+
+  private func sealed(_ bytes: [UInt8]) -> [UInt8] {
+    guard bytes.count >= PreparedLayout.headerSize else { return bytes }
+    var bytes = bytes
+    func write(_ value: UInt64, at offset: Int, count: Int) {
+      for place in 0..<count { bytes[offset + place] = UInt8(truncatingIfNeeded: value >> (8 * place)) }
+    }
+    func checksum(_ range: Range<Int>) -> UInt64 {
+      bytes.withUnsafeBytes { UInt64(PreparedLayout.checksum(UnsafeRawBufferPointer(rebasing: $0[range]))) }
+    }
+    write(UInt64(bytes.count), at: 16, count: 8)
+    let index = (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[24 + $1]) << (8 * $1) }
+    if index <= UInt64(bytes.count) { write(checksum(Int(index)..<bytes.count), at: 40, count: 4) }
+    let end = PreparedLayout.headerChecksum
+    write(checksum(0..<end), at: end, count: 4)
+    return bytes
   }
 
   // MARK: Images

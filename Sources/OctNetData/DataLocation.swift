@@ -15,16 +15,20 @@ public enum DataLocation {
   public static func resolve(_ source: String, recordedIn path: String) throws(OctNetError) -> String {
     guard let colon = source.firstIndex(of: ":"), !source.hasPrefix("synthetic") else { return source }
     let directory = String(source[source.index(after: colon)...])
+    let isFile = source.hasPrefix("prepared:")
+    func isThere(_ path: String) -> Bool {
+      isFile ? FileManager.default.fileExists(atPath: path) : isDirectory(path)
+    }
     // An absolute one has one place only; what is wrong with an empty one is told by whoever opens it.
     guard !directory.isEmpty, !directory.hasPrefix("/"), !directory.hasPrefix("~") else { return source }
-    if isDirectory(directory) { return source }
+    if isThere(directory) { return source }
     var tried = [absolute(directory)]
     var base = URL(fileURLWithPath: absolute(path))
     if !isDirectory(base.path) { base.deleteLastPathComponent() }
     // The run's own, runs/, the working directory, and one more for studies within them.
     for _ in 0..<5 {
       let candidate = base.appendingPathComponent(directory).standardizedFileURL.path
-      if isDirectory(candidate) { return source[...colon] + candidate }
+      if isThere(candidate) { return source[...colon] + candidate }
       if !tried.contains(candidate) { tried.append(candidate) }
       guard base.path != "/" else { break }
       base.deleteLastPathComponent()

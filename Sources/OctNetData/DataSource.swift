@@ -10,12 +10,15 @@ public enum DataSource: Equatable, Sendable {
   case cifar100(directory: String, coarse: Bool)
   /// Four files of MNIST's format.
   case idx(directory: String)
+  /// What `octcli prepare` wrote.
+  case prepared(file: String)
 
   /// The forms that `parse` takes.
-  public static let syntax = "synthetic, cifar10:DIR, cifar100:DIR, cifar100-coarse:DIR or idx:DIR"
+  public static let syntax =
+    "synthetic, cifar10:DIR, cifar100:DIR, cifar100-coarse:DIR, idx:DIR or prepared:FILE"
 
   /// Reads `synthetic`, `synthetic:low`, `synthetic:high`, `cifar10:DIR`, `cifar100:DIR` (100 classes),
-  /// `cifar100-coarse:DIR` (20) or `idx:DIR`. Nothing is opened before `load`.
+  /// `cifar100-coarse:DIR` (20), `idx:DIR` or `prepared:FILE`. Nothing is opened before `load`.
   ///
   /// DIR holds the files of the published archive; for CIFAR it may also be the folder around them, for IDX see `IDXFiles`.
   /// A leading `~` is the home directory.
@@ -32,15 +35,18 @@ public enum DataSource: Equatable, Sendable {
       return .synthetic(frequencies)
     }
 
-    guard ["cifar10", "cifar100", "cifar100-coarse", "idx"].contains(parts[0]) else {
+    guard ["cifar10", "cifar100", "cifar100-coarse", "idx", "prepared"].contains(parts[0]) else {
       throw OctNetError.configuration(key: "data", "unknown data set '\(text)', expected \(syntax)")
     }
     guard let argument, !argument.isEmpty else {
-      throw OctNetError.configuration(key: "data", "'\(text)' names no directory, expected \(parts[0]):DIR")
+      let (kind, form) = parts[0] == "prepared" ? ("file", "FILE") : ("directory", "DIR")
+      throw OctNetError.configuration(
+        key: "data", "'\(text)' names no \(kind), expected \(parts[0]):\(form)")
     }
     switch parts[0] {
     case "cifar10": return .cifar10(directory: argument)
     case "idx": return .idx(directory: argument)
+    case "prepared": return .prepared(file: argument)
     default: return .cifar100(directory: argument, coarse: parts[0] == "cifar100-coarse")
     }
   }
@@ -56,6 +62,7 @@ public enum DataSource: Equatable, Sendable {
       return try CIFAR.load(
         directory: HomeDirectory.expand(directory), labels: coarse ? .cifar100Coarse : .cifar100Fine)
     case .idx(let directory): return try IDX.load(directory: HomeDirectory.expand(directory))
+    case .prepared(let file): return try PreparedFile(path: HomeDirectory.expand(file)).data
     }
   }
 }
@@ -69,6 +76,7 @@ extension DataSource: CustomStringConvertible {
     case .cifar10(let directory): "cifar10:\(directory)"
     case .cifar100(let directory, let coarse): "\(coarse ? "cifar100-coarse" : "cifar100"):\(directory)"
     case .idx(let directory): "idx:\(directory)"
+    case .prepared(let file): "prepared:\(file)"
     }
   }
 }

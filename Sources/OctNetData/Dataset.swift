@@ -105,6 +105,8 @@ public struct DataSplit: Sendable {
   public var validation: (any Dataset)?
   /// The customary constants of the data set, or measured on `train` where there are none.
   public var normalization: Normalization
+  /// How photographs became these images, where somebody has to know it who has another photograph.
+  public var preparation: ImagePreparation?
 
   /// Images to learn from and to be measured on.
   public init(

@@ -105,21 +105,7 @@
     /// Keeps `limit` files: of every class the same share, from its first file on, and at least one where there are as
     /// many as classes.
     mutating func keep(_ limit: Int) {
-      guard limit < files.count else { return }
-      let counts = files.reduce(into: [Int: Int]()) { $0[$1.label, default: 0] += 1 }
-      var positions: [Int: Int] = [:]
-      let order = files.map { file in
-        let position = positions[file.label, default: 0]
-        positions[file.label] = position + 1
-        return (share: (position, counts[file.label] ?? 1), label: file.label)
-      }
-      let ranked = files.indices.sorted { a, b in
-        let (x, y) = (order[a], order[b])
-        let (left, right) = (x.share.0 * y.share.1, y.share.0 * x.share.1)
-        return (left, x.label) < (right, y.label)
-      }
-      let chosen = Set(ranked.prefix(limit))
-      files = files.indices.filter(chosen.contains).map { files[$0] }
+      files = ClassShares.first(limit, of: files.map(\.label)).map { files[$0] }
     }
 
     // MARK: Walking

@@ -162,6 +162,20 @@ public final class FileWriter {
     }
   }
 
+  /// Writes over bytes that are there already, or ahead of what is appended; what is appended later stays where it was.
+  package func overwrite(at offset: Int, _ bytes: UnsafeRawBufferPointer) throws(OctNetError) {
+    guard let base = bytes.baseAddress else { return }
+    var done = 0
+    while done < bytes.count {
+      let count = pwrite(descriptor, base + done, bytes.count - done, off_t(offset + done))
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw OctNetError.system(path, "cannot write", errno)
+      }
+      done += count
+    }
+  }
+
   /// Appends text as UTF-8.
   public func write(_ text: String) throws {
     try Array(text.utf8).withUnsafeBytes { try write($0) }

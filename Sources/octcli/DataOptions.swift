@@ -12,13 +12,13 @@ struct TrainDataOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Train on N images only, the first ones; of folder:DIR, those of each class (default: all).",
+      "Train on N images only, the first ones; where images are sorted by class, those of each (default: all).",
       valueName: "n"))
   var limitTrain: Int?
 
   @Option(
     help: ArgumentHelp(
-      "Test on N images only, the first ones; of folder:DIR, those of each class (default: all).",
+      "Test on N images only, the first ones; where images are sorted by class, those of each (default: all).",
       valueName: "n"))
   var limitTest: Int?
 
@@ -59,6 +59,8 @@ struct ImageReading {
   var skipsDamaged = false
   var appliesOrientation = false
   var evaluation = EvaluationSettings()
+  /// Whether somebody asked for `evaluation`, and not the settings of the run that goes on.
+  var isEvaluationGiven = false
 
   init() {}
 
@@ -74,17 +76,18 @@ struct ImageReading {
 }
 
 enum DataOptions {
-  static func help(default defaultValue: String) -> ArgumentHelp {
+  static func help(default defaultValue: String?) -> ArgumentHelp {
     ArgumentHelp(
-      "Data set (default: \(defaultValue)).",
+      "Data set\(defaultValue.map { " (default: \($0))" } ?? "").",
       discussion: """
         synthetic (embedded, 10 classes, 32×32), cifar10:DIR, cifar100:DIR, cifar100-coarse:DIR (binary versions), \
-        idx:DIR (MNIST, Fashion-MNIST), or folder:DIR (train/CLASS/*.png, test/CLASS/*.jpg; needs the trait Images).
+        idx:DIR (MNIST, Fashion-MNIST), prepared:FILE (by octcli prepare), or folder:DIR (train/CLASS/*.png, \
+        test/CLASS/*.jpg; needs the trait Images).
         """, valueName: "set")
   }
 
   static let imageSizeHelp = ArgumentHelp(
-    "Height and width that images of folder:DIR get (default: the first one's, if square and at most 256).",
+    "Height and width that images get (default: their own; of folder:DIR the first one's, if square and at most 256).",
     valueName: "n")
 
   /// Data that a checkpoint or a run names, which may have been trained from another directory.
@@ -99,7 +102,7 @@ enum DataOptions {
   ///
   /// - Throws: as `DataSource` and `ImageFolder`; `OctNetError.configuration` for a folder without the trait Images.
   static func load(_ source: String, _ reading: ImageReading) throws -> DataSplit {
-    guard let directory = try folder(source, reading) else { return try DataSource.parse(source).load() }
+    guard let directory = try folder(source, reading) else { return try dataSet(source, reading) }
     #if Images
       let loaded = try imageFolder(directory, reading).split()
       for note in loaded.notes { Terminal.printError(note) }
@@ -116,7 +119,7 @@ enum DataOptions {
     _ source: String, _ reading: ImageReading
   ) throws -> (images: any Dataset, training: (any Dataset)?, normalization: () throws -> Normalization) {
     guard let directory = try folder(source, reading) else {
-      let split = try DataSource.parse(source).load()
+      let split = try dataSet(source, reading)
       return (split.test, split.train, { split.normalization })
     }
     #if Images
@@ -131,20 +134,51 @@ enum DataOptions {
 
   static func isFolder(_ source: String) -> Bool { source.hasPrefix("folder:") }
 
+  /// Images that are no photographs, resized where another size than theirs is asked for.
+  private static func dataSet(_ source: String, _ reading: ImageReading) throws -> DataSplit {
+    let data = try DataSource.parse(source)
+    if reading.skipsDamaged { throw belongsToFolders("--skip-damaged", source) }
+    if reading.appliesOrientation, !isPrepared(source) {
+      throw belongsToFolders("--exif-orientation", source)
+    }
+    var split = try data.load()
+    if reading.appliesOrientation, split.preparation?.exifOrientation != true {
+      throw OctNetError.configuration(
+        key: "--exif-orientation",
+        "\(source) holds pixels, of photographs that were not turned; it belongs to octcli prepare")
+    }
+    if isPrepared(source) {
+      split.train = split.train.limited(to: reading.trainLimit)
+      split.test = split.test.limited(to: reading.testLimit)
+    }
+    if let size = reading.size, split.train.height != size || split.train.width != size {
+      return try split.resized(to: size, reading.evaluation)
+    }
+    let flags = [
+      ("--crop-ratio", reading.evaluation.cropRatio != nil),
+      ("--crop-mode", reading.evaluation.cropMode != nil),
+      ("--eval-interpolation", reading.evaluation.interpolation != nil),
+    ]
+    if reading.isEvaluationGiven, reading.evaluation != split.preparation?.evaluation,
+      let given = flags.first(where: { $0.1 })?.0
+    {
+      throw OctNetError.configuration(
+        key: given,
+        "belongs to photographs and to images of another size, those of \(source) are "
+          + "\(split.train.height)×\(split.train.width) already")
+    }
+    return split
+  }
+
+  private static func belongsToFolders(_ flag: String, _ source: String) -> OctNetError {
+    .configuration(key: flag, "belongs to folder:DIR, the data is \(source)")
+  }
+
+  static func isPrepared(_ source: String) -> Bool { source.hasPrefix("prepared:") }
+
   /// DIR of folder:DIR, nil for other data sets.
   private static func folder(_ source: String, _ reading: ImageReading) throws -> String? {
-    guard isFolder(source) else {
-      let flags = [
-        ("--skip-damaged", reading.skipsDamaged), ("--exif-orientation", reading.appliesOrientation),
-        ("--crop-ratio", reading.evaluation.cropRatio != nil),
-        ("--crop-mode", reading.evaluation.cropMode != nil),
-        ("--eval-interpolation", reading.evaluation.interpolation != nil),
-      ]
-      if let given = flags.first(where: { $0.1 })?.0 {
-        throw OctNetError.configuration(key: given, "belongs to folder:DIR, the data is \(source)")
-      }
-      return nil
-    }
+    guard isFolder(source) else { return nil }
     let directory = String(source.dropFirst("folder:".count))
     guard !directory.isEmpty else {
       throw OctNetError.configuration(key: "data", "'\(source)' names no directory, expected folder:DIR")

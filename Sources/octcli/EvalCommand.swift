@@ -55,7 +55,7 @@ struct EvalCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Use N test images only, the first ones; of folder:DIR, those of each class (default: all).",
+      "Use N test images only, the first ones; where images are sorted by class, those of each (default: all).",
       valueName: "n"))
   var limitTest: Int?
 
@@ -172,19 +172,21 @@ struct EvalCommand: ParsableCommand {
 
   private func reading(for checkpoint: Checkpoint, _ source: String) throws -> ImageReading {
     var reading = ImageReading()
-    reading.size = imageSize ?? checkpoint.model?.inputHeight
+    reading.size =
+      imageSize ?? checkpoint.model.flatMap { $0.inputHeight == $0.inputWidth ? $0.inputHeight : nil }
     if foreign.model == nil { reading.channels = checkpoint.model?.inputChannels ?? 3 }
     reading.testLimit = limitTest
     reading.trainLimit = on == .test ? nil : checkpoint.trainingImages.limit
     reading.skipsDamaged = files.skipDamaged
     let asTrained = DataOptions.isFolder(source) && checkpoint.trainingImages.exifOrientation == true
     reading.appliesOrientation = files.exifOrientation ?? asTrained
-    if DataOptions.isFolder(source) {
+    if DataOptions.isFolder(source) || DataOptions.isPrepared(source) {
       reading.evaluation = try EvaluationSettings(checkpoint.trainingImages)
       // Mirror images are made of what is loaded.
       reading.evaluation.views = crops == .flip ? nil : crops
     }
     reading.evaluation = files.crop.applied(to: reading.evaluation)
+    reading.isEvaluationGiven = !files.crop.isEmpty
     return reading
   }
 

@@ -18,8 +18,9 @@ struct Octcli: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      TrainCommand.self, EvalCommand.self, PredictCommand.self, AugmentCommand.self, StudyCommand.self,
-      ReportCommand.self, ConvertCommand.self, ExportCommand.self, ModelsCommand.self, SummaryCommand.self,
+      TrainCommand.self, EvalCommand.self, PredictCommand.self, AugmentCommand.self, PrepareCommand.self,
+      StudyCommand.self, ReportCommand.self, ConvertCommand.self, ExportCommand.self, ModelsCommand.self,
+      SummaryCommand.self,
       BenchCommand.self,
     ])
 

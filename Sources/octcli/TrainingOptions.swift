@@ -136,6 +136,11 @@ struct TrainingOptions: ParsableArguments {
     if !data.files.crop.isEmpty {
       settings.evaluation = data.files.crop.applied(to: settings.evaluation ?? EvaluationSettings())
     }
+    if let made = split.preparation {
+      // Whoever predicts a photograph has to bring it to its size as these images were.
+      settings.evaluation = settings.evaluation ?? made.evaluation
+      if made.exifOrientation { settings.exifOrientation = true }
+    }
     if let turns = data.files.exifOrientation { settings.exifOrientation = turns ? true : nil }
     try settings.validate()
     let threads = file?.has("threads") == true ? "\(settings.threads) (the settings file)" : nil
@@ -149,7 +154,9 @@ struct TrainingOptions: ParsableArguments {
     reading.testLimit = try data.limitTest ?? file?.number("testLimit")
     reading.skipsDamaged = try data.files.skipDamaged || file?.flag("skipDamaged") ?? false
     reading.appliesOrientation = try data.files.exifOrientation ?? file?.flag("exifOrientation") ?? false
-    reading.evaluation = data.files.crop.applied(to: try file?.evaluation() ?? EvaluationSettings())
+    let written = try file?.evaluation()
+    reading.evaluation = data.files.crop.applied(to: written ?? EvaluationSettings())
+    reading.isEvaluationGiven = !data.files.crop.isEmpty || written != nil
     return reading
   }
 

@@ -11,6 +11,7 @@ struct ExampleFixtures {
   func make(for example: Example) throws {
     for word in example.words {
       if word.hasPrefix("cifar10:") { try makeCIFAR(String(word.dropFirst("cifar10:".count))) }
+      if word.hasPrefix("prepared:") { try makePrepared(String(word.dropFirst("prepared:".count))) }
       if word.hasSuffix(".safetensors") { try makeCheckpoint(word, for: example) }
       if word.hasSuffix(".jpg") || word.hasSuffix(".png") { try makeImages(word) }
     }
@@ -61,6 +62,12 @@ struct ExampleFixtures {
       }
       try write(records, "\(name)/\(file)")
     }
+  }
+
+  private func makePrepared(_ name: String) throws {
+    try makeCIFAR("DIR")
+    let data = try DataSource.parse("cifar10:" + runner.path("DIR")).load()
+    try PreparedFile.write(data, source: "cifar10:DIR", to: runner.path(name))
   }
 
   // MARK: Runs

@@ -38,6 +38,8 @@ struct HelpTests {
           predict                 Say what a network sees in PNG and JPEG files.
           augment                 Draw what training will see: a sheet of augmented
                                   images with their labels.
+          prepare                 Write decoded and resized images of a data set into
+                                  one file, for training without decoding.
           study                   Train a list of networks that differ in α and in how
                                   the octaves exchange information.
           report                  Make a page with charts and tables from runs.

@@ -67,4 +67,10 @@ void oct_pixels_equalize(ptrdiff_t pixels, int channels, uint8_t *image);
 /// dst[i] = table[channel][src[i]], tables of 256.
 void oct_pixels_to_floats(ptrdiff_t pixels, int channels, const uint8_t *src, const float *table, float *dst);
 
+/// CRC-32C (Castagnoli's polynomial, bits reflected, start and end inverted) of bytes in memory or in a file; by the
+/// processor's own instruction where it has one.
+uint32_t oct_crc32c(const uint8_t *bytes, size_t count);
+/// The same without that instruction.
+uint32_t oct_crc32c_portable(const uint8_t *bytes, size_t count);
+
 #endif  // CTRANSFORMS_H
