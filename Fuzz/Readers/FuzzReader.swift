@@ -79,6 +79,7 @@ package enum FuzzReader: String, CaseIterable, Sendable {
     expectOctNetErrors {
       let file = try ConfigurationFile(path: path)
       _ = try file.imageSize()
+      _ = try file.imageSizes()
       _ = try file.string("recipe")
       _ = try file.number("threads")
       let base = QuickStart.configuration(data: "synthetic", normalization: .cifar10, threads: 1)

@@ -23,6 +23,10 @@ public protocol Dataset: Sendable {
   /// Writes height × width × channels bytes, channels innermost.
   func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>)
 
+  /// The same parts of the same images, `size` pixels high and wide; by default `ResizedImages` of the whole ones.
+  /// - Throws: `OctNetError.configuration` for images that have no other size.
+  func scaled(to size: Int) throws(OctNetError) -> any Dataset
+
   /// Whether images are floats, which `copyValues` gives and `copyPixels` does not.
   var hasFloatValues: Bool { get }
   /// Writes height × width × channels floats, channels innermost, before normalisation.

@@ -2,7 +2,7 @@ import OctNetSupport
 
 /// Some images of a data set, in an order of their own.
 struct SelectedImages: Dataset {
-  private let base: any Dataset
+  private var base: any Dataset
   private let indices: [Int]
   let name: String
 
@@ -19,6 +19,12 @@ struct SelectedImages: Dataset {
   var classNames: [String] { base.classNames }
 
   func label(at index: Int) -> Int { base.label(at: indices[index]) }
+
+  func scaled(to size: Int) throws(OctNetError) -> any Dataset {
+    var result = self
+    result.base = try base.scaled(to: size)
+    return result
+  }
 
   var hasFloatValues: Bool { base.hasFloatValues }
   var targetSize: Int { base.targetSize }

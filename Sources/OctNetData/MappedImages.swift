@@ -16,7 +16,7 @@ extension Dataset {
 
 /// A data set under other class names and numbers.
 private struct MappedImages: Dataset {
-  private let base: any Dataset
+  private var base: any Dataset
   private let mapping: ClassMapping
   /// `nil` for the order of `base`.
   private let order: [Int]?
@@ -43,6 +43,12 @@ private struct MappedImages: Dataset {
   var classNames: [String] { mapping.classNames }
 
   func label(at index: Int) -> Int { mapping.labels[base.label(at: order?[index] ?? index)] }
+
+  func scaled(to size: Int) throws(OctNetError) -> any Dataset {
+    var result = self
+    result.base = try base.scaled(to: size)
+    return result
+  }
 
   var hasFloatValues: Bool { base.hasFloatValues }
   var targetSize: Int { base.targetSize }

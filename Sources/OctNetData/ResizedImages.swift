@@ -1,7 +1,8 @@
 import OctNetCore
 import OctNetSupport
 
-/// The images of a data set at another size, as evaluation makes it of a photograph: `EvaluationTransform`.
+/// The images of a data set at another size, as evaluation makes it of a photograph: `EvaluationTransform`. Other sizes
+/// of these come from the data set itself, not from what was resized already.
 struct ResizedImages: Dataset {
   let base: any Dataset
   let transform: EvaluationTransform
@@ -31,6 +32,13 @@ struct ResizedImages: Dataset {
     base.copyTarget(at: index, to: destination)
   }
 
+  func scaled(to size: Int) throws(OctNetError) -> any Dataset {
+    guard size != height || size != width else { return self }
+    var settings = transform.settings
+    settings.cropRatio = transform.cropRatio
+    return ResizedImages(base, size: size, settings)
+  }
+
   func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: base.imageSize) { bytes in
       guard let source = bytes.baseAddress else { return }
@@ -42,6 +50,10 @@ struct ResizedImages: Dataset {
 }
 
 extension Dataset {
+  public func scaled(to size: Int) throws(OctNetError) -> any Dataset {
+    try resized(to: size, EvaluationSettings(cropRatio: 1, cropMode: .squash))
+  }
+
   /// The same images, `size` pixels high and wide; as they are where they have that size, whatever the settings.
   ///
   /// - Throws: `OctNetError.configuration` for images that are not of 1 or 3 channels of 8 bits.
@@ -62,6 +74,16 @@ extension Dataset {
 }
 
 extension DataSplit {
+  /// The same parts of all images, `size` pixels high and wide.
+  /// - Throws: `OctNetError.configuration` for images that have no other size.
+  package func scaled(to size: Int) throws(OctNetError) -> DataSplit {
+    var result = self
+    result.train = try train.scaled(to: size)
+    result.test = try test.scaled(to: size)
+    if let validation { result.validation = try validation.scaled(to: size) }
+    return result
+  }
+
   /// All images `size` pixels high and wide.
   ///
   /// The normalisation stays: where it was measured, it was on images of another size.

@@ -99,7 +99,7 @@ enum SettingNames {
     "labelSmoothing": "label smoothing", "clipGradientNorm": "largest gradient norm",
     "augmentation.cropPadding": "crop padding", "augmentation.horizontalFlip": "horizontal flip",
     "normalization.mean": "pixel mean", "normalization.std": "pixel deviation",
-    "accumulationSteps": "batches per update", "shards": "shards of a batch",
+    "accumulationSteps": "batches per update", "shards": "shards of a batch", "imageSizes": "image sizes",
     "emaDecay": "decay of averaged weights",
     "augmentation.repeats": "repeats of an image",
     "augmentation.autoAugment.policy": "automatic augmentation",

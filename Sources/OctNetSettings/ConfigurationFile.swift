@@ -2,8 +2,8 @@ import OctNet
 
 /// Settings of a run in YAML or JSON: some or all of the keys of `config.json`, and `recipe`.
 ///
-/// Three things may be said shortly: `optimizer: adam` for `optimizer: {name: adam}`, and `model` and the schedule's
-/// `shape` alike.
+/// Some things may be said shortly: `optimizer: adam` for `optimizer: {name: adam}`, `model` and the schedule's `shape`
+/// alike, and `imageSize: 128:0-10,160:10-16` for `imageSizes`.
 package struct ConfigurationFile {
   private let path: String
   private var settings: JSONValue
@@ -90,6 +90,25 @@ package struct ConfigurationFile {
     return size
   }
 
+  /// Sizes from epoch to epoch, or one for all; `nil` where the file says neither.
+  /// - Throws: `OctNetError.file` for what is no size and no plan.
+  package func imageSizes() throws -> ImageSizePlan? {
+    if let value = settings["imageSize"], value != .null {
+      guard let text = value.text ?? value.number.flatMap({ Int(exactly: $0) }).map(String.init) else {
+        throw OctNetError.file(
+          path: path, "imageSize: expected a size or sizes with epochs, found \(value.kind)")
+      }
+      do throws(OctNetError) {
+        return try ImageSizePlan(text)
+      } catch {
+        guard case .configuration(_, let problem) = error else { throw error }
+        throw OctNetError.file(path: path, "imageSize: \(problem)")
+      }
+    }
+    guard let value = settings["imageSizes"], value != .null else { return nil }
+    return ImageSizePlan(stages: try [ImageSizeStage](settings: value, path: path))
+  }
+
   /// `base` with the file's settings written over it.
   ///
   /// What follows from another setting follows it here too, unless the file says it: the stem from the model's name
@@ -100,6 +119,7 @@ package struct ConfigurationFile {
     var base = base
     var settings = settings
     settings["recipe"] = nil
+    settings["imageSize"] = nil
     if let optimizer = settings["optimizer"]?["name"]?.text.flatMap(OptimizerName.init) {
       base.use(optimizer)
     }
@@ -112,8 +132,8 @@ package struct ConfigurationFile {
   /// - Throws: `OctNetError.configuration` where the file speaks of other images than the data set has.
   package func check(fits split: DataSplit, named source: String) throws {
     for (key, found) in [
-      ("classes", split.train.classNames.count), ("inputHeight", split.train.height),
-      ("inputWidth", split.train.width), ("inputChannels", split.train.channels),
+      ("classes", split.train.classNames.count), ("inputHeight", split.test.height),
+      ("inputWidth", split.test.width), ("inputChannels", split.train.channels),
     ] {
       guard let given = settings["model"]?[key], let number = given.number, number != Double(found) else {
         continue

@@ -8,6 +8,7 @@ extension Trainer {
 
   /// What is left of the epoch's training: nothing where only its evaluation is due.
   func trainEpoch(shouldStop: () throws -> Bool) throws {
+    try enterStage()
     let clock = ContinuousClock()
     let start = clock.now
     let secondsBefore = position.seconds
@@ -37,6 +38,18 @@ extension Trainer {
         throw StopRequest()
       }
     }
+  }
+
+  /// Images of another size, and passes for them, where the epoch begins with one.
+  private func enterStage() throws {
+    let next = stages.index(at: position.epoch)
+    guard next != stage else { return }
+    try updater.use(stages[next].graph)
+    let graph = stages[next].graph.freezingNorms(network.demand())
+    loader = configuration.loader(
+      for: stages[next].images, leavesOutSingleImage: plan.leavesOutSingleImage,
+      needed: hooks.neededImages(configuration.shardPlan(of: graph)))
+    stage = next
   }
 
   /// Fewer in the last epoch of a training that ends in its middle.

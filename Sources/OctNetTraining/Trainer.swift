@@ -26,7 +26,11 @@ public final class Trainer {
   let loss: any Loss
   let hooks: TrainerHooks
   let updater: WeightUpdater
-  let loader: BatchLoader
+  /// Sizes of the images from epoch to epoch; where there is one only, one.
+  let stages: [TrainingStage]
+  /// Of `stages`, the one that `loader` and `updater` are for.
+  var stage: Int
+  var loader: BatchLoader
   let plan: EpochPlan
   let images: RunImages
   /// Of the directory, from here to the end of `run`.
@@ -69,7 +73,10 @@ public final class Trainer {
     try configuration.validate(ranks: hooks.ranks?.ranks ?? 1)
     self.hooks = hooks
     images = try RunImages(data, configuration, continuing: state, classesByNumber: classesByNumber)
-    let data = images.data
+    var data = images.data
+    stages = try TrainingStage.all(network, data.train, configuration)
+    // All else is for the last size.
+    if configuration.imageSizes != nil { data = try data.scaled(to: network.inputShape.height) }
     let loss = try configuration.loss(loss, training: data.train)
     self.loss = loss
     try configuration.augmentation.validate(for: data.train)
@@ -89,20 +96,25 @@ public final class Trainer {
     let trainImages = min(data.train.count, configuration.trainLimit ?? data.train.count)
     let testImages = min(data.test.count, configuration.testLimit ?? data.test.count)
     let headroom = MemoryDemand.headroom()
+    stage = stages.index(at: state?.position.epoch ?? 0)
+    let largest = stages.map(\.images).max { $0.imageSize < $1.imageSize } ?? data.train
+    let (test, graphs) = (data.test, [stages[stage].graph] + stages.map(\.graph))
     updater = try WeightUpdater(
-      network: network, configuration: configuration, loss: loss, ranks: hooks.ranks
+      network: network, graphs: stages.count == 1 ? [] : graphs, configuration: configuration, loss: loss,
+      ranks: hooks.ranks
     ) { batch in
       // Batches in preparation are those of training or of an evaluation.
       headroom
         + max(
-          BatchLoader.bytes(of: data.train, batchSize: batch, sampleCount: trainImages),
-          Evaluator.bytes(network: network, dataset: data.test, batchSize: batch, sampleCount: testImages))
+          BatchLoader.bytes(of: largest, batchSize: batch, sampleCount: trainImages),
+          Evaluator.bytes(network: network, dataset: test, batchSize: batch, sampleCount: testImages))
     }
-    let trainingGraph = network.graph.freezingNorms(network.demand())
-    let leavesOutSingleImage = trainingGraph.onePixelNorm != nil
+    let trainingGraphs = stages.map { $0.graph.freezingNorms(network.demand()) }
+    // All epochs have the same batches.
+    let leavesOutSingleImage = trainingGraphs.contains { $0.onePixelNorm != nil }
     loader = configuration.loader(
-      for: data.train, leavesOutSingleImage: leavesOutSingleImage,
-      needed: hooks.neededImages(configuration.shardPlan(of: trainingGraph)))
+      for: stages[stage].images, leavesOutSingleImage: leavesOutSingleImage,
+      needed: hooks.neededImages(configuration.shardPlan(of: trainingGraphs[stage])))
     var plan = EpochPlan(
       images: loader.sampleCount, batchSize: configuration.batchSize,
       accumulationSteps: configuration.accumulationSteps, leavesOutSingleImage: leavesOutSingleImage)
@@ -152,7 +164,7 @@ public final class Trainer {
     position.epochImages = imageCount
     updatedPosition = position
     if nothingToDo == nil {
-      try configuration.validateBatches(of: trainingGraph, images: imageCount)
+      for graph in trainingGraphs { try configuration.validateBatches(of: graph, images: imageCount) }
       if plan.leftOut > 0 {
         notes.append(
           "1 of \(numbered(imageCount, "training image")), another one each epoch, is left out: a batch of one has no statistics "

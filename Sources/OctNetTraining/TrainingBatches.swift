@@ -3,11 +3,13 @@ import OctNetSupport
 
 extension TrainingConfiguration {
   /// The batches that training with these settings sees, without a network.
+  /// - Parameter epoch: from 0; another one may have images of another size.
   /// - Returns: the loader, and the images that it loads.
   /// - Throws: `OctNetError.configuration` for settings and data that do not fit each other.
-  package func trainingBatches(of data: DataSplit) throws(OctNetError) -> BatchLoader {
+  package func trainingBatches(of data: DataSplit, epoch: Int = 0) throws(OctNetError) -> BatchLoader {
     try validate()
-    let images = try RunImages(data, self).data.train
+    var images = try RunImages(data, self).data.train
+    if let size = imageSizes?.last(where: { $0.from <= epoch })?.size { images = try images.scaled(to: size) }
     try normalization.validate(channels: images.channels)
     try augmentation.validate(for: images)
     return loader(for: images)

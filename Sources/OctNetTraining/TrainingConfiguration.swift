@@ -87,6 +87,9 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public var lastEpochShare: Double?
   /// Views of each test image in the run's last evaluation; `nil` is one.
   public var testViews: TestViews?
+  /// Sizes of the training images from epoch to epoch, of which the last is the network's and that of evaluations; `nil` is
+  /// one size.
+  public var imageSizes: [ImageSizeStage]?
 
   /// Defaults are those of `octcli train`, but for normalization and threads. `validate` says what does not fit.
   public init(
@@ -104,7 +107,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     mixupProbability: Double? = nil, mixupSwitchProbability: Double? = nil,
     classWeights: ClassWeights? = nil, balancedSampler: Bool? = nil, lossReduction: LossReduction? = nil,
     lastEpochShare: Double? = nil, testViews: TestViews? = nil,
-    evaluation: EvaluationSettings? = nil, shards: Int? = nil
+    evaluation: EvaluationSettings? = nil, shards: Int? = nil, imageSizes: [ImageSizeStage]? = nil
   ) {
     self.model = model
     self.initialWeights = initialWeights
@@ -145,6 +148,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.lastEpochShare = lastEpochShare
     self.testViews = testViews
     self.shards = shards
+    self.imageSizes = imageSizes
   }
 
   /// - Throws: `OctNetError.configuration` for the first setting out of its range.
@@ -163,6 +167,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     try augmentation.validate()
     try validateMixing()
     try validateShards()
+    try validateImageSizes()
     try evaluation?.validate()
     guard evaluation?.views == nil else {
       throw OctNetError.configuration(

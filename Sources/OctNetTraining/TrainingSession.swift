@@ -27,6 +27,8 @@ public struct StepResult: Equatable, Sendable {
 /// Call it from one thread only: the worker threads belong to the thread that started them.
 public final class TrainingSession {
   private let network: Network
+  /// Of an image.
+  private let inputShape: MapShape
   private let executor: Executor
   private var governor: ThreadGovernor
   private let batchSize: Int
@@ -65,24 +67,29 @@ public final class TrainingSession {
     ) { _ in 0 }
   }
 
-  /// - Parameter bytesBeside: what the caller is going to allocate beside the session, by the size of a batch.
+  /// - Parameters:
+  ///   - graph: the network's for images of another size: with the same parameters; nil for its own.
+  ///   - bytesBeside: what the caller is going to allocate beside the session, by the size of a batch.
   package init(
-    network: Network, batchSize: Int, threads: Int, loss: any Loss = CrossEntropy(),
+    network: Network, graph other: Graph? = nil, batchSize: Int, threads: Int,
+    loss: any Loss = CrossEntropy(),
     reduction: LossReduction = .mean, inputGradient: Bool = false,
     fused: Bool = true, recomputes: Bool? = nil, bytesBeside: (Int) -> Int
   ) throws {
-    try SettingBounds.check(batchSize: batchSize, threads: threads, of: network.inputShape)
+    let own = other ?? network.graph
+    inputShape = own.shape(of: own.input)
+    try SettingBounds.check(batchSize: batchSize, threads: threads, of: inputShape)
     self.network = network
     governor = ThreadGovernor(threads: threads)
     self.batchSize = batchSize
     self.loss = loss
     self.reduction = reduction
-    outputs = network.outputs
+    outputs = own.networkOutputs
     targets = try loss.targets(for: outputs)
     counters = network.countingCounters
     let demand = network.demand(input: inputGradient)
     isFrozen = demand.isFrozen
-    let recorded = network.graph.freezingNorms(demand)
+    let recorded = own.freezingNorms(demand)
     let graph = fused ? recorded.fused(for: .trainingForward, demand: demand) : recorded
     func makePlan(_ batch: Int) -> ExecutionPlan {
       Executor.plan(
@@ -155,7 +162,7 @@ public final class TrainingSession {
     guard let (images, seed) = pending else {
       throw .configuration(key: "backward", "there is no forward pass before it")
     }
-    let count = images.count / network.inputShape.count
+    let count = images.count / inputShape.count
     for (name, gradient) in outputGradients {
       guard let output = outputs.first(where: { $0.name == name }) else {
         let names = outputs.map(\.name).joined(separator: ", ")
@@ -190,7 +197,7 @@ public final class TrainingSession {
     guard let gradient = executor.inputGradient else {
       preconditionFailure("the session was made without inputGradient")
     }
-    return Array(UnsafeBufferPointer(start: gradient, count: count * network.inputShape.count))
+    return Array(UnsafeBufferPointer(start: gradient, count: count * inputShape.count))
   }
 
   // MARK: Without checks of lengths, for loaders
@@ -305,7 +312,7 @@ public final class TrainingSession {
   }
 
   private func checkedCount(of images: [Float]) throws(OctNetError) -> Int {
-    try network.inputShape.checkedCount(ofNumbers: images.count, batchSize: batchSize)
+    try inputShape.checkedCount(ofNumbers: images.count, batchSize: batchSize)
   }
 
   private func checkTargets(_ labels: [Int32], _ values: [Float], count: Int) throws(OctNetError) {

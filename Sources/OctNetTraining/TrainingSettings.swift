@@ -10,6 +10,21 @@ extension EvaluationSettings {
   }
 }
 
+extension [ImageSizeStage] {
+  /// - Throws: `OctNetError.file` as for the whole settings, and for sizes that no run can have.
+  package init(settings: JSONValue, path: String) throws(OctNetError) {
+    do throws(StrictJSON.Failure) {
+      self = try StrictJSON.decode([ImageSizeStage].self, from: settings)
+    } catch { throw OctNetError.file(path: path, "imageSizes: \(error.problem)") }
+    guard allSatisfy({ SettingBounds.imageSize.contains($0.size) }), !isEmpty else {
+      throw OctNetError.file(
+        path: path,
+        "imageSizes: expected sizes of \(SettingBounds.imageSize.lowerBound) to "
+          + "\(SettingBounds.imageSize.upperBound)")
+    }
+  }
+}
+
 extension TrainingConfiguration {
   /// As `config.json` has it.
   package func settings() throws(OctNetError) -> JSONValue {

@@ -8,20 +8,30 @@ final class WeightUpdater {
   let optimizer: Optimizer
   let average: WeightAverage?
   private let network: Network
-  private let session: TrainingSession
+  /// `nil` between two sizes of images alone: there may not be the memory for both.
+  private var passes: Passes?
+  private let makePasses: (Graph) throws -> Passes
   private let accumulator: GradientAccumulator?
-  private let shards: ShardedPass?
   /// Whether each rank updates, and remembers for it, its slices of the parameters only.
   private let isDivided: Bool
   private let largestNorm: Double?
   private let configuration: TrainingConfiguration
 
-  /// - Parameter bytesBeside: what the caller is going to allocate itself, by the size of a batch.
+  /// Over images of one size.
+  private struct Passes {
+    let session: TrainingSession
+    let shards: ShardedPass?
+  }
+
+  /// - Parameters:
+  ///   - graphs: the network's for all sizes of images that it will be trained with, of which the first comes first;
+  ///     empty for its own.
+  ///   - bytesBeside: what the caller is going to allocate itself, by the size of a batch.
   /// - Throws: as `TrainingSession`, with all that the updates need.
   init(
-    network: Network, configuration: TrainingConfiguration, loss: any Loss,
+    network: Network, graphs: [Graph] = [], configuration: TrainingConfiguration, loss: any Loss,
     ranks: (any RankExchange)? = nil,
-    bytesBeside: (Int) -> Int = { _ in 0 }
+    bytesBeside: @escaping (Int) -> Int = { _ in 0 }
   ) throws {
     self.network = network
     self.configuration = configuration
@@ -40,15 +50,26 @@ final class WeightUpdater {
     let copiedBytes =
       copies * parameterBytes + stateBytes + shardBytes
       + configuration.optimizer.scratchBytes(groups, network.parameters, threads: threads)
-    let batchSize = configuration.batchSize
-    let passSize = plan?.largestShard(batchSize: batchSize) ?? batchSize
-    let session = try TrainingSession(
-      network: network, batchSize: passSize, threads: threads,
-      loss: loss, reduction: configuration.lossReduction ?? .mean
-    ) { images in
-      // Beside a pass of one shard lie the images of the whole batch.
-      copiedBytes + bytesBeside(images == passSize ? batchSize : images * (plan?.shards ?? 1))
+    makePasses = { graph in
+      let plan = configuration.shardPlan(of: graph.freezingNorms(network.demand()))
+      let batchSize = configuration.batchSize
+      let passSize = plan?.largestShard(batchSize: batchSize) ?? batchSize
+      let session = try TrainingSession(
+        network: network, graph: graph, batchSize: passSize, threads: threads,
+        loss: loss, reduction: configuration.lossReduction ?? .mean
+      ) { images in
+        // Beside a pass of one shard lie the images of the whole batch.
+        copiedBytes + bytesBeside(images == passSize ? batchSize : images * (plan?.shards ?? 1))
+      }
+      return Passes(
+        session: session,
+        shards: plan.map {
+          ShardedPass(network: network, session: session, plan: $0, exchange: exchange, threads: threads)
+        })
     }
+    // What a later size needs is told before the first step.
+    for graph in graphs.dropFirst() { _ = try makePasses(graph) }
+    passes = try makePasses(graphs.first ?? network.graph)
     optimizer = try Optimizer(
       parameters: network.parameters, configuration: configuration.optimizer,
       weightDecay: configuration.weightDecay, excludeNormsAndBiases: configuration.excludeNormsAndBiases,
@@ -57,10 +78,6 @@ final class WeightUpdater {
     accumulator =
       configuration.accumulationSteps > 1
       ? GradientAccumulator(parameters: network.parameters, threads: threads) : nil
-    self.session = session
-    shards = plan.map {
-      ShardedPass(network: network, session: session, plan: $0, exchange: exchange, threads: threads)
-    }
     largestNorm = configuration.clipGradientNorm
   }
 
@@ -70,34 +87,44 @@ final class WeightUpdater {
   /// Rates of the groups with a schedule of their own, see `Optimizer.courses`.
   var courses: [Int: Double] = [:]
 
+  /// Goes on with images of another size.
+  /// - Precondition: no batches are accumulated.
+  func use(_ graph: Graph) throws {
+    precondition(accumulator?.images ?? 0 == 0, "an update is under way")
+    passes = nil
+    passes = try makePasses(graph)
+  }
+
   /// - Parameter isLast: whether the update follows this batch.
   /// - Throws: `OctNetError.training` for a loss or gradients that are not finite; the weights are those of before.
   func process(
     _ batch: Batch, isLast: Bool, learningRate: Double, dropoutSeed: UInt64
   ) throws(OctNetError) -> StepResult {
+    guard let passes else { preconditionFailure("a size of images that no session could be made for") }
+    let session = passes.session
     optimizer.courses = courses
     optimizer.threads = session.activeThreads
     average?.threads = session.activeThreads
     accumulator?.threads = session.activeThreads
-    guard accumulator != nil || largestNorm != nil || shards != nil else {
+    guard accumulator != nil || largestNorm != nil || passes.shards != nil else {
       let result = session.step(
         images: batch.images, targets: TargetPointers(batch), count: batch.count, dropoutSeed: dropoutSeed
       ) { _ in
         optimizer.queue(learningRate: learningRate)
       }
-      try check(result.loss, batch, dropoutSeed)
+      try check(result.loss, batch, dropoutSeed, session)
       average?.update(from: network, updates: optimizer.step - 1)
       return result
     }
-    if isDivided, let shards {
-      let result = try pass(batch, dropoutSeed, in: shards)
+    if isDivided, let shards = passes.shards {
+      let result = try pass(batch, dropoutSeed, in: shards, session)
       optimizer.updateSlices(learningRate: learningRate) { update in shards.update(update) }
       average?.update(from: network, updates: optimizer.step - 1)
       return result
     }
     if let accumulator, accumulator.images == 0 { accumulator.keepStatistics(of: network) }
     // All gradients come before the first update: for their norm, or because batches follow.
-    let (result, gradients) = try pass(batch, dropoutSeed)
+    let (result, gradients) = try pass(batch, dropoutSeed, passes)
     accumulator?.add(gradients, images: batch.count, reduction: configuration.lossReduction ?? .mean)
     if isLast { try update(accumulator?.sum ?? gradients, learningRate: learningRate) }
     return result
@@ -105,26 +132,27 @@ final class WeightUpdater {
 
   /// The mean loss over a batch and its gradient.
   private func pass(
-    _ batch: Batch, _ dropoutSeed: UInt64
+    _ batch: Batch, _ dropoutSeed: UInt64, _ passes: Passes
   ) throws(OctNetError) -> (StepResult, UnsafePointer<Float>) {
-    if let shards {
-      let result = try pass(batch, dropoutSeed, in: shards)
+    if let shards = passes.shards {
+      let result = try pass(batch, dropoutSeed, in: shards, passes.session)
       return (result, shards.gradient())
     }
+    let session = passes.session
     let result = session.step(
       images: batch.images, targets: TargetPointers(batch), count: batch.count, dropoutSeed: dropoutSeed)
-    try check(result.loss, batch, dropoutSeed)
+    try check(result.loss, batch, dropoutSeed, session)
     return (result, UnsafePointer(network.parameters.gradients))
   }
 
   private func pass(
-    _ batch: Batch, _ dropoutSeed: UInt64, in shards: ShardedPass
+    _ batch: Batch, _ dropoutSeed: UInt64, in shards: ShardedPass, _ session: TrainingSession
   ) throws(OctNetError) -> StepResult {
     do { return try shards.process(batch, dropoutSeed: dropoutSeed) } catch {
       let problem = shards.agree(of: error.shard) {
         notFinite(
           error.loss, images: batch.images(from: error.range.lowerBound), count: error.range.count,
-          dropoutSeed: error.dropoutSeed)
+          dropoutSeed: error.dropoutSeed, session)
       }
       throw .training(problem)
     }
@@ -132,7 +160,7 @@ final class WeightUpdater {
 
   /// What the optimizer remembers, whole on the first rank, before it writes it.
   func gatherState() {
-    if isDivided { shards?.gather(optimizer.state) }
+    if isDivided { passes?.shards?.gather(optimizer.state) }
   }
 
   /// As if the batches since the last update had not been: their gradients are dropped, and what they did to the running
@@ -158,13 +186,15 @@ final class WeightUpdater {
     average?.update(from: network, updates: optimizer.step - 1)
   }
 
-  private func check(_ loss: Float, _ batch: Batch, _ dropoutSeed: UInt64) throws(OctNetError) {
+  private func check(
+    _ loss: Float, _ batch: Batch, _ dropoutSeed: UInt64, _ session: TrainingSession
+  ) throws(OctNetError) {
     guard !loss.isFinite else { return }
-    throw .training(notFinite(loss, images: batch.images, count: batch.count, dropoutSeed: dropoutSeed))
+    throw .training(notFinite(loss, images: batch.images, count: batch.count, dropoutSeed: dropoutSeed, session))
   }
 
   private func notFinite(
-    _ loss: Float, images: UnsafePointer<Float>, count: Int, dropoutSeed: UInt64
+    _ loss: Float, images: UnsafePointer<Float>, count: Int, dropoutSeed: UInt64, _ session: TrainingSession
   ) -> String {
     let origin =
       session.firstNonFinite(images: images, count: count, dropoutSeed: dropoutSeed) ?? "the loss itself"

@@ -45,7 +45,7 @@ struct AugmentCommand: ParsableCommand {
     if let source { training.data.data = source }
     let resolved = try training.resolve(alpha: nil)
     let settings = resolved.configuration
-    let loader = try settings.trainingBatches(of: resolved.data)
+    let loader = try settings.trainingBatches(of: resolved.data, epoch: epoch - 1)
     let shown = loader.dataset
     guard loader.sampleCount > 0 else {
       throw OctNetError.configuration(key: "data", "the training set is empty")

@@ -7,8 +7,14 @@ struct TrainDataOptions: ParsableArguments {
   @Option(help: DataOptions.help(default: "synthetic"))
   var data: String?
 
-  @Option(help: DataOptions.imageSizeHelp)
-  var imageSize: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Height and width that images get (default: their own; of folder:DIR the first one's, if square and at most 256).",
+      discussion: """
+        Or sizes from epoch to epoch, counted from 0 without the last number, such as 128:0-10,160:10-16. Evaluations, the \
+        checkpoint and the network have the last one.
+        """, valueName: "n"))
+  var imageSize: ImageSizeArgument?
 
   @Option(
     help: ArgumentHelp(
@@ -26,9 +32,25 @@ struct TrainDataOptions: ParsableArguments {
   var files: ImageFileOptions
 
   func validate() throws {
-    try Bounds.check("--image-size", imageSize, SettingBounds.imageSize)
+    if let problem = imageSize?.problem { throw ValidationError("--image-size: \(problem)") }
     try Bounds.check("--limit-train", limitTrain, SettingBounds.images)
     try Bounds.check("--limit-test", limitTest, SettingBounds.images)
+  }
+}
+
+/// "224", or "128:0-10,160:10-16".
+struct ImageSizeArgument: ExpressibleByArgument {
+  let plan: ImageSizePlan?
+  /// What is wrong with it, where it is no plan.
+  let problem: String?
+
+  init?(argument: String) {
+    do throws(OctNetError) {
+      (plan, problem) = (try ImageSizePlan(argument), nil)
+    } catch {
+      guard case .configuration(_, let text) = error else { return nil }
+      (plan, problem) = (nil, text)
+    }
   }
 }
 
@@ -54,6 +76,8 @@ enum ExifOrientationFlag {
 struct ImageReading {
   /// Height and width, for folders of images of any size.
   var size: Int?
+  /// That of training images, where the run has images of several sizes.
+  var largestSize: Int?
   var channels = 3
   var trainLimit, testLimit: Int?
   var skipsDamaged = false
@@ -66,7 +90,8 @@ struct ImageReading {
 
   /// What a run that goes on, or one with these settings, reads.
   init(_ configuration: TrainingConfiguration) {
-    size = configuration.model?.inputHeight
+    if let model = configuration.model, model.inputHeight == model.inputWidth { size = model.inputHeight }
+    largestSize = configuration.imageSizes.map { ImageSizePlan(stages: $0).largest }
     channels = configuration.model?.inputChannels ?? 3
     (trainLimit, testLimit) = (configuration.trainLimit, configuration.testLimit)
     skipsDamaged = configuration.skipDamaged ?? false
@@ -102,6 +127,16 @@ enum DataOptions {
   ///
   /// - Throws: as `DataSource` and `ImageFolder`; `OctNetError.configuration` for a folder without the trait Images.
   static func load(_ source: String, _ reading: ImageReading) throws -> DataSplit {
+    var split = try loadSize(source, reading)
+    if let largest = reading.largestSize, largest != reading.size {
+      var larger = reading
+      larger.size = largest
+      split.train = try loadSize(source, larger).train
+    }
+    return split
+  }
+
+  private static func loadSize(_ source: String, _ reading: ImageReading) throws -> DataSplit {
     guard let directory = try folder(source, reading) else { return try dataSet(source, reading) }
     #if Images
       let loaded = try imageFolder(directory, reading).split()

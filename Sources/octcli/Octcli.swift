@@ -20,8 +20,7 @@ struct Octcli: ParsableCommand {
     subcommands: [
       TrainCommand.self, EvalCommand.self, PredictCommand.self, AugmentCommand.self, PrepareCommand.self,
       StudyCommand.self, ReportCommand.self, ConvertCommand.self, ExportCommand.self, ModelsCommand.self,
-      SummaryCommand.self,
-      BenchCommand.self,
+      SummaryCommand.self, BenchCommand.self,
     ])
 
   static func main() {

@@ -115,16 +115,19 @@ struct TrainingOptions: ParsableArguments {
   func resolve(alpha: Double?) throws -> Resolved {
     let file = try config.map { try ConfigurationFile(path: $0) }
     let source = try data.data ?? file?.string("data") ?? "synthetic"
-    let split = try DataOptions.load(source, try reading(file))
+    let sizes = try data.imageSize?.plan ?? file?.imageSizes()
+    let split = try DataOptions.load(source, try reading(file, sizes))
     var settings = try base(file, source: source, split: split)
     settings = try file?.applied(to: settings) ?? settings
     settings.data = source
     try file?.check(fits: split, named: source)
     settings.model = architecture.configuration(
       changing: settings.model ?? QuickStart.network, model: model, alpha: alpha,
-      classes: split.train.classNames.count, height: split.train.height, width: split.train.width,
+      classes: split.train.classNames.count, height: split.test.height, width: split.test.width,
       channels: split.train.channels)
     try optimization.apply(to: &settings)
+    try sizes?.check(epochs: settings.epochs)
+    if let sizes { settings.imageSizes = sizes.stages.count > 1 ? sizes.stages : nil }
     course.apply(to: &settings)
     if let given = normalization.normalization { settings.normalization = given }
     try augmentation.apply(to: &settings)
@@ -147,9 +150,10 @@ struct TrainingOptions: ParsableArguments {
     return Resolved(configuration: settings, data: split, threads: threadOptions.reason(else: threads))
   }
 
-  private func reading(_ file: ConfigurationFile?) throws -> ImageReading {
+  private func reading(_ file: ConfigurationFile?, _ sizes: ImageSizePlan?) throws -> ImageReading {
     var reading = ImageReading()
-    reading.size = try data.imageSize ?? file?.imageSize()
+    reading.size = try sizes?.last ?? file?.imageSize()
+    reading.largestSize = sizes?.largest
     reading.trainLimit = try data.limitTrain ?? file?.number("trainLimit")
     reading.testLimit = try data.limitTest ?? file?.number("testLimit")
     reading.skipsDamaged = try data.files.skipDamaged || file?.flag("skipDamaged") ?? false

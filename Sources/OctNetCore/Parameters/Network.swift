@@ -69,9 +69,7 @@ public final class Network {
   }
 
   /// At least one; see `Graph.init(inputShape:outputs:)`.
-  public var outputs: [Output] {
-    graph.outputs.map { Output(name: $0.name, shape: graph.shape(of: $0.value)) }
-  }
+  public var outputs: [Output] { graph.networkOutputs }
 
   /// Shape of one image's first output; `channels` is the number of classes of a classifier.
   public var outputShape: MapShape { graph.shape(of: graph.output) }
@@ -114,5 +112,12 @@ public final class Network {
     graph.parameters.indices.map { index in
       (graph.parameters[index].name, load(ParameterID(index: index), from: parameters.gradients))
     }
+  }
+}
+
+extension Graph {
+  /// At least one.
+  package var networkOutputs: [Network.Output] {
+    outputs.map { Network.Output(name: $0.name, shape: shape(of: $0.value)) }
   }
 }
