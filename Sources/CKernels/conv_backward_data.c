@@ -88,7 +88,7 @@ ptrdiff_t oct_conv2d_backward_data_scratch_bytes(const oct_conv2d_desc *d, int t
   const oct_sweep sweep = make_sweep(d, oct_conv_leaf_active(), &source, NULL, false);
   // Fewer images may take the direct sum, and then go block by block.
   ptrdiff_t bytes = transposed_bytes(d) + thread_bytes(d) * threads;
-  if (oct_winograd_applies(&sweep)) bytes = oct_max(bytes, transposed_bytes(d) + oct_winograd_scratch_bytes(&sweep, threads));
+  bytes = oct_max(bytes, transposed_bytes(d) + oct_winograd_scratch_bytes(&sweep, threads));
   return oct_max(bytes, (thread_bytes(d) + block_bytes(d)) * threads);
 }
 

@@ -53,12 +53,11 @@ ptrdiff_t oct_conv2d_transformed_count(const oct_conv2d_desc *d) {
   const oct_conv2d_source from = {.desc = d};
   oct_sweep_source source;
   const oct_sweep sweep = make_sweep(&from, 1, &source);
-  return oct_winograd_gains_by_transformed(&sweep) ? oct_winograd_weights_count(&source, d->oc) : 0;
+  return oct_winograd_gains_by_transformed(&sweep) ? oct_winograd_transformed_count(&sweep) : 0;
 }
 
-ptrdiff_t oct_conv2d_transformed_size(const oct_conv2d_desc *d) {
-  const oct_sweep_source source = make_source(d, NULL, NULL);
-  return oct_winograd_weights_count(&source, d->oc);
+ptrdiff_t oct_conv2d_transformed_size(const oct_conv2d_desc *d, const float *transformed) {
+  return oct_winograd_transformed_size(transformed, d->ic, d->oc);
 }
 
 bool oct_conv2d_takes_transformed(const oct_conv2d_source *sources, int count) {
@@ -68,13 +67,12 @@ bool oct_conv2d_takes_transformed(const oct_conv2d_source *sources, int count) {
   return oct_winograd_gains_by_transformed(&sweep);
 }
 
-/// Its address stands for weights that will come transformed, where only sizes are asked for.
-static const float any_transformed = 0;
-
 void oct_conv2d_transform_weights(const oct_conv2d_desc *d, const float *weights, float *transformed, int threads) {
-  const oct_sweep_source source = make_source(d, NULL, weights);
+  const oct_conv2d_source from = {.desc = d, .weights = weights};
+  oct_sweep_source source;
+  const oct_sweep sweep = make_sweep(&from, 1, &source);
 #pragma omp parallel num_threads(threads)
-  oct_winograd_transform_weights(oct_conv_leaf_active(), &source, d->oc, transformed);
+  oct_winograd_transform(&sweep, transformed);
 }
 
 /// Whether all sources go vector by vector (conv_grouped.c).
@@ -92,13 +90,9 @@ ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sour
     for (int i = 0; i < count; i++) most = oct_max(most, oct_grouped_scratch_bytes(sources[i].desc));
     return most;
   }
-  oct_sweep sweep = make_sweep(sources, count, sweep_sources);
-  // Fewer images may take the direct sum, and weights that come transformed Winograd's algorithm.
-  ptrdiff_t bytes = thread_bytes(sources, count) * threads;
-  if (oct_winograd_applies(&sweep)) bytes = oct_max(bytes, oct_winograd_scratch_bytes(&sweep, threads));
-  for (int i = 0; i < count; i++) sweep_sources[i].transformed = &any_transformed;
-  if (oct_winograd_applies(&sweep)) bytes = oct_max(bytes, oct_winograd_scratch_bytes(&sweep, threads));
-  return bytes;
+  const oct_sweep sweep = make_sweep(sources, count, sweep_sources);
+  // Fewer images may take the direct sum.
+  return oct_max(thread_bytes(sources, count) * threads, oct_winograd_scratch_bytes(&sweep, threads));
 }
 
 oct_status oct_conv2d_sources_check(const oct_conv2d_source *sources, int count) {

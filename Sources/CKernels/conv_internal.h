@@ -54,16 +54,31 @@ typedef struct oct_conv_tile {
 
 enum { OCT_FETCH_STEP = 4 };
 
-/// The 2 × 2 pixels of dst that a tile of Winograd's algorithm computes, and their epilogue; as in oct_conv_tile.
+/// The m × m pixels of dst that a tile of Winograd's algorithm computes, and their epilogue; as in oct_conv_tile.
 typedef struct oct_winograd_tile {
-  float *dst[4];      // NULL outside the map
-  const float *low;   // the row that all four start from, or NULL for zero
-  bool accumulate;    // they start from dst
+  float *dst[16];        // NULL outside the map
+  bool has_low;
+  const float *low[4];   // the m/2 × m/2 rows that four pixels each start from; NULL outside the map
+  bool accumulate;       // they start from dst
   const float *scale, *bias;
   uintptr_t residual;
   oct_activation activation;
   bool streams;
 } oct_winograd_tile;
+
+/// The transforms of Winograd's F(m×m, 3×3), n = m + 2 (conv_winograd.h); element ξ of n × n is `stride` floats after the one before.
+typedef struct oct_winograd_leaf {
+  /// dst[ξ·stride + c] = (Bᵀ d B)[ξ], d[n][n] = pixels[…][c], for c < channels. dst has whole vectors.
+  void (*source)(const float *const *pixels, ptrdiff_t channels, float *dst, ptrdiff_t stride);
+  /// dst[ξ·stride + i] = (G g Gᵀ)[ξ], g[3][3] = taps[…][i], for i < count, which is whole vectors.
+  void (*weights)(const float *const *taps, ptrdiff_t count, float *dst, ptrdiff_t stride);
+  /// tile->dst[m][m] = epilogue(start + Aᵀ s A), s[n][n] = sums[ξ·stride + c], for c < columns. sums has whole vectors.
+  void (*output)(const oct_winograd_tile *tile, ptrdiff_t columns, const float *sums, ptrdiff_t stride);
+  /// dst[ξ·stride + c] = (A y Aᵀ)[ξ], y[m][m] = pixels[…][channel + c], for c < width; zero for c ≥ columns.
+  void (*diff)(const float *const *pixels, ptrdiff_t channel, ptrdiff_t columns, ptrdiff_t width, float *dst, ptrdiff_t stride);
+  /// taps[3][3][i] (+)= (Gᵀ s G)[…], s[n][n] = sums[ξ·stride + i], for i < count, which is whole vectors.
+  void (*diff_weights)(const float *sums, ptrdiff_t stride, ptrdiff_t count, float *const *taps, bool accumulate);
+} oct_winograd_leaf;
 
 /// Pixels of a row whose taps in reach are the same, and what becomes of their sums: for x < count and c < channels
 ///
@@ -127,18 +142,7 @@ typedef struct oct_conv_leaf {
                           ptrdiff_t diff_step, ptrdiff_t taps, ptrdiff_t channels, float *sums, ptrdiff_t sums_tap);
   void (*grouped)(const oct_grouped_run *run);
   void (*grouped_outer)(const oct_grouped_outer *run);
-  /// dst[ξ·stride + c] = (Bᵀ d B)[ξ], d[4][4] = pixels[…][c], for c < channels. dst has whole vectors.
-  void (*winograd_source)(const float *const *pixels, ptrdiff_t channels, float *dst, ptrdiff_t stride);
-  /// dst[ξ·stride + i] = (G g Gᵀ)[ξ], g[3][3] = taps[…][i], for i < count, which is whole vectors.
-  void (*winograd_weights)(const float *const *taps, ptrdiff_t count, float *dst, ptrdiff_t stride);
-  /// tile->dst[2][2] = epilogue(start + Aᵀ m A), m[4][4] = sums[ξ·stride + c], for c < columns. sums has whole vectors.
-  void (*winograd_output)(const oct_winograd_tile *tile, ptrdiff_t columns, const float *sums, ptrdiff_t stride);
-  /// dst[ξ·stride + c] = (A y Aᵀ)[ξ], y[2][2] = pixels[…][channel + c], for c < width; zero for c ≥ columns.
-  void (*winograd_diff)(const float *const *pixels, ptrdiff_t channel, ptrdiff_t columns, ptrdiff_t width, float *dst,
-                        ptrdiff_t stride);
-  /// taps[3][3][i] (+)= (Gᵀ m G)[…], m[4][4] = sums[ξ·stride + i], for i < count, which is whole vectors.
-  void (*winograd_diff_weights)(const float *sums, ptrdiff_t stride, ptrdiff_t count, float *const *taps,
-                                bool accumulate);
+  oct_winograd_leaf winograd[2];  // m = 2, 4
   /// `iterations` rounds of independent multiply–adds in registers; returns the floating-point operations done.
   double (*burn)(int64_t iterations);
 } oct_conv_leaf;
@@ -267,15 +271,16 @@ bool oct_sweep_streams(const oct_sweep *sweep);
 bool oct_winograd_applies(const oct_sweep *sweep);
 /// Whether so many images are computed faster if the weights come transformed. They are more to read then.
 bool oct_winograd_gains_by_transformed(const oct_sweep *sweep);
-/// Bytes of scratch for all threads.
+/// Bytes of scratch for all threads, for the sweep's images or fewer, whether weights come transformed or not.
 ptrdiff_t oct_winograd_scratch_bytes(const oct_sweep *sweep, int threads);
 /// The share of thread `thread` of `threads`, all of which call it in one parallel region.
 void oct_winograd_run(const oct_sweep *sweep, void *scratch, int thread, int threads);
-/// Floats of a source's transformed weights, for so many channels of dst.
-ptrdiff_t oct_winograd_weights_count(const oct_sweep_source *source, ptrdiff_t channels);
+/// Floats of the transformed weights of the sweep's only source, as its number of images wants them.
+ptrdiff_t oct_winograd_transformed_count(const oct_sweep *sweep);
+/// The same of those that are there: they begin with what they were made for.
+ptrdiff_t oct_winograd_transformed_size(const float *transformed, ptrdiff_t k, ptrdiff_t channels);
 /// All threads of a parallel region call it, and return when the weights are complete.
-void oct_winograd_transform_weights(const oct_conv_leaf *leaf, const oct_sweep_source *source, ptrdiff_t channels,
-                                    float *transformed);
+void oct_winograd_transform(const oct_sweep *sweep, float *transformed);
 
 bool oct_winograd_applies_to_weights(const oct_conv2d_desc *d);
 ptrdiff_t oct_winograd_backward_weights_scratch_bytes(const oct_conv2d_desc *d, int threads);

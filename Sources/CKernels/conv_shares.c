@@ -45,7 +45,5 @@ const oct_conv_leaf oct_conv_leaf_counting = {
     .accumulate = count_accumulate,
     .max_rows = whole_rows,
     .transpose = no_transpose,
-    .winograd_source = no_source,
-    .winograd_weights = no_weights,
-    .winograd_output = no_output,
+    .winograd = {{no_source, no_weights, no_output, NULL, NULL}, {no_source, no_weights, no_output, NULL, NULL}},
 };

@@ -1,41 +1,43 @@
-// Winograd's minimal filtering F(2×2, 3×3) (Lavin & Gray 2015), what forward, backward-data and backward-weights share.
+// Winograd's minimal filtering F(m×m, 3×3) (Lavin & Gray 2015), m = 2 or 4: what forward, backward-data and backward-weights share.
 //
-// A tile is 2 × 2 pixels of the output. It reads 4 × 4 pixels d of the source, and with the 3 × 3 weights g it is
+// A tile is m × m pixels of the output. It reads (m + 2) × (m + 2) pixels d of the source, and with the 3 × 3 weights g it is
 //
 //   Aᵀ [ Σ_ic (G g Gᵀ) ⊙ (Bᵀ d B) ] A
 //
-// The product ⊙ is element by element: 16 multiplications where the direct sum has 36. Element ξ of it, over all tiles
-// and channels, is a matrix product [tiles × ic] · [ic × oc]. Pixels outside the map read as zero.
+// The product ⊙ is element by element: 16 multiplications where the direct sum has 36, or 36 where it has 144. Element ξ of
+// it, over all tiles and channels, is a matrix product [tiles × ic] · [ic × oc]. Pixels outside the map read as zero.
 #ifndef OCT_CONV_WINOGRAD_H
 #define OCT_CONV_WINOGRAD_H
 
 #include "conv_internal.h"
 
-enum { OCT_POINTS = 16 };  // elements ξ of a transformed tile
+enum { OCT_MOST_INPUTS = 36, OCT_MOST_OUTPUTS = 16 };  // pixels that a tile reads and writes
+
+/// Elements ξ of a transformed tile.
+static inline ptrdiff_t oct_points(ptrdiff_t m) { return (m + 2) * (m + 2); }
 
 static inline ptrdiff_t oct_whole_lines(ptrdiff_t bytes) { return oct_ceil_div(bytes, 64) * 64; }
 
-// Transformed weights are [block][ξ][k][width]. A line of padding after each ξ keeps the 16 of them out of the same set
-// of the cache.
+// Transformed weights are [block][ξ][k][width]. A line of padding after each ξ keeps them out of the same set of the cache.
 static inline ptrdiff_t oct_point_stride(ptrdiff_t k, ptrdiff_t width) { return k * width + OCT_LANE; }
-static inline ptrdiff_t oct_point_block(ptrdiff_t k, ptrdiff_t block) {
-  return block * OCT_POINTS * oct_point_stride(k, OCT_BLOCK);
+static inline ptrdiff_t oct_point_block(ptrdiff_t m, ptrdiff_t k, ptrdiff_t block) {
+  return block * oct_points(m) * oct_point_stride(k, OCT_BLOCK);
 }
-static inline ptrdiff_t oct_point_count(ptrdiff_t k, ptrdiff_t channels) {
-  return OCT_POINTS * (k * oct_padded(channels) + OCT_LANE * oct_ceil_div(channels, OCT_BLOCK));
+static inline ptrdiff_t oct_point_count(ptrdiff_t m, ptrdiff_t k, ptrdiff_t channels) {
+  return oct_points(m) * (k * oct_padded(channels) + OCT_LANE * oct_ceil_div(channels, OCT_BLOCK));
 }
 
 /// Tiles of a map, counted over (image, y, x).
 typedef struct oct_tile_grid {
-  ptrdiff_t h, w;
+  ptrdiff_t m, h, w;
 } oct_tile_grid;
 
 typedef struct oct_tile_place {
   ptrdiff_t image, y, x;
 } oct_tile_place;
 
-static inline oct_tile_grid oct_tiles_of(ptrdiff_t h, ptrdiff_t w) {
-  return (oct_tile_grid){oct_ceil_div(h, 2), oct_ceil_div(w, 2)};
+static inline oct_tile_grid oct_tiles_of(ptrdiff_t m, ptrdiff_t h, ptrdiff_t w) {
+  return (oct_tile_grid){m, oct_ceil_div(h, m), oct_ceil_div(w, m)};
 }
 static inline oct_tile_place oct_tile_at(const oct_tile_grid *grid, ptrdiff_t tile) {
   return (oct_tile_place){tile / (grid->h * grid->w), tile / grid->w % grid->h, tile % grid->w};
@@ -54,15 +56,30 @@ static inline void oct_tile_pixels(const float *map, ptrdiff_t h, ptrdiff_t w, p
 /// Multiplications of the direct sum for one image and one pair of channels: taps inside the map, over all pixels.
 ptrdiff_t oct_direct_products(const oct_sweep_axis *y, const oct_sweep_axis *x);
 
+/// The m with fewer multiplications on a map of h × w pixels, where each element of a pair of channels' transformed weights
+/// costs `once` of them for all images together. It does not depend on the channels, so that sources of one sum agree.
+static inline oct_tile_grid oct_winograd_grid(ptrdiff_t h, ptrdiff_t w, ptrdiff_t images, double once) {
+  oct_tile_grid best = {0};
+  double least = 1e30;
+  for (ptrdiff_t m = 2; m <= 4; m += 2) {
+    const oct_tile_grid grid = oct_tiles_of(m, h, w);
+    const double products = (double)oct_points(m) * ((double)(grid.h * grid.w * images) + once);
+    if (products >= least) continue;
+    least = products;
+    best = grid;
+  }
+  return best;
+}
+
 /// Whether the direct sum of so many products takes longer than the tiles of the grid. All costs are in multiplications,
-/// and measured: the transforms of a tile take 160 a channel of the source and 120 a channel of the output, what is done
-/// once for all images takes `once` a pair of channels, and a gain below 15 % is not worth it.
+/// and measured: the transforms take 40 a pixel and channel of the source and 30 a pixel and channel of the output, what is
+/// done once for all images takes `once` an element and pair of channels, and a gain below 15 % is not worth it.
 static inline bool oct_winograd_pays(const oct_tile_grid *grid, ptrdiff_t products, ptrdiff_t k, ptrdiff_t channels,
                                      ptrdiff_t images, double once) {
-  const double pairs = (double)k * (double)channels;
-  const double tile = OCT_POINTS * pairs + 160 * (double)k + 120 * (double)channels;
+  const double pairs = (double)k * (double)channels, points = (double)oct_points(grid->m);
+  const double tile = points * pairs + (double)(grid->m * grid->m) * (40 * (double)k + 30 * (double)channels);
   const double tiles = (double)(grid->h * grid->w) * (double)images;
-  return (double)products * (double)images * pairs > 1.15 * (tile * tiles + once * pairs);
+  return (double)products * (double)images * pairs > 1.15 * (tile * tiles + once * points * pairs);
 }
 
 #endif  // OCT_CONV_WINOGRAD_H

@@ -3,7 +3,7 @@
 //   diff_g = Gᵀ [ Σ_tiles (Bᵀ d B) ⊙ (A diff_y Aᵀ) ] G
 //
 // The work is cut in units of (part of the tiles, run of 64-channel oc blocks, run of ic), as the direct sum's. A unit goes over its
-// tiles in chunks: it transforms both maps and adds 16 outer products to its part's sums. The sums of the parts are
+// tiles in chunks: it transforms both maps and adds an outer product for each ξ to its part's sums. The sums of the parts are
 // added in order while they are transformed back. The number of parts depends on the shape only.
 #include <string.h>
 
@@ -11,6 +11,8 @@
 
 enum {
   CHUNK_TILES = 128,
+  PART_TILES = 48,                   // of 4 × 4 pixels, of which a part has at least so many; of 2 × 2 a chunk
+  SUM_COST = 25,                     // of an element of the sums, read and written in every chunk and in the end, in multiplications
   MAX_PARTS = 16,
   SUMS_FLOATS = 4 * 1024 * 1024,     // of all parts, 16 MiB
   WEIGHT_PARTS = 8,                  // of a block's channels, to share the last transform out
@@ -18,7 +20,7 @@ enum {
 
 typedef struct plan {
   oct_tile_grid grid;
-  ptrdiff_t tiles, chunk, blocks, parts;
+  ptrdiff_t points, tiles, chunk, blocks, parts;
   ptrdiff_t runs, ic_runs;  // of blocks, and of ic
   ptrdiff_t run_channels;   // most of a run
   ptrdiff_t source_stride;  // floats from ξ to ξ + 1
@@ -34,16 +36,16 @@ static oct_sweep_axis axis(ptrdiff_t count, ptrdiff_t size, ptrdiff_t padding) {
 bool oct_winograd_applies_to_weights(const oct_conv2d_desc *d) {
   if (d->direct || d->g != 1 || d->kh != 3 || d->kw != 3 || d->sh != 1 || d->sw != 1) return false;
   const oct_sweep_axis y = axis(d->oh, d->ih, d->ph), x = axis(d->ow, d->iw, d->pw);
-  const oct_tile_grid grid = oct_tiles_of(d->oh, d->ow);
-  // Each pair of channels has 16 sums, read and written in every chunk and once more in the end.
-  return oct_winograd_pays(&grid, oct_direct_products(&y, &x), d->ic, d->oc, d->n, 400);
+  const oct_tile_grid grid = oct_winograd_grid(d->oh, d->ow, d->n, SUM_COST);
+  return oct_winograd_pays(&grid, oct_direct_products(&y, &x), d->ic, d->oc, d->n, SUM_COST);
 }
 
 static plan make_plan(const oct_conv2d_desc *d, int threads) {
-  plan p = {.grid = oct_tiles_of(d->oh, d->ow), .blocks = oct_ceil_div(d->oc, OCT_BLOCK)};
+  plan p = {.grid = oct_winograd_grid(d->oh, d->ow, d->n, SUM_COST), .blocks = oct_ceil_div(d->oc, OCT_BLOCK)};
+  p.points = oct_points(p.grid.m);
   p.tiles = d->n * p.grid.h * p.grid.w;
-  p.sums = oct_point_count(d->ic, d->oc);
-  p.parts = oct_equal_parts(p.tiles / CHUNK_TILES, oct_min(MAX_PARTS, SUMS_FLOATS / p.sums));
+  p.sums = oct_point_count(p.grid.m, d->ic, d->oc);
+  p.parts = oct_equal_parts(p.tiles / (p.grid.m == 4 ? PART_TILES : CHUNK_TILES), oct_min(MAX_PARTS, SUMS_FLOATS / p.sums));
   // Each run of blocks transforms the source again, each run of ic diff_dst. Sums are the same for any number.
   p.runs = oct_fair_runs(p.parts, p.blocks, p.blocks, threads);
   p.ic_runs = oct_fair_runs(p.parts * p.runs, oct_padded(d->ic) / OCT_LANE, oct_padded(d->ic) / OCT_LANE, threads);
@@ -51,7 +53,7 @@ static plan make_plan(const oct_conv2d_desc *d, int threads) {
   p.chunk = oct_min(CHUNK_TILES, p.tiles);
   p.source_stride = p.chunk * oct_padded(d->ic) + OCT_LANE;
   p.diff_stride = p.chunk * p.run_channels + OCT_LANE;
-  const ptrdiff_t floats = OCT_POINTS * (p.source_stride + p.diff_stride) + oct_padded(oct_max(d->ic, d->oc));
+  const ptrdiff_t floats = p.points * (p.source_stride + p.diff_stride) + oct_padded(oct_max(d->ic, d->oc));
   p.thread_bytes = oct_whole_lines(floats * (ptrdiff_t)sizeof(float) + p.chunk * (ptrdiff_t)sizeof(void *));
   return p;
 }
@@ -72,8 +74,8 @@ static workspace carve(const oct_conv2d_desc *d, const plan *p, char *scratch) {
   workspace w;
   const ptrdiff_t longest = oct_padded(oct_max(d->ic, d->oc));
   w.source = (float *)scratch;
-  w.diff = w.source + OCT_POINTS * p->source_stride;
-  w.zeros = w.diff + OCT_POINTS * p->diff_stride;
+  w.diff = w.source + p->points * p->source_stride;
+  w.zeros = w.diff + p->points * p->diff_stride;
   w.rows = (const float **)(w.zeros + longest);
   memset(w.zeros, 0, (size_t)longest * sizeof(float));
   for (ptrdiff_t t = 0; t < p->chunk; t++) w.rows[t] = w.source + t * oct_padded(d->ic);
@@ -100,19 +102,19 @@ static unit unit_of(const oct_conv2d_desc *d, const plan *p, ptrdiff_t item) {
 }
 
 /// Both maps at one tile, as far as a unit reads them.
-static void transform_tile(const oct_conv2d_desc *d, const plan *p, const oct_conv_leaf *leaf, const float *src,
+static void transform_tile(const oct_conv2d_desc *d, const plan *p, const oct_winograd_leaf *transforms, const float *src,
                            const float *diff_dst, ptrdiff_t tile, ptrdiff_t place, const unit *u, const workspace *w) {
   const oct_tile_place at = oct_tile_at(&p->grid, tile);
-  const float *pixels[16];
-  oct_tile_pixels(src, d->ih, d->iw, d->ic, at.image, 2 * at.y - d->ph, 2 * at.x - d->pw, 4, w->zeros, pixels);
-  for (int i = 0; i < 16; i++) pixels[i] += u->ic0;
-  leaf->winograd_source(pixels, u->ic1 - u->ic0, w->source + place * oct_padded(d->ic) + u->ic0, p->source_stride);
-  oct_tile_pixels(diff_dst, d->oh, d->ow, d->oc, at.image, 2 * at.y, 2 * at.x, 2, w->zeros, pixels);
+  const float *pixels[OCT_MOST_INPUTS];
+  const ptrdiff_t m = p->grid.m;
+  oct_tile_pixels(src, d->ih, d->iw, d->ic, at.image, m * at.y - d->ph, m * at.x - d->pw, m + 2, w->zeros, pixels);
+  for (ptrdiff_t i = 0; i < p->points; i++) pixels[i] += u->ic0;
+  transforms->source(pixels, u->ic1 - u->ic0, w->source + place * oct_padded(d->ic) + u->ic0, p->source_stride);
+  oct_tile_pixels(diff_dst, d->oh, d->ow, d->oc, at.image, m * at.y, m * at.x, m, w->zeros, pixels);
   for (ptrdiff_t block = u->block0; block < u->block1; block++) {
     const ptrdiff_t channel = block * OCT_BLOCK, width = oct_block_width(d->oc, block);
     float *panel = w->diff + (block - u->block0) * OCT_BLOCK * p->chunk;
-    leaf->winograd_diff(pixels, channel, oct_min(OCT_BLOCK, d->oc - channel), width, panel + place * width,
-                        p->diff_stride);
+    transforms->diff(pixels, channel, oct_min(OCT_BLOCK, d->oc - channel), width, panel + place * width, p->diff_stride);
   }
 }
 
@@ -123,7 +125,7 @@ static void add_products(const oct_conv2d_desc *d, const plan *p, const oct_conv
   const ptrdiff_t width = oct_block_width(d->oc, block), ic = u->ic1 - u->ic0;
   const ptrdiff_t tiles = oct_ceil_div(ic, leaf->max_outer_rows(width)), all[2] = {0, count};
   const float *panel = w->diff + point * p->diff_stride + (block - u->block0) * OCT_BLOCK * p->chunk;
-  float *out = sums + oct_point_block(d->ic, block) + point * oct_point_stride(d->ic, width);
+  float *out = sums + oct_point_block(p->grid.m, d->ic, block) + point * oct_point_stride(d->ic, width);
   for (ptrdiff_t t = 0; t < tiles; t++) {
     ptrdiff_t i0, i1;
     oct_share(ic, t, tiles, &i0, &i1);
@@ -139,8 +141,8 @@ static void run_unit(const oct_conv2d_desc *d, const plan *p, const oct_conv_lea
     ptrdiff_t first, last;
     oct_share(u->tile1 - u->tile0, c, chunks, &first, &last);
     for (ptrdiff_t t = first; t < last; t++)
-      transform_tile(d, p, leaf, src, diff_dst, u->tile0 + t, t - first, u, w);
-    for (ptrdiff_t point = 0; point < OCT_POINTS; point++)
+      transform_tile(d, p, &leaf->winograd[p->grid.m == 4], src, diff_dst, u->tile0 + t, t - first, u, w);
+    for (ptrdiff_t point = 0; point < p->points; point++)
       for (ptrdiff_t block = u->block0; block < u->block1; block++)
         add_products(d, p, leaf, point, block, u, last - first, sums, c > 0, w);
   }
@@ -173,7 +175,7 @@ void oct_winograd_backward_weights(const oct_conv2d_desc *d, const float *src, c
       for (ptrdiff_t tap = 0; tap < 9; tap++)
         taps[tap] = diff_weights + block * OCT_BLOCK * d->ic * 9 + (tap * d->ic + k0) * width;
       for (ptrdiff_t part = 0; part < p.parts; part++)
-        leaf->winograd_diff_weights(sums + part * p.sums + oct_point_block(d->ic, block) + k0 * width,
+        leaf->winograd[p.grid.m == 4].diff_weights(sums + part * p.sums + oct_point_block(p.grid.m, d->ic, block) + k0 * width,
                                     oct_point_stride(d->ic, width), (k1 - k0) * width, taps, accumulate || part > 0);
     }
   }
@@ -188,7 +190,7 @@ void oct_winograd_backward_weights_shares(const oct_conv2d_desc *d, int threads,
     for (ptrdiff_t item = first; item < last; item++) {
       const unit u = unit_of(d, &p, item);
       const ptrdiff_t columns = oct_min(u.block1 * OCT_BLOCK, d->oc) - u.block0 * OCT_BLOCK;
-      work[thread] += (double)((u.tile1 - u.tile0) * OCT_POINTS) * (double)((u.ic1 - u.ic0) * columns);
+      work[thread] += (double)((u.tile1 - u.tile0) * p.points) * (double)((u.ic1 - u.ic0) * columns);
     }
   }
 }

@@ -129,12 +129,12 @@ typedef struct oct_conv2d_source {
 /// Floats of the transformed weights that oct_conv2d_forward_sources can take, 0 where for desc->n images the direct sum is
 /// faster. Once they are there it takes them for any number of images, so that no result depends on that.
 ptrdiff_t oct_conv2d_transformed_count(const oct_conv2d_desc *desc);
-/// The same whether it is faster or not: what each of several transformed weights takes in one piece of memory.
-ptrdiff_t oct_conv2d_transformed_size(const oct_conv2d_desc *desc);
+/// The same of weights that are there, which know for how many images they were made. desc->n does not matter.
+ptrdiff_t oct_conv2d_transformed_size(const oct_conv2d_desc *desc, const float *transformed);
 /// Whether oct_conv2d_forward_sources reads only the transformed weights, where every source has them: each count above
 /// is positive. It does not read the sources' pointers.
 bool oct_conv2d_takes_transformed(const oct_conv2d_source *sources, int count);
-/// For passes that repeat with the same weights.
+/// For passes of desc->n images or fewer that repeat with the same weights; the count above is positive.
 void oct_conv2d_transform_weights(const oct_conv2d_desc *desc, const float *weights, float *transformed, int threads);
 
 /// What happens to a sum while it is still in registers: f(scale · sum + bias + residual).

@@ -76,16 +76,16 @@ public struct ConvGeometry: Hashable, Sendable {
     return oct_conv2d_transformed_count(&descriptor)
   }
 
-  /// The same whether it is used or not.
-  var transformedSize: Int {
+  /// The same of weights that are there.
+  func transformedSize(_ transformed: UnsafePointer<Float>) -> Int {
     var descriptor = descriptor(batch: 1)
-    return oct_conv2d_transformed_size(&descriptor)
+    return oct_conv2d_transformed_size(&descriptor, transformed)
   }
 
   @Sendable func transform(
-    _ weights: UnsafePointer<Float>, into transformed: UnsafeMutablePointer<Float>, threads: Int
+    _ weights: UnsafePointer<Float>, into transformed: UnsafeMutablePointer<Float>, images: Int, threads: Int
   ) {
-    var descriptor = descriptor(batch: 1)
+    var descriptor = descriptor(batch: images)
     oct_conv2d_transform_weights(&descriptor, weights, transformed, Int32(threads))
   }
 }

@@ -110,11 +110,11 @@ struct Convolution: Operation {
     }
     return weights.map { weight in
       let parts = sources.filter { $0.weight == weight }
-      let counts = parts.map(\.geometry.transformedSize)
+      let counts = parts.map { $0.geometry.transformedCount(images: images) }
       return WeightPreparation(parameter: weight, count: counts.reduce(0, +)) { value, target, threads in
         var first = 0
         for (part, count) in zip(parts, counts) {
-          part.geometry.transform(value + part.offset, into: target + first, threads: threads)
+          part.geometry.transform(value + part.offset, into: target + first, images: images, threads: threads)
           first += count
         }
       }
@@ -148,9 +148,8 @@ struct Convolution: Operation {
   /// Prepared for the images of the plan, which may be more than those of this pass: their number does not depend on it.
   private func transformed(_ index: Int, _ c: ForwardContext) -> UnsafePointer<Float>? {
     guard let prepared = c.memory.prepared[sources[index].weight] else { return nil }
-    if sources[index].offset == 0 { return prepared }
     let before = sources[..<index].filter { $0.weight == sources[index].weight }
-    return prepared + before.reduce(0) { $0 + $1.geometry.transformedSize }
+    return before.reduce(prepared) { $0 + $1.geometry.transformedSize($0) }
   }
 
   /// Derived from the current parameters in every pass: a few thousand numbers, and never out of date.
