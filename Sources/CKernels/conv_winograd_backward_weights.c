@@ -11,10 +11,10 @@
 
 enum {
   CHUNK_TILES = 128,
-  PART_TILES = 48,                   // of 4 × 4 pixels, of which a part has at least so many; of 2 × 2 a chunk
+  PART_TILES = 32,                   // of 4 × 4 pixels, of which a part has at least so many; of 2 × 2 a chunk
   SUM_COST = 25,                     // of an element of the sums, read and written in every chunk and in the end, in multiplications
   MAX_PARTS = 16,
-  SUMS_FLOATS = 4 * 1024 * 1024,     // of all parts, 16 MiB
+  SUMS_FLOATS = 2 * 1024 * 1024,     // of all parts, 8 MiB
   WEIGHT_PARTS = 8,                  // of a block's channels, to share the last transform out
 };
 
