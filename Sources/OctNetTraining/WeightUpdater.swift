@@ -190,7 +190,8 @@ final class WeightUpdater {
     _ loss: Float, _ batch: Batch, _ dropoutSeed: UInt64, _ session: TrainingSession
   ) throws(OctNetError) {
     guard !loss.isFinite else { return }
-    throw .training(notFinite(loss, images: batch.images, count: batch.count, dropoutSeed: dropoutSeed, session))
+    throw .training(
+      notFinite(loss, images: batch.images, count: batch.count, dropoutSeed: dropoutSeed, session))
   }
 
   private func notFinite(
