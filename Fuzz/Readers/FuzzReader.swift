@@ -145,7 +145,7 @@ package enum FuzzReader: String, CaseIterable, Sendable {
           var pixels = [UInt8](repeating: 0, count: images.imageSize)
           for index in 0..<images.count {
             precondition(images.classNames.indices.contains(images.label(at: index)))
-            images.copyPixels(at: index, to: &pixels)
+            try images.copyPixels(at: index, to: &pixels)
           }
         }
       }

@@ -8,6 +8,8 @@ public struct Batch {
   public let images: UnsafePointer<Float>
   /// Their number.
   package let imageFloats: Int
+  /// Numbers of the images in the data set.
+  public let samples: UnsafePointer<Int>
   /// count class indices; 0 where the data set has targets.
   public let labels: UnsafePointer<Int32>
   /// count × `Dataset.targetSize`, where the data set has targets.
@@ -20,10 +22,22 @@ public struct Batch {
   public let index: Int
 }
 
-/// Cuts a data set into batches, and prepares the next ones on another thread while the network computes.
+/// An image that cannot be read.
+public struct SkippedImage: Sendable, Equatable {
+  /// Its number in the data set.
+  public let sample: Int
+  /// What is wrong with it.
+  public let problem: OctNetError
+}
+
+/// Cuts a data set into batches, and prepares the next ones on other threads while the network computes.
 ///
 /// What a batch holds depends on the loader's settings, the epoch and the batch's index, on nothing else: training
-/// that resumes in the middle of an epoch sees the images that it would have seen.
+/// that resumes in the middle of an epoch sees the images that it would have seen, and so do any number of threads.
+///
+/// An image that cannot be read is an error, or is left out where the data set says so (`Dataset.skipsDamaged`). Shuffled
+/// batches stay as large as they are: the next image of the data set that can be read takes the place, changed by the
+/// random numbers of the one that was left out. In the data set's order, batches get smaller.
 public final class BatchLoader: Sendable {
   /// Where images come from.
   public let dataset: any Dataset
@@ -31,20 +45,21 @@ public final class BatchLoader: Sendable {
   public let batchSize: Int
   /// Images of an epoch: the data set's, or the first `limit` of them.
   public let sampleCount: Int
-  private let augmentation: Augmentation
-  private let shuffleSeed: UInt64?
-  private let mixing: BatchMixing?
+  let augmentation: Augmentation
+  let shuffleSeed: UInt64?
+  let mixing: BatchMixing?
   /// For changes that `prepareImage` cannot make on its way.
-  private let transform: TrainingTransform?
-  private let isBalanced: Bool
-  private let table: [Float]
-  private let normalization: Normalization
-  private let plan: EpochPlan
+  let transform: TrainingTransform?
+  let isBalanced: Bool
+  let table: [Float]
+  let normalization: Normalization
+  let plan: EpochPlan
   /// What is needed of a batch of so many images; `nil` for all of it.
-  private let needed: (@Sendable (_ count: Int) -> Range<Int>)?
+  let needed: (@Sendable (_ count: Int) -> Range<Int>)?
 
   /// Batches being used, ready and in preparation. One ready batch would do if every batch took the same time.
   private static let slotCount = 3
+  let workers: Int
 
   /// - Parameters:
   ///   - augmentation: random changes of training images.
@@ -59,16 +74,20 @@ public final class BatchLoader: Sendable {
   ///     class; nothing else is in the order then, and some images are not.
   ///   - limit: Use only so many images, the first ones; nil for all.
   ///   - leavesOutSingleImage: A last batch of one image is no batch, unless all batches are.
-  ///   - needed: Images that the caller looks at, of a batch of so many; what stands in place of the others is not said.
+  ///   - needed: Images that the caller looks at, of a batch of so many; what stands in place of the others is not said. Where
+  ///     damaged images are left out all are read, since the others move up.
+  ///   - workers: Threads that read and change images where these are photographs (`Dataset.hasPhotographs`); one is enough
+  ///     for others. `nil` is as many as there are processors.
   /// - Precondition: `batchSize` is positive, `limit` not negative, `normalization` fits the channels
   ///   (`Normalization.validate(channels:)`), and so does `augmentation` (`Augmentation.validate(for:)`).
   package init(
     dataset: any Dataset, batchSize: Int, normalization: Normalization, augmentation: Augmentation = .none,
     shuffleSeed: UInt64? = nil, mixupAlpha: Double? = nil, mixing: BatchMixing? = nil,
-    balanced: Bool = false, limit: Int? = nil, leavesOutSingleImage: Bool = false,
+    balanced: Bool = false, limit: Int? = nil, leavesOutSingleImage: Bool = false, workers: Int? = nil,
     needed: (@Sendable (_ count: Int) -> Range<Int>)?
   ) {
     precondition(batchSize > 0, "batch size \(batchSize)")
+    precondition(workers ?? 1 > 0, "\(workers ?? 0) threads")
     precondition(limit ?? 0 >= 0, "limit of \(limit ?? 0) images")
     precondition(
       normalization.mean.count == dataset.channels && normalization.std.count == dataset.channels,
@@ -82,6 +101,7 @@ public final class BatchLoader: Sendable {
     self.shuffleSeed = shuffleSeed
     self.mixing = mixing ?? mixupAlpha.map { BatchMixing(mixupAlpha: $0) }
     isBalanced = balanced && dataset.targetSize == 0
+    self.workers = dataset.hasPhotographs ? workers ?? ThreadCount.usual().count : 1
     transform =
       augmentation.needsTransform
       ? TrainingTransform(
@@ -101,12 +121,12 @@ public final class BatchLoader: Sendable {
   public convenience init(
     dataset: any Dataset, batchSize: Int, normalization: Normalization, augmentation: Augmentation = .none,
     shuffleSeed: UInt64? = nil, mixupAlpha: Double? = nil, mixing: BatchMixing? = nil,
-    balanced: Bool = false, limit: Int? = nil, leavesOutSingleImage: Bool = false
+    balanced: Bool = false, limit: Int? = nil, leavesOutSingleImage: Bool = false, workers: Int? = nil
   ) {
     self.init(
       dataset: dataset, batchSize: batchSize, normalization: normalization, augmentation: augmentation,
       shuffleSeed: shuffleSeed, mixupAlpha: mixupAlpha, mixing: mixing, balanced: balanced, limit: limit,
-      leavesOutSingleImage: leavesOutSingleImage, needed: nil)
+      leavesOutSingleImage: leavesOutSingleImage, workers: workers, needed: nil)
   }
 
   /// The last one may be smaller.
@@ -118,51 +138,60 @@ public final class BatchLoader: Sendable {
     let batches = (sampleCount + batchSize - 1) / batchSize
     let image =
       (dataset.imageSize + dataset.targetSize) * MemoryLayout<Float>.stride + 2 * MemoryLayout<Int32>.stride
+      + MemoryLayout<Int>.stride
     return min(slotCount, batches) * min(batchSize, sampleCount) * image
   }
 
   /// Calls `body` on the caller's thread with every batch of the epoch from index `first` on, in order, or with those
-  /// in front of `limit`.
+  /// in front of `limit`. `onSkipped` is called, on the same thread, with the images that are left out of a batch, before
+  /// `body` gets it; a batch without images is none.
   ///
-  /// An error of `body` ends the epoch and is passed on. Either way the preparing thread is done with its work and
-  /// its memory when this returns.
+  /// An error of `body` ends the epoch and is passed on. Either way the preparing threads are done with their work and
+  /// their memory when this returns.
   ///
   /// The caller's thread stays the consumer because OpenMP keeps one team of workers per calling thread.
+  /// - Throws: what `body` throws, and `OctNetError` for an image that cannot be read, when it is the turn of its batch.
   public func forEachBatch(
-    epoch: Int, startingAt first: Int = 0, upTo limit: Int = .max, _ body: (Batch) throws -> Void
-  ) rethrows {
+    epoch: Int, startingAt first: Int = 0, upTo limit: Int = .max,
+    onSkipped: (SkippedImage) -> Void = { _ in }, _ body: (Batch) throws -> Void
+  ) throws {
     precondition(first >= 0, "batch \(first)")
     let end = min(batchesPerEpoch, limit)
     guard first < end else { return }
     let images = min(batchSize, sampleCount)
-    let ring = BatchRing(slotCount: min(Self.slotCount, end - first)) {
-      [imageSize = dataset.imageSize, targetSize = dataset.targetSize] in
+    let order = sampleOrder(epoch: epoch)
+    let work = EpochWork(loader: self, epoch: epoch, order: order, turns: turns(of: order))
+    let ring = BatchRing(
+      batches: first..<end, slotCount: min(Self.slotCount, end - first), workers: workers,
+      pieceSize: workers == 1 ? images : dataset.imagesPerFile
+    ) { [plan, batchSize] in
+      min(batchSize, plan.trainedImages - $0 * batchSize)
+    } makeSlot: { [imageSize = dataset.imageSize, targetSize = dataset.targetSize] in
       BatchRing.Slot(imageFloats: images * imageSize, labels: images, targetFloats: images * targetSize)
     }
-    let producer = Thread { [self] in
-      let order = sampleOrder(epoch: epoch), turns = turns(of: order)
-      for index in first..<end {
-        guard let slot = ring.waitForFreeSlot() else { break }
-        fill(slot, batch: index, epoch: epoch, order: order, turns: turns)
-        ring.markFilled()
-      }
-      ring.markFinished()
+    for _ in 0..<workers {
+      let worker = Thread { work.run(ring) }
+      worker.name = "OctNet batches"
+      worker.start()
     }
-    producer.name = "OctNet batches"
-    producer.start()
     defer { ring.stop() }
 
     for index in first..<end {
       let slot = ring.waitForFilledSlot()
-      try body(
-        Batch(
-          images: UnsafePointer(slot.images.floats), imageFloats: slot.count * dataset.imageSize,
-          labels: UnsafePointer(slot.labels),
-          values: dataset.targetSize == 0
-            ? nil : UnsafeBufferPointer(start: slot.targets.floats, count: slot.count * dataset.targetSize),
-          mixed: slot.mixed, count: slot.count, index: index))
+      if let problem = slot.problem { throw problem }
+      slot.skipped.forEach(onSkipped)
+      if slot.count > 0 { try body(batch(slot, index: index)) }
       ring.release()
     }
+  }
+
+  private func batch(_ slot: BatchRing.Slot, index: Int) -> Batch {
+    Batch(
+      images: UnsafePointer(slot.images.floats), imageFloats: slot.count * dataset.imageSize,
+      samples: UnsafePointer(slot.samples), labels: UnsafePointer(slot.labels),
+      values: dataset.targetSize == 0
+        ? nil : UnsafeBufferPointer(start: slot.targets.floats, count: slot.count * dataset.targetSize),
+      mixed: slot.mixed, count: slot.count, index: index)
   }
 
   /// Which images an epoch shows, in which order (Fisher–Yates).
@@ -199,101 +228,6 @@ public final class BatchLoader: Sendable {
     return order.map { sample in
       seen[sample] += 1
       return seen[sample] - 1
-    }
-  }
-
-  private func fill(_ slot: BatchRing.Slot, batch: Int, epoch: Int, order: [Int], turns: [Int]?) {
-    let places = batch * batchSize..<min((batch + 1) * batchSize, order.count)
-    let samples = order[places]
-    slot.count = samples.count
-    if dataset.hasFloatValues {
-      fillValues(slot, samples, turns?[places], epoch: epoch)
-    } else {
-      fillPixels(slot, samples, turns?[places], epoch: epoch)
-    }
-    for (position, sample) in samples.enumerated() {
-      slot.labels[position] = Int32(dataset.label(at: sample))
-      if dataset.targetSize > 0 {
-        dataset.copyTarget(at: sample, to: slot.targets.floats + position * dataset.targetSize)
-      }
-    }
-    slot.share = mix(slot, seed: shuffleSeed ?? 0, epoch: epoch, batch: batch)
-    guard slot.share != nil else { return }
-    for position in 0..<slot.count { slot.otherLabels[position] = slot.labels[slot.count - 1 - position] }
-  }
-
-  /// The first labels' share, nil where there are no second ones.
-  private func mix(_ slot: BatchRing.Slot, seed: UInt64, epoch: Int, batch: Int) -> Float? {
-    guard let mixing else { return nil }
-    let mix = mixing.draw(
-      seed: seed, epoch: epoch, batch: batch, height: dataset.height, width: dataset.width)
-    let share: Float
-    switch mix {
-    case nil: return nil
-    case .blend(let lambda):
-      share = lambda
-      Mixup.mix(slot.images.floats, count: slot.count, size: dataset.imageSize, share: share)
-    case .paste(let box):
-      share = box.rest(height: dataset.height, width: dataset.width)
-      CutMix.exchange(
-        slot.images.floats, count: slot.count, height: dataset.height, width: dataset.width,
-        channels: dataset.channels, box: box)
-    }
-    guard dataset.targetSize > 0 else { return share }
-    // Targets are numbers: theirs are mixed by share, and there are no second labels.
-    Mixup.mix(slot.targets.floats, count: slot.count, size: dataset.targetSize, share: share)
-    return nil
-  }
-
-  /// Whether an image of a batch of `count` is looked at, or mixed into one that is.
-  private func isNeeded(_ position: Int, of count: Int) -> Bool {
-    guard let range = needed?(count) else { return true }
-    return range.contains(position) || mixing != nil && range.contains(count - 1 - position)
-  }
-
-  private func turn(_ position: Int, _ turns: ArraySlice<Int>?) -> Int {
-    turns.map { $0[$0.startIndex + position] } ?? 0
-  }
-
-  private func fillPixels(
-    _ slot: BatchRing.Slot, _ samples: ArraySlice<Int>, _ turns: ArraySlice<Int>?, epoch: Int
-  ) {
-    let imageSize = dataset.imageSize
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: imageSize) { bytes in
-      table.withUnsafeBufferPointer { table in
-        guard let bytes = bytes.baseAddress, let table = table.baseAddress else { return }
-        for (position, sample) in samples.enumerated() where isNeeded(position, of: samples.count) {
-          dataset.copyPixels(at: sample, to: bytes)
-          let (destination, turn) = (slot.images.floats + position * imageSize, turn(position, turns))
-          if let transform {
-            transform(
-              PixelView(bytes, width: dataset.width, height: dataset.height, channels: dataset.channels),
-              epoch: epoch, sample: sample, turn: turn, to: destination)
-            continue
-          }
-          prepareImage(
-            bytes, height: dataset.height, width: dataset.width, channels: dataset.channels,
-            draw: augmentation.draw(seed: shuffleSeed ?? 0, epoch: epoch, sample: sample, turn: turn),
-            table: table, to: destination)
-        }
-      }
-    }
-  }
-
-  private func fillValues(
-    _ slot: BatchRing.Slot, _ samples: ArraySlice<Int>, _ turns: ArraySlice<Int>?, epoch: Int
-  ) {
-    let imageSize = dataset.imageSize
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: imageSize) { values in
-      guard let values = values.baseAddress else { return }
-      for (position, sample) in samples.enumerated() where isNeeded(position, of: samples.count) {
-        dataset.copyValues(at: sample, to: values)
-        prepareValues(
-          values, height: dataset.height, width: dataset.width, channels: dataset.channels,
-          draw: augmentation.draw(
-            seed: shuffleSeed ?? 0, epoch: epoch, sample: sample, turn: turn(position, turns)), normalization,
-          to: slot.images.floats + position * imageSize)
-      }
     }
   }
 }

@@ -4,7 +4,7 @@ import OctNetSupport
 
 /// Finds data whose relative path was written down by a run in another working directory.
 public enum DataLocation {
-  /// `source` ("cifar10:data", `folder:images`) as a command can open it: as it is where that exists, else with the path
+  /// `source` ("cifar10:data", `folder:images`, `csv:list.csv`) as a command can open it: as it is where that exists, else with the path
   /// taken from the directory of the file that says it, or one of those above: a run's directory usually lies below
   /// the one in which it was trained.
   ///
@@ -15,12 +15,12 @@ public enum DataLocation {
   public static func resolve(_ source: String, recordedIn path: String) throws(OctNetError) -> String {
     guard let colon = source.firstIndex(of: ":"), !source.hasPrefix("synthetic") else { return source }
     let directory = String(source[source.index(after: colon)...])
-    let isFile = source.hasPrefix("prepared:")
-    func isThere(_ path: String) -> Bool {
-      isFile ? FileManager.default.fileExists(atPath: path) : isDirectory(path)
-    }
     // An absolute one has one place only; what is wrong with an empty one is told by whoever opens it.
     guard !directory.isEmpty, !directory.hasPrefix("/"), !directory.hasPrefix("~") else { return source }
+    let isFile = source.hasPrefix("csv:") || source.hasPrefix("prepared:")
+    func isThere(_ path: String) -> Bool {
+      isFile ? FileManager.default.fileExists(atPath: path) && !isDirectory(path) : isDirectory(path)
+    }
     if isThere(directory) { return source }
     var tried = [absolute(directory)]
     var base = URL(fileURLWithPath: absolute(path))

@@ -3,7 +3,7 @@ import OctNetSupport
 /// Labelled images of one size, with 8 bits a channel: or, where the data set says so, floats in place of the pixels and
 /// several numbers in place of the label.
 ///
-/// What copies is called from the loader's thread, hence `Sendable`.
+/// What copies is called from the loader's threads, by several at once where `hasPhotographs`, hence `Sendable`.
 public protocol Dataset: Sendable {
   /// "CIFAR-10 train".
   var name: String { get }
@@ -20,8 +20,20 @@ public protocol Dataset: Sendable {
 
   /// In `classNames.indices`.
   func label(at index: Int) -> Int
-  /// Writes height × width × channels bytes, channels innermost.
-  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>)
+  /// Writes height × width × channels bytes, channels innermost: as evaluation sees the image.
+  /// - Throws: `OctNetError.file` that names the file, where images are read when they are asked for.
+  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) throws(OctNetError)
+
+  /// Whether an image has a size of its own and is cut and resized when it is asked for, which is work for several threads:
+  /// random crops are then parts of all that there is of it.
+  var hasPhotographs: Bool { get }
+  /// Shows the image as it is, decoded, for as long as `body` takes; only where `hasPhotographs`.
+  /// - Throws: as `copyPixels`.
+  func withPhotograph(at index: Int, _ body: (PixelView) -> Void) throws(OctNetError)
+  /// So many images, one after the other, are of one file, and best asked for by one thread.
+  var imagesPerFile: Int { get }
+  /// Whether to go on without images that cannot be read.
+  var skipsDamaged: Bool { get }
 
   /// The same parts of the same images, `size` pixels high and wide; by default `ResizedImages` of the whole ones.
   /// - Throws: `OctNetError.configuration` for images that have no other size.
@@ -30,7 +42,8 @@ public protocol Dataset: Sendable {
   /// Whether images are floats, which `copyValues` gives and `copyPixels` does not.
   var hasFloatValues: Bool { get }
   /// Writes height × width × channels floats, channels innermost, before normalisation.
-  func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>)
+  /// - Throws: as `copyPixels`.
+  func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>) throws(OctNetError)
 
   /// Floats of an image's target, in place of its label: 0 for images with one class each.
   var targetSize: Int { get }
@@ -39,8 +52,15 @@ public protocol Dataset: Sendable {
 }
 
 extension Dataset {
+  public var hasPhotographs: Bool { false }
+  public func withPhotograph(at index: Int, _ body: (PixelView) -> Void) throws(OctNetError) {
+    preconditionFailure("\(name) has images of one size, no photographs")
+  }
+  public var imagesPerFile: Int { 1 }
+  public var skipsDamaged: Bool { false }
+
   public var hasFloatValues: Bool { false }
-  public func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>) {
+  public func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>) throws(OctNetError) {
     preconditionFailure("\(name) has pixels, not floats")
   }
 

@@ -182,7 +182,7 @@ public struct EvaluationTransform: Sendable {
   }
 
   /// The part of a shorter side that is shown where the image does not have the right size already.
-  var cropRatio: Double { settings.cropRatio ?? (min(height, width) < 64 ? 1 : 224.0 / 256) }
+  package var shownRatio: Double { settings.cropRatio ?? (min(height, width) < 64 ? 1 : 224.0 / 256) }
 
   /// Of a side before the middle is cut out.
   private func resized(_ side: Int) -> Int {

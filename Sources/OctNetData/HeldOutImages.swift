@@ -26,15 +26,22 @@ struct SelectedImages: Dataset {
     return result
   }
 
+  var hasPhotographs: Bool { base.hasPhotographs }
+  var imagesPerFile: Int { base.imagesPerFile }
+  var skipsDamaged: Bool { base.skipsDamaged }
   var hasFloatValues: Bool { base.hasFloatValues }
   var targetSize: Int { base.targetSize }
 
-  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
-    base.copyPixels(at: indices[index], to: destination)
+  func withPhotograph(at index: Int, _ body: (PixelView) -> Void) throws(OctNetError) {
+    try base.withPhotograph(at: indices[index], body)
   }
 
-  func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>) {
-    base.copyValues(at: indices[index], to: destination)
+  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) throws(OctNetError) {
+    try base.copyPixels(at: indices[index], to: destination)
+  }
+
+  func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>) throws(OctNetError) {
+    try base.copyValues(at: indices[index], to: destination)
   }
 
   func copyTarget(at index: Int, to destination: UnsafeMutablePointer<Float>) {

@@ -50,19 +50,26 @@ private struct MappedImages: Dataset {
     return result
   }
 
+  var hasPhotographs: Bool { base.hasPhotographs }
+  var imagesPerFile: Int { base.imagesPerFile }
+  var skipsDamaged: Bool { base.skipsDamaged }
   var hasFloatValues: Bool { base.hasFloatValues }
   var targetSize: Int { base.targetSize }
 
-  func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>) {
-    base.copyValues(at: order?[index] ?? index, to: destination)
+  func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>) throws(OctNetError) {
+    try base.copyValues(at: order?[index] ?? index, to: destination)
   }
 
   func copyTarget(at index: Int, to destination: UnsafeMutablePointer<Float>) {
     base.copyTarget(at: order?[index] ?? index, to: destination)
   }
 
-  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
-    base.copyPixels(at: order?[index] ?? index, to: destination)
+  func withPhotograph(at index: Int, _ body: (PixelView) -> Void) throws(OctNetError) {
+    try base.withPhotograph(at: order?[index] ?? index, body)
+  }
+
+  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) throws(OctNetError) {
+    try base.copyPixels(at: order?[index] ?? index, to: destination)
   }
 }
 

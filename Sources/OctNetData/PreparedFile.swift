@@ -4,8 +4,9 @@ import OctNetSupport
 /// A file of images that are decoded and resized already, in two or three parts, which `write` makes and `octcli prepare`
 /// writes.
 ///
-/// The file is mapped: an image costs its bytes, and memory holds as much of the file as the system finds room for. Header,
-/// index and every image are checked when the file is opened; see docs/prepared.md.
+/// The file is mapped: an image costs its bytes, and memory holds as much of the file as the system finds room for. Header
+/// and index are checked when the file is opened, and every image by a checksum of its own when it is read; see
+/// docs/prepared.md.
 public struct PreparedFile: Sendable {
   /// As it was opened.
   public let path: String
@@ -14,9 +15,12 @@ public struct PreparedFile: Sendable {
   /// All parts, and what is known of their images.
   public let data: DataSplit
 
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - skipsDamaged: goes on without images whose checksum is wrong.
   /// - Throws: `OctNetError.file` for another file, one of another version, and one that is cut, damaged or contradicts
   ///   itself: with the offset, what was found and what was expected.
-  public init(path: String) throws(OctNetError) {
+  public init(path: String, skipsDamaged: Bool = false) throws(OctNetError) {
     let file = try MappedFile(FileReader(path: path))
     let header = try PreparedHeader(file.bytes, path: path)
     let rest = UnsafeRawBufferPointer(rebasing: file.bytes[header.index...])
@@ -37,10 +41,11 @@ public struct PreparedFile: Sendable {
     var parts: [PreparedImages] = []
     var entries = header.index + header.indexText
     for part in index.parts {
-      parts.append(try PreparedImages(part, of: index, in: file, entries: entries, path: path))
+      var images = try PreparedImages(part, of: index, in: file, entries: entries, path: path)
+      images.skipsDamaged = skipsDamaged
+      parts.append(images)
       entries += part.images * PreparedLayout.entrySize
     }
-    for part in parts { for image in 0..<part.count { try part.check(image) } }
     self.path = path
     source = index.data
     var data = DataSplit(
@@ -71,6 +76,7 @@ struct PreparedImages: Dataset {
   let name: String
   let height, width, channels: Int
   let classNames: [String]
+  var skipsDamaged = false
   private let path: String
   private let file: MappedFile
   /// Of the first image's pixels.
@@ -108,26 +114,32 @@ struct PreparedImages: Dataset {
 
   func label(at index: Int) -> Int { Int(labels[index]) }
 
-  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
-    UnsafeMutableRawBufferPointer(start: destination, count: imageSize).copyMemory(from: pixels(at: index))
+  // Crops are parts of what is mapped, made by several threads.
+  var hasPhotographs: Bool { channels == 1 || channels == 3 }
+
+  func withPhotograph(at index: Int, _ body: (PixelView) -> Void) throws(OctNetError) {
+    guard let base = try pixels(at: index).bindMemory(to: UInt8.self).baseAddress else { return }
+    body(PixelView(base, width: width, height: height, channels: channels))
   }
 
-  private func pixels(at index: Int) -> UnsafeRawBufferPointer {
-    precondition(labels.indices.contains(index), "image \(index) of \(count)")
-    let first = start + index * imageSize
-    file.willNeed(first..<first + imageSize)
-    return UnsafeRawBufferPointer(rebasing: file.bytes[first..<first + imageSize])
+  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) throws(OctNetError) {
+    let pixels = try pixels(at: index)
+    UnsafeMutableRawBufferPointer(start: destination, count: imageSize).copyMemory(from: pixels)
   }
 
   /// - Throws: `OctNetError.file` for pixels that are not what was written.
-  func check(_ index: Int) throws(OctNetError) {
-    let found = PreparedLayout.checksum(pixels(at: index))
+  private func pixels(at index: Int) throws(OctNetError) -> UnsafeRawBufferPointer {
+    precondition(labels.indices.contains(index), "image \(index) of \(count)")
+    let first = start + index * imageSize
+    file.willNeed(first..<first + imageSize)
+    let pixels = UnsafeRawBufferPointer(rebasing: file.bytes[first..<first + imageSize])
+    let found = PreparedLayout.checksum(pixels)
     guard found == checksums[index] else {
-      let first = start + index * imageSize
       throw OctNetError.file(
         path: path,
         "damaged: image \(index) of \(name), bytes \(first) to \(first + imageSize - 1), has the checksum \(found), "
           + "expected \(checksums[index])")
     }
+    return pixels
   }
 }

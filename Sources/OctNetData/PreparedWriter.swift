@@ -11,12 +11,15 @@ extension PreparedFile {
   ///   - data: of one size and with 8 bits a channel. Test and validation images get the numbers of training's classes.
   ///   - source: what the file says it was made of: `folder:photos`.
   ///   - path: an earlier file is replaced at the end.
+  ///   - onSkipped: called with what is wrong with an image that is left out, where the data says so
+  ///     (`Dataset.skipsDamaged`).
   ///   - threads: OpenMP threads that images are read with.
   ///   - onProgress: called with images done and images in all; an error that it throws ends the work, and nothing is left
   ///     of it.
   /// - Throws: `OctNetError` for other images and a disk that refuses.
   public static func write(
     _ data: DataSplit, source: String, to path: String, threads: Int = 1,
+    onSkipped: (OctNetError) -> Void = { _ in },
     onProgress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
   ) throws {
     let data = try data.agreeing()
@@ -56,12 +59,14 @@ extension PreparedFile {
       entries.reserveCapacity(2 * total)
       var done = 0
       for (part, images) in parts {
-        index.parts.append(
-          PreparedIndex.Part(part: part, name: images.name, images: images.count, pixels: output.position))
-        try write(images, to: output, threads: threads, &entries) { written in
-          done += written
+        let start = output.position
+        let written = try write(images, to: output, threads: threads, &entries, onSkipped: onSkipped) {
+          read in
+          done += read
           try onProgress(done, total)
         }
+        index.parts.append(
+          PreparedIndex.Part(part: part, name: images.name, images: written, pixels: start))
         try output.pad(to: PreparedLayout.aligned(output.position))
       }
       try finish(file, output, index, entries)
@@ -69,40 +74,56 @@ extension PreparedFile {
   }
 
   /// The pixels of a part; its labels and checksums to `entries`.
+  /// - Returns: images that were written.
   private static func write(
     _ images: any Dataset, to output: PagedOutput, threads: Int, _ entries: inout [UInt32],
-    onWritten: (Int) throws -> Void
-  ) throws {
+    onSkipped: (OctNetError) -> Void, onRead: (Int) throws -> Void
+  ) throws -> Int {
     let size = images.imageSize
     let chunk = max(1, min(images.count, chunkSize / size))
     let pixels = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: chunk * size)
     defer { pixels.deallocate() }
-    guard let base = pixels.baseAddress else { return }
+    guard let base = pixels.baseAddress else { return 0 }
+    var written = 0, problem: OctNetError?
     for first in stride(from: 0, to: images.count, by: chunk) {
       let count = min(chunk, images.count - first)
-      let checksums = copy(images, first..<first + count, to: base, threads: threads)
-      for (place, checksum) in checksums.enumerated() {
-        entries += [UInt32(images.label(at: first + place)), checksum]
+      var kept = 0
+      for (place, result) in copy(images, first..<first + count, to: base, threads: threads).enumerated() {
+        do throws(OctNetError) {
+          entries += [UInt32(images.label(at: first + place)), try result.get()]
+          if kept != place { (base + kept * size).update(from: base + place * size, count: size) }
+          kept += 1
+        } catch {
+          guard images.skipsDamaged else { throw error }
+          problem = problem ?? error
+          onSkipped(error)
+        }
       }
-      try output.append(UnsafeRawBufferPointer(start: base, count: count * size))
-      try onWritten(count)
+      try output.append(UnsafeRawBufferPointer(start: base, count: kept * size))
+      written += kept
+      try onRead(count)
     }
+    if written == 0, let problem { throw problem }
+    return written
   }
 
   /// - Returns: the images' checksums.
   private static func copy(
     _ images: any Dataset, _ range: Range<Int>, to base: UnsafeMutablePointer<UInt8>, threads: Int
-  ) -> [UInt32] {
+  ) -> [Result<UInt32, OctNetError>] {
     let size = images.imageSize
-    var results = [UInt32](repeating: 0, count: range.count)
+    var results = [Result<UInt32, OctNetError>](repeating: .success(0), count: range.count)
     results.withUnsafeMutableBufferPointer { results in
       // Each thread writes to places of its own.
       nonisolated(unsafe) let results = results
       parallel(range.count, threads: threads) { places in
         for place in places {
           let pixels = base + place * size
-          images.copyPixels(at: range.lowerBound + place, to: pixels)
-          results[place] = PreparedLayout.checksum(UnsafeRawBufferPointer(start: pixels, count: size))
+          do throws(OctNetError) {
+            try images.copyPixels(at: range.lowerBound + place, to: pixels)
+            let written = UnsafeRawBufferPointer(start: pixels, count: size)
+            results[place] = .success(PreparedLayout.checksum(written))
+          } catch { results[place] = .failure(error) }
         }
       }
     }

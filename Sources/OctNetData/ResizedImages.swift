@@ -35,17 +35,30 @@ struct ResizedImages: Dataset {
   func scaled(to size: Int) throws(OctNetError) -> any Dataset {
     guard size != height || size != width else { return self }
     var settings = transform.settings
-    settings.cropRatio = transform.cropRatio
+    settings.cropRatio = transform.shownRatio
     return ResizedImages(base, size: size, settings)
   }
 
-  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
+  var imagesPerFile: Int { base.imagesPerFile }
+  var skipsDamaged: Bool { base.skipsDamaged }
+  // Crops are parts of the larger ones.
+  var hasPhotographs: Bool { true }
+
+  func withPhotograph(at index: Int, _ body: (PixelView) -> Void) throws(OctNetError) {
+    guard !base.hasPhotographs else { return try base.withPhotograph(at: index, body) }
+    var problem: OctNetError?
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: base.imageSize) { bytes in
       guard let source = bytes.baseAddress else { return }
-      base.copyPixels(at: index, to: source)
-      let image = PixelView(source, width: base.width, height: base.height, channels: channels)
-      transform.place(image, to: destination)
+      do throws(OctNetError) {
+        try base.copyPixels(at: index, to: source)
+        body(PixelView(source, width: base.width, height: base.height, channels: channels))
+      } catch { problem = error }
     }
+    if let problem { throw problem }
+  }
+
+  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) throws(OctNetError) {
+    try withPhotograph(at: index) { transform.place($0, to: destination) }
   }
 }
 

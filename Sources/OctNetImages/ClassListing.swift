@@ -57,6 +57,13 @@
       }
     }
 
+    /// Files that a list names.
+    init(list: FilePath, classes: [FilePath], files: [File]) {
+      directory = list
+      self.classes = classes
+      self.files = files
+    }
+
     private func check(found: [(name: FilePath, images: [FilePath])], known: [FilePath]?) throws(OctNetError)
     {
       guard let known else {

@@ -56,6 +56,20 @@
     public func decoded(channels: Int = 3, appliesOrientation: Bool = false) throws(OctNetError)
       -> RasterImage
     {
+      var width = 0, height = 0
+      var pixels: [UInt8] = []
+      try withDecoded(channels: channels, appliesOrientation: appliesOrientation) { view in
+        (width, height) = (view.width, view.height)
+        pixels = Array(UnsafeBufferPointer(start: view.base, count: width * height * channels))
+      }
+      return RasterImage(width: width, height: height, channels: channels, pixels: pixels)
+    }
+
+    /// The whole image for as long as `body` takes.
+    /// - Throws: as `decoded`.
+    func withDecoded(
+      channels: Int, appliesOrientation: Bool, _ body: (PixelView) -> Void
+    ) throws(OctNetError) {
       precondition(channels == 1 || channels == 3, "\(channels) channels")
       var image = oct_image()
       var message = [CChar](repeating: 0, count: OCT_IMAGE_MESSAGE)
@@ -64,9 +78,7 @@
         throw failure(message)
       }
       defer { oct_image_free(&image) }
-      return RasterImage(
-        width: image.width, height: image.height, channels: channels,
-        pixels: Array(UnsafeBufferPointer(start: image.pixels, count: image.width * image.height * channels)))
+      body(PixelView(image.pixels, width: image.width, height: image.height, channels: channels))
     }
 
     /// What a network gets, resized while it is decoded: of the image itself only a few rows are ever in memory, unless
@@ -108,17 +120,9 @@
       precondition(preparation.shorterSide == nil, "the crop ratio says how large the shorter side is")
       let (size, channels) = (preparation.size, preparation.channels)
       let image = try decoded(channels: channels, appliesOrientation: preparation.appliesOrientation)
-      let transform = preparation.transform
       let one = size * size * channels
-      let pixels = [UInt8](unsafeUninitializedCapacity: transform.viewCount * one) { buffer, initialized in
-        image.pixels.withUnsafeBufferPointer { pixels in
-          guard let base = pixels.baseAddress, let result = buffer.baseAddress else { return }
-          let view = PixelView(base, width: image.width, height: image.height, channels: channels)
-          transform.pixels(view, to: result)
-          initialized = transform.viewCount * one
-        }
-      }
-      return (0..<transform.viewCount).map {
+      let pixels = image.prepared(preparation)
+      return (0..<preparation.viewCount).map {
         RasterImage(
           width: size, height: size, channels: channels, pixels: Array(pixels[$0 * one..<($0 + 1) * one]))
       }

@@ -2,10 +2,11 @@
   import OctNet
 
   /// Images in folders of classes, DIR/train/CLASS/… and DIR/test/CLASS/… (torchvision's `ImageFolder`), with the labels
-  /// and in the order that torchvision gives them. See `FolderLayout` for other names of the halves, `ClassListing` for
-  /// what counts as an image.
+  /// and in the order that torchvision gives them, or in lists (`ImageList`). See `FolderLayout` for other names of the
+  /// halves, `ClassListing` for what counts as an image.
   ///
-  /// The training images' folders are the classes; of the others any may be missing.
+  /// The training images' folders are the classes; of the others any may be missing. Files are listed at once, and read
+  /// when it is their turn.
   public struct ImageFolder: Sendable {
     /// How folders are read.
     public struct Options: Sendable {
@@ -23,6 +24,15 @@
       public var trainLimit: Int?
       /// Only so many test images, of every class its share.
       public var testLimit: Int?
+      /// Decodes all images at once and keeps them in memory, in place of reading them each time. Images are the same.
+      public var inMemory = false
+      /// Whether training cuts crops out of photographs (`RandomResizedCrop`), so that `inMemory` keeps these as they are;
+      /// others are kept at the network's size.
+      public var keepsPhotographs = false
+      /// Threads that decode images that are kept; `nil` is as many as there are processors.
+      public var threads: Int?
+      /// Known already; `nil` measures it on the training images.
+      public var normalization: Normalization?
 
       /// All images at the size of the first, in colour.
       public init() {}
@@ -36,50 +46,59 @@
       public let notes: [String]
     }
 
-    /// Bytes of all decoded images together.
-    private static let memoryLimit = 4 << 30
     /// How many damaged files an error or a note names.
     private static let namedFiles = 100
 
-    /// With a folder for each class, or for each part of the data.
+    /// The folder around those of the classes, or the list.
     public let directory: String
     /// How it is read.
     public var options: Options
+    private let isList: Bool
 
     /// Nothing is read before it is asked for.
     public init(directory: String, options: Options = Options()) {
       self.directory = directory
       self.options = options
+      isList = false
     }
 
-    /// Reads and prepares all images; see `Preparation`.
+    /// Files and labels in a CSV file, see `ImageList`.
+    public init(list path: String, options: Options = Options()) {
+      directory = path
+      self.options = options
+      isList = true
+    }
+
+    /// Lists all images; see `Preparation` for what becomes of them.
     ///
-    /// - Throws: `OctNetError.file` that names the folder or file: missing, without images, and all damaged files at once;
-    ///   `.configuration` for a size that must be given.
+    /// - Throws: `OctNetError.file` that names the folder or file: missing, without images, damaged among those that are
+    ///   looked at; with `inMemory` all damaged files at once; `.configuration` for a size that must be given.
     public func split() throws(OctNetError) -> Loaded<DataSplit> {
-      let layout = try FolderLayout(FilePath(directory), needsTrain: true)
-      var train = try listing(of: layout.train ?? layout.test)
-      let known = train.classes
+      let halves = try halves(needsTrain: true)
+      var (train, test) = (halves.train ?? halves.test, halves.test)
       if let limit = options.trainLimit { train.keep(limit) }
-      var test = try listing(of: layout.test, known: known)
       if let limit = options.testLimit { test.keep(limit) }
       var listings = [train, test]
-      if let validation = layout.validation { listings.append(try listing(of: validation, known: known)) }
+      if let validation = halves.validation { listings.append(validation) }
       let (sets, notes) = try load(listings)
+      // Not by `??`, which would forget the type of the error.
+      let normalization: Normalization
+      if let known = options.normalization {
+        normalization = known
+      } else {
+        normalization = try Normalization(measuring: sets[0])
+      }
       let split = DataSplit(
         train: sets[0], test: sets[1], validation: sets.count > 2 ? sets[2] : nil,
-        normalization: Normalization(measuring: sets[0]))
+        normalization: normalization)
       return Loaded(value: split, notes: notes)
     }
 
     /// The test images alone: nothing needs to be there to train on. Without training images their own folders are the
     /// classes.
     /// - Throws: as `split`.
-    public func test() throws(OctNetError) -> Loaded<ImageSet> {
-      let layout = try FolderLayout(FilePath(directory), needsTrain: false)
-      var known: [FilePath]?
-      if let train = layout.train { known = try listing(of: train).classes }
-      var test = try listing(of: layout.test, known: known)
+    public func test() throws(OctNetError) -> Loaded<any Dataset> {
+      var test = try halves(needsTrain: false).test
       if let limit = options.testLimit { test.keep(limit) }
       let (sets, notes) = try load([test], views: true)
       return Loaded(value: sets[0], notes: notes)
@@ -88,99 +107,90 @@
     /// Measured on the training images.
     /// - Throws: as `split`.
     public func normalization() throws(OctNetError) -> Normalization {
-      let layout = try FolderLayout(FilePath(directory), needsTrain: true)
-      var train = try listing(of: layout.train ?? layout.test)
+      let halves = try halves(needsTrain: true)
+      var train = halves.train ?? halves.test
       if let limit = options.trainLimit { train.keep(limit) }
-      return Normalization(measuring: try load([train]).sets[0])
+      return try Normalization(measuring: try load([train], kept: false).sets[0])
     }
 
-    private func listing(of half: FilePath, known: [FilePath]? = nil) throws(OctNetError) -> ClassListing {
+    private func halves(needsTrain: Bool) throws(OctNetError) -> ImageHalves {
       for (key, limit) in [("trainLimit", options.trainLimit), ("testLimit", options.testLimit)] {
         guard let limit, limit < 1 else { continue }
         throw OctNetError.configuration(key: key, "expected 1 or more, found \(limit)")
       }
-      return try ClassListing(half, known: known)
+      return isList
+        ? try ImageHalves(list: FilePath(directory), needsTrain: needsTrain)
+        : try ImageHalves(folder: FilePath(directory), needsTrain: needsTrain)
     }
 
-    // MARK: Decoding
-
-    private typealias Damage = (file: FilePath, problem: OctNetError)
+    // MARK: Images
 
     private func load(
-      _ halves: [ClassListing], views: Bool = false
-    ) throws(OctNetError) -> (sets: [ImageSet], notes: [String]) {
+      _ halves: [ClassListing], views: Bool = false, kept: Bool = true
+    ) throws(OctNetError) -> (sets: [FileImages], notes: [String]) {
       var evaluation = options.evaluation
       try evaluation.validate()
       if !views { evaluation.views = nil }
       var size = options.size ?? 0
       if options.size == nil { size = try firstSize(halves[0]) }
+      try SettingBounds.check(size, in: SettingBounds.imageSize, "image size")
       let preparation = Preparation(
         size: size, channels: options.channels, appliesOrientation: options.appliesOrientation,
         evaluation: evaluation)
-      try checkMemory(halves, preparation)
-      var sets: [ImageSet] = [], damages: [Damage] = [], notes: [String] = []
+      var notes: [String] = []
       for half in halves {
         notes += half.leftOut.notes(directory: half.directory)
-        let set = try decode(half, preparation, &damages)
-        if set.count == 0 && options.skipsDamaged {
-          throw Self.error(damages, of: half.files.count, half.directory)
-        }
-        sets.append(set)
         let empty = half.emptyClasses
         if !empty.isEmpty { notes.append("\(half.directory): no images of \(ClassListing.list(empty))") }
       }
-      guard !damages.isEmpty else { return (sets, notes) }
-      let count = halves.reduce(0) { $0 + $1.files.count }
-      guard options.skipsDamaged else { throw Self.error(damages, of: count, FilePath(directory)) }
-      return (sets, notes + ["\(directory): went on without \(Self.describe(damages, of: count))"])
+      let stores = options.inMemory && kept ? try keep(halves, preparation, views: views) : []
+      var sets: [FileImages] = []
+      for (index, half) in halves.enumerated() {
+        sets.append(
+          try FileImages(
+            half, preparation, skipsDamaged: options.skipsDamaged,
+            kept: stores.isEmpty ? nil : stores[index]))
+      }
+      return (sets, notes)
     }
 
-    private func decode(
-      _ half: ClassListing, _ preparation: Preparation, _ damages: inout [Damage]
-    ) throws(OctNetError) -> ImageSet {
-      let size = preparation.size, classNames = try half.classNames()
-      var pixels: [UInt8] = [], labels: [Int] = []
-      pixels.reserveCapacity(
-        half.files.count * preparation.viewCount * size * size * preparation.channels)
-      labels.reserveCapacity(half.files.count)
-      for file in half.files {
-        do throws(OctNetError) {
-          for view in try ImageFile(file.path).views(preparation) {
-            pixels += view.pixels
-            labels.append(file.label)
-          }
-        } catch { damages.append((file.path, error)) }
-      }
-      return ImageSet(
-        name: "\(half.directory)", height: size, width: size, channels: preparation.channels,
-        classNames: classNames, pixels: pixels, labels: labels)
-    }
-
-    private func checkMemory(_ halves: [ClassListing], _ preparation: Preparation) throws(OctNetError) {
+    /// Decodes all of them.
+    private func keep(
+      _ halves: [ClassListing], _ preparation: Preparation, views: Bool
+    ) throws(OctNetError) -> [KeptImages] {
       let count = halves.reduce(0) { $0 + $1.files.count }
-      var bytes = count, overflows = false
-      for factor in [preparation.size, preparation.size, preparation.channels, preparation.viewCount] {
-        let (product, isTooLarge) = bytes.multipliedReportingOverflow(by: factor)
-        (bytes, overflows) = (product, overflows || isTooLarge)
+      if !options.keepsPhotographs {
+        let bytes = preparation.size * preparation.size * preparation.channels * preparation.viewCount
+        try MemoryDemand.check(
+          count * bytes,
+          for: "\(numbered(count, "image")) of \(preparation.size)×\(preparation.size) in memory",
+          key: "in-memory")
       }
-      guard !overflows, bytes <= Self.memoryLimit else {
-        throw OctNetError.file(
-          path: directory,
-          "\(numbered(count, "image")) of \(preparation.size)×\(preparation.size) take "
-            + "\(overflows ? "more bytes than there are" : "\(numbered(bytes, "byte"))"), expected at most \(Self.memoryLimit)"
-        )
+      var stores: [KeptImages] = [], damages: [OctNetError] = []
+      for (index, half) in halves.enumerated() {
+        let store = try KeptImages(
+          half, preparation, photographs: options.keepsPhotographs && index == 0 && !views,
+          threads: options.threads ?? ThreadCount.usual().count)
+        let found = store.damages.map(\.problem)
+        if found.count == half.files.count { throw Self.error(found, of: half.files.count, half.directory) }
+        damages += found
+        stores.append(store)
       }
+      guard damages.isEmpty || options.skipsDamaged else {
+        throw Self.error(damages, of: count, FilePath(directory))
+      }
+      return stores
     }
 
     /// That of the first image whose header can be read.
     private func firstSize(_ half: ClassListing) throws(OctNetError) -> Int {
-      var damages: [Damage] = []
+      var damages: [OctNetError] = []
       for file in half.files {
         let found: (width: Int, height: Int)
         do throws(OctNetError) {
           found = try ImageFile(file.path).size()
         } catch {
-          damages.append((file.path, error))
+          damages.append(error)
           continue
         }
         guard found.width == found.height, found.width <= 256 else {
@@ -193,15 +203,15 @@
       throw Self.error(damages, of: half.files.count, half.directory)
     }
 
-    private static func error(_ damages: [Damage], of count: Int, _ directory: FilePath) -> OctNetError {
-      if damages.count == 1 { return damages[0].problem }
+    private static func error(_ damages: [OctNetError], of count: Int, _ directory: FilePath) -> OctNetError {
+      if damages.count == 1 { return damages[0] }
       return .file(
         path: "\(directory)", "\(describe(damages, of: count)); --skip-damaged goes on without them")
     }
 
     /// "2 of 500 images that cannot be read: a.png: the file is empty; b.jpg: …".
-    private static func describe(_ damages: [Damage], of count: Int) -> String {
-      var parts = damages.prefix(namedFiles).map { "\($0.problem)" }
+    private static func describe(_ damages: [OctNetError], of count: Int) -> String {
+      var parts = damages.prefix(namedFiles).map(\.description)
       if damages.count > namedFiles { parts.append("and \(damages.count - namedFiles) more") }
       return
         "\(damages.count) of \(numbered(count, "image")) that cannot be read: \(parts.joined(separator: "; "))"

@@ -1,4 +1,5 @@
 #if Images
+  import CTransforms
   import Foundation
   import OctNet
 
@@ -11,7 +12,8 @@
     /// 3 for RGB, 1 for gray.
     public let channels: Int
     private let session: InferenceSession
-    private let normalization: Normalization
+    /// What each byte of a channel becomes.
+    private let table: [Float]
 
     /// - Parameters:
     ///   - normalization: scaling of pixels, as in training.
@@ -40,7 +42,7 @@
       }
       try normalization.validate(channels: network.inputShape.channels)
       self.classNames = classNames.isEmpty ? (0..<classes).map { "class \($0)" } : classNames
-      self.normalization = normalization
+      table = normalization.table()
       size = network.inputShape.height
       channels = network.inputShape.channels
       session = try InferenceSession(InferenceModel(network, batchSize: 1, threads: threads))
@@ -68,15 +70,9 @@
 
     private func logits(of image: RasterImage) -> [Double] {
       precondition(image.width == size && image.height == size && image.channels == channels)
-      let set = ImageSet(
-        name: "image", height: size, width: size, channels: channels, classNames: ["image"],
-        pixels: image.pixels, labels: [0])
-      var logits: [Double] = []
-      // The loader normalises as in training and evaluation.
-      BatchLoader(dataset: set, batchSize: 1, normalization: normalization).forEachBatch(epoch: 0) { batch in
-        logits = session.logits(images: batch.images, count: 1).map(Double.init)
-      }
-      return logits
+      var values = [Float](repeating: 0, count: image.pixels.count)
+      oct_pixels_to_floats(size * size, Int32(channels), image.pixels, table, &values)
+      return session.logits(images: values, count: 1).map(Double.init)
     }
   }
 #endif

@@ -45,6 +45,26 @@
       return resized(window)
     }
 
+    /// All views of a preparation, one after the other.
+    func prepared(_ preparation: Preparation) -> [UInt8] {
+      let transform = preparation.transform
+      let count = transform.viewCount * preparation.size * preparation.size * channels
+      return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+        withView { view in
+          guard let result = buffer.baseAddress else { return }
+          transform.pixels(view, to: result)
+          initialized = count
+        }
+      }
+    }
+
+    func withView(_ body: (PixelView) -> Void) {
+      pixels.withUnsafeBufferPointer {
+        guard let base = $0.baseAddress else { return }
+        body(PixelView(base, width: width, height: height, channels: channels))
+      }
+    }
+
     private func resized(_ window: oct_image_window) -> RasterImage {
       let count = window.width * window.height * channels
       let result = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in

@@ -113,7 +113,8 @@ enum SettingNames {
     "evaluateEvery": "epochs per evaluation", "bestMetric": "best by",
     "earlyStoppingEpochs": "patience in epochs", "trainLimit": "training images at most",
     "validation": "validation images", "testLimit": "test images at most",
-    "skipDamaged": "damaged images left out", "exifOrientation": "turned as EXIF says", "data": "data",
+    "skipDamaged": "damaged images left out", "inMemory": "images in memory", "workers": "threads that read",
+    "exifOrientation": "turned as EXIF says", "data": "data",
   ]
 
   /// Settings without a name of their own keep that of `config.json`.

@@ -23,7 +23,9 @@ struct RunGroup: Sendable {
   let cost: CostSummary?
 
   /// Settings that repetitions may differ in.
-  static let free: Set<String> = ["seed", "threads", "checkpointEverySteps", "data"]
+  static let free: Set<String> = [
+    "seed", "threads", "checkpointEverySteps", "data", "inMemory", "workers",
+  ]
 
   /// Groups keep the order in which their first runs were found, then go by model, α and path switches.
   ///

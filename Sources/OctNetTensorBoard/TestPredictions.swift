@@ -45,7 +45,7 @@ public final class TestPredictions {
     // Its memory is only needed now and then, so it is not kept.
     let session = try InferenceSession(network: network, batchSize: Self.imageCount, threads: threads)
     var predictions: [Prediction] = []
-    loader.forEachBatch(epoch: 0) { batch in
+    try loader.forEachBatch(epoch: 0) { batch in
       let logits = session.logits(images: batch.images, count: batch.count)
       let classes = logits.count / batch.count
       predictions += (0..<batch.count).map { image in
@@ -76,15 +76,20 @@ public final class TestPredictions {
       seen[label] += 1
     }
     let indices = candidates.sorted { $0 < $1 }.prefix(imageCount).map(\.index).sorted()
-    var pixels = [UInt8](repeating: 0, count: indices.count * dataset.imageSize)
-    pixels.withUnsafeMutableBufferPointer { buffer in
-      guard let base = buffer.baseAddress else { return }
-      for (position, index) in indices.enumerated() {
-        dataset.copyPixels(at: index, to: base + position * dataset.imageSize)
+    var pixels: [UInt8] = [], labels: [Int] = []
+    var image = [UInt8](repeating: 0, count: dataset.imageSize)
+    for index in indices {
+      let isRead = image.withUnsafeMutableBufferPointer { buffer in
+        guard let base = buffer.baseAddress else { return false }
+        // What cannot be read is told by the evaluation, which comes to it too.
+        return (try? dataset.copyPixels(at: index, to: base)) != nil
       }
+      guard isRead else { continue }
+      pixels += image
+      labels.append(dataset.label(at: index))
     }
     return ImageSet(
       name: dataset.name, height: dataset.height, width: dataset.width, channels: dataset.channels,
-      classNames: dataset.classNames, pixels: pixels, labels: indices.map { dataset.label(at: $0) })
+      classNames: dataset.classNames, pixels: pixels, labels: labels)
   }
 }

@@ -21,6 +21,10 @@ public struct Evaluator {
   /// Processes that evaluate the same images together, each a part of every batch; all get the whole result. Of targets in
   /// place of classes each evaluates all.
   var ranks: (any RankExchange)?
+  /// Called with each image that is left out, as it cannot be read.
+  public var onSkipped: (SkippedImage) -> Void = { _ in }
+  /// Threads that read photographs; `nil` is as many as compute.
+  public var workers: Int?
 
   /// Of each image, whose logits are averaged.
   public var views = TestViews.one
@@ -114,7 +118,7 @@ public struct Evaluator {
     }
     let loader = BatchLoader(
       dataset: dataset, batchSize: batchSize, normalization: normalization, augmentation: .none,
-      shuffleSeed: nil, limit: sampleCount,
+      shuffleSeed: nil, limit: sampleCount, workers: workers ?? threads,
       needed: ranks.map(RankPart.needed))
     let classes = network.outputShape.channels
     // Of pairs of classes, and once more where the result is made.
@@ -134,7 +138,12 @@ public struct Evaluator {
       averaging?.logits(images: images, count: count, threads: threads)
         ?? session.logits(images: images, count: count)
     }
-    try loader.forEachBatch(epoch: 0) { batch in
+    var skipped: Set<Int> = []
+    // All views of an image are left out together.
+    let skip = { (image: SkippedImage) in
+      if skipped.insert(image.sample / perImage).inserted { onSkipped(image) }
+    }
+    try loader.forEachBatch(epoch: 0, onSkipped: skip) { batch in
       let found =
         gathering?.logits(count: batch.count) { logits(batch.images(from: $0.lowerBound), $0.count) }
         ?? logits(batch.images, batch.count)
@@ -149,10 +158,14 @@ public struct Evaluator {
         let row = UnsafeBufferPointer(rebasing: logits[image * classes..<(image + 1) * classes])
         let label = Int(labels[image])
         sums.add(logits: row, label: label, loss: losses[image])
-        try body(done + image, label, row)
+        try body(batch.samples[image * perImage] / perImage, label, row)
       }
       done += count
-      try onProgress(done, total)
+      try onProgress(done + skipped.count, total)
+    }
+    guard done > 0 || total == 0 else {
+      throw OctNetError.configuration(
+        key: "data", "not one of \(numbered(total, "image")) of \"\(dataset.name)\" can be read")
     }
     return sums.result(classNames: dataset.classNames)
   }
@@ -186,10 +199,10 @@ extension Evaluator {
     }
     let loader = BatchLoader(
       dataset: dataset, batchSize: batchSize, normalization: normalization, augmentation: .none,
-      shuffleSeed: nil, limit: limit)
+      shuffleSeed: nil, limit: limit, workers: workers ?? threads)
     var sum = LossValue(sum: 0)
     var done = 0
-    try loader.forEachBatch(epoch: 0) { batch in
+    try loader.forEachBatch(epoch: 0, onSkipped: onSkipped) { batch in
       let pixels = UnsafeBufferPointer(start: batch.images, count: batch.count * dataset.imageSize)
       let value = try session.withOutputs(images: pixels) { outputs in
         let pointers = TargetPointers(batch)

@@ -60,7 +60,8 @@ extension RunResults {
 
 extension TrainingConfiguration {
   /// What may change from one session of a run to the next.
-  package static let changeable = "data, threads, epochs, checkpointEverySteps and earlyStoppingEpochs"
+  package static let changeable =
+    "data, threads, epochs, checkpointEverySteps, earlyStoppingEpochs, skipDamaged, inMemory and workers"
 
   /// - Throws: `OctNetError.configuration` that names the settings that differ and would make the run another one.
   func validate(continuing earlier: TrainingConfiguration) throws(OctNetError) {
@@ -85,6 +86,10 @@ extension TrainingConfiguration {
     result.epochs = other.epochs
     result.checkpointEverySteps = other.checkpointEverySteps
     result.earlyStoppingEpochs = other.earlyStoppingEpochs
+    // Where an image is left out, the others stay where they are.
+    result.skipDamaged = other.skipDamaged
+    result.inMemory = other.inMemory
+    result.workers = other.workers
     return result
   }
 

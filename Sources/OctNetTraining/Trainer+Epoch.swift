@@ -14,29 +14,40 @@ extension Trainer {
     let secondsBefore = position.seconds
     var stepLoss = (sum: 0.0, images: 0)
     let end = batchesOfThisEpoch
-    try loader.forEachBatch(epoch: position.epoch, startingAt: position.batch, upTo: end) { batch in
-      let isLast =
-        (batch.index + 1) % configuration.accumulationSteps == 0 || batch.index + 1 == end
-      learningRate = configuration.learningRate(step: position.step, stepsPerEpoch: stepsPerEpoch)
-      updater.courses = configuration.courses(step: position.step, stepsPerEpoch: stepsPerEpoch)
-      let place = TrainerHooks.Place(epoch: position.epoch, step: position.step, batch: batch.index)
-      learningRate = try hooks.apply(to: batch, at: place, scheduled: learningRate)
-      let result = try process(batch, isLast: isLast, learningRate: learningRate)
-      stepLoss.sum += Double(result.loss) * Double(batch.count)
-      stepLoss.images += batch.count
-      if isLast {
-        position.step += 1
-        position.seconds = secondsBefore + (clock.now - start).inSeconds
-        updatedPosition = position
-        onEvent(.step(stepReport(loss: stepLoss.sum / Double(stepLoss.images), learningRate: learningRate)))
-        stepLoss = (0, 0)
-        if isCheckpointDue { try writeState() }
+    // Else an error is one of the step, or of whoever is told of it.
+    var isReading = true
+    do {
+      try loader.forEachBatch(
+        epoch: position.epoch, startingAt: position.batch, upTo: end, onSkipped: tell
+      ) { batch in
+        isReading = false
+        let isLast =
+          (batch.index + 1) % configuration.accumulationSteps == 0 || batch.index + 1 == end
+        learningRate = configuration.learningRate(step: position.step, stepsPerEpoch: stepsPerEpoch)
+        updater.courses = configuration.courses(step: position.step, stepsPerEpoch: stepsPerEpoch)
+        let place = TrainerHooks.Place(epoch: position.epoch, step: position.step, batch: batch.index)
+        learningRate = try hooks.apply(to: batch, at: place, scheduled: learningRate)
+        let result = try process(batch, isLast: isLast, learningRate: learningRate)
+        stepLoss.sum += Double(result.loss) * Double(batch.count)
+        stepLoss.images += batch.count
+        if isLast {
+          position.step += 1
+          position.seconds = secondsBefore + (clock.now - start).inSeconds
+          updatedPosition = position
+          onEvent(.step(stepReport(loss: stepLoss.sum / Double(stepLoss.images), learningRate: learningRate)))
+          stepLoss = (0, 0)
+          if isCheckpointDue { try writeState() }
+        }
+        if try shouldStop() {
+          // No state holds the gradients between two updates.
+          if !isLast { takeBackAccumulatedBatches() }
+          throw StopRequest()
+        }
+        isReading = true
       }
-      if try shouldStop() {
-        // No state holds the gradients between two updates.
-        if !isLast { takeBackAccumulatedBatches() }
-        throw StopRequest()
-      }
+    } catch let error as OctNetError where isReading {
+      if position != updatedPosition { takeBackAccumulatedBatches() }
+      throw try keepingState(error)
     }
   }
 
@@ -50,6 +61,25 @@ extension Trainer {
       for: stages[next].images, leavesOutSingleImage: plan.leavesOutSingleImage,
       needed: hooks.neededImages(configuration.shardPlan(of: graph)))
     stage = next
+  }
+
+  /// Writes the state before an image that cannot be read ends the run, which goes on from there once it can be, or without
+  /// it.
+  /// - Returns: the error with that in it.
+  func keepingState(_ error: OctNetError) throws -> OctNetError {
+    // Of several ranks one meets the image, and the others would have to write with it.
+    guard directory != nil, hooks.ranks == nil else { return error }
+    if savedPosition != position { try writeState() }
+    guard case .file(let path, let problem) = error else { return error }
+    return .file(
+      path: path,
+      "\(problem) (the run's state is written: it goes on with the image mended, or with --skip-damaged)")
+  }
+
+  /// Tells of each image that is left out once.
+  func tell(_ image: SkippedImage) {
+    guard skipped.insert("\(image.problem)").inserted else { return }
+    onEvent(.imageSkipped(image.problem))
   }
 
   /// Fewer in the last epoch of a training that ends in its middle.

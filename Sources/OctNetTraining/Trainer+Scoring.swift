@@ -52,10 +52,15 @@ extension Trainer {
     if position.step == plan.updates(epochs: configuration.epochs, batches: 0) {
       evaluator.views = configuration.testViews ?? .one
     }
-    return try evaluator.evaluate(dataset, limit: limit) { done, total in
-      onEvent(.evaluating(done: done, total: total))
-      // After the last batch the result is there.
-      if done < total { try stopIfAsked(shouldStop) }
+    evaluator.onSkipped = tell
+    do {
+      return try evaluator.evaluate(dataset, limit: limit) { done, total in
+        onEvent(.evaluating(done: done, total: total))
+        // After the last batch the result is there.
+        if done < total { try stopIfAsked(shouldStop) }
+      }
+    } catch let error as OctNetError {
+      throw try keepingState(error)
     }
   }
 

@@ -47,6 +47,8 @@ public final class Trainer {
   var learningRate = 0.0
   /// What the state's file holds.
   var savedPosition: TrainingPosition?
+  /// Images that were left out in this session, so that each is told once.
+  var skipped: Set<String> = []
   /// Without a directory, the weights that will be scored on the test images.
   var bestNetwork: Network?
 
@@ -87,7 +89,7 @@ public final class Trainer {
     try network.setFrozen(true, configuration.frozen ?? [])
     preparationSeconds =
       state == nil && configuration.initialWeights == nil
-      ? Self.whiten(network, data.train, configuration) : 0
+      ? try Self.whiten(network, data.train, configuration) : 0
     self.configuration = configuration
     self.network = network
     self.data = data
@@ -187,8 +189,8 @@ public final class Trainer {
   /// - Parameter shouldStop: asked after every batch of training and of evaluation; when it says so, the state is written
   ///   and the run is interrupted. An evaluation that was cut short begins again when the run goes on, and so does an
   ///   update of which some batches were accumulated.
-  /// - Throws: `OctNetError.training` for a loss that is not a number, `OctNetError.file` for a checkpoint that cannot
-  ///   be written; earlier files stay as they were.
+  /// - Throws: `OctNetError.training` for a loss that is not a number; `OctNetError.file` for an image that cannot be read,
+  ///   after the state was written, and for a checkpoint that cannot be written; earlier files stay as they were.
   @discardableResult
   public func run(shouldStop: () throws -> Bool = { false }) throws -> TrainingSummary {
     try lock?.acquire()

@@ -23,7 +23,7 @@ extension TrainingConfiguration {
     BatchLoader(
       dataset: images, batchSize: batchSize, normalization: normalization, augmentation: augmentation,
       shuffleSeed: seed, mixing: mixing, balanced: balancedSampler ?? false, limit: trainLimit,
-      leavesOutSingleImage: leavesOutSingleImage, needed: needed)
+      leavesOutSingleImage: leavesOutSingleImage, workers: workers ?? threads, needed: needed)
   }
 }
 

@@ -59,8 +59,12 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public var trainLimit: Int?
   /// Use only the first so many test images.
   public var testLimit: Int?
-  /// Of images in folders: go on without damaged ones, and turn them as EXIF says; `nil` is no.
+  /// Of images in folders: go on without damaged ones; `nil` is no.
   public var skipDamaged: Bool?
+  /// Keeps decoded images of folders in memory, in place of reading them each time; `nil` is no. No result depends on it.
+  public var inMemory: Bool?
+  /// Threads that read, decode and change photographs; `nil` is as many as `threads`. No result depends on it.
+  public var workers: Int?
   /// Turns images as EXIF says; `nil` is no.
   public var exifOrientation: Bool?
   /// How images in folders come to the network's size; `nil` as by default.
@@ -107,7 +111,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     mixupProbability: Double? = nil, mixupSwitchProbability: Double? = nil,
     classWeights: ClassWeights? = nil, balancedSampler: Bool? = nil, lossReduction: LossReduction? = nil,
     lastEpochShare: Double? = nil, testViews: TestViews? = nil,
-    evaluation: EvaluationSettings? = nil, shards: Int? = nil, imageSizes: [ImageSizeStage]? = nil
+    evaluation: EvaluationSettings? = nil, shards: Int? = nil, inMemory: Bool? = nil,
+    workers: Int? = nil, imageSizes: [ImageSizeStage]? = nil
   ) {
     self.model = model
     self.initialWeights = initialWeights
@@ -136,6 +141,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.trainLimit = trainLimit
     self.testLimit = testLimit
     self.skipDamaged = skipDamaged
+    self.inMemory = inMemory
+    self.workers = workers
     self.exifOrientation = exifOrientation
     self.validation = validation
     self.evaluateEvery = evaluateEvery
@@ -155,7 +162,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public func validate() throws(OctNetError) {
     for (key, value, bounds) in [
       ("epochs", epochs, SettingBounds.epochs), ("batchSize", batchSize, SettingBounds.batchSize),
-      ("threads", threads, SettingBounds.threads), ("trainLimit", trainLimit, SettingBounds.images),
+      ("threads", threads, SettingBounds.threads), ("workers", workers, SettingBounds.threads),
+      ("trainLimit", trainLimit, SettingBounds.images),
       ("testLimit", testLimit, SettingBounds.images),
       ("accumulationSteps", accumulationSteps, SettingBounds.accumulationSteps),
       ("evaluateEvery", evaluateEvery, SettingBounds.epochs),

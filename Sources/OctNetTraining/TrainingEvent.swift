@@ -1,3 +1,5 @@
+import OctNetSupport
+
 /// What a run tells those who watch it. The library itself prints nothing.
 public enum TrainingEvent: Sendable {
   /// Before the first step.
@@ -8,6 +10,8 @@ public enum TrainingEvent: Sendable {
   case evaluating(done: Int, total: Int)
   /// With its evaluation, where one was due.
   case epochFinished(EpochReport)
+  /// It cannot be read, and the run goes on without it: each image is told once a session.
+  case imageSkipped(OctNetError)
   /// The file is whole.
   case checkpointWritten(path: String)
   /// The last epoch is done, the run has stopped early, or `shouldStop` has interrupted it.

@@ -52,7 +52,8 @@ struct AugmentCommand: ParsableCommand {
     }
     var sheet = ContactSheet(height: shown.height, width: shown.width, normalization: settings.normalization)
     do {
-      try loader.forEachBatch(epoch: epoch - 1) { batch in
+      let told = { (image: SkippedImage) in Terminal.printError("left out: \(image.problem)") }
+      try loader.forEachBatch(epoch: epoch - 1, onSkipped: told) { batch in
         sheet.add(batch, classNames: shown.classNames)
         if sheet.count >= images { throw Enough() }
       }

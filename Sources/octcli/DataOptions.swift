@@ -18,13 +18,13 @@ struct TrainDataOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Train on N images only, the first ones; where images are sorted by class, those of each (default: all).",
+      "Train on N images only, the first ones; of files, and where images are sorted by class, those of each (default: all).",
       valueName: "n"))
   var limitTrain: Int?
 
   @Option(
     help: ArgumentHelp(
-      "Test on N images only, the first ones; where images are sorted by class, those of each (default: all).",
+      "Test on N images only, the first ones; of files, and where images are sorted by class, those of each (default: all).",
       valueName: "n"))
   var limitTest: Int?
 
@@ -56,14 +56,32 @@ struct ImageSizeArgument: ExpressibleByArgument {
 
 /// How files of images are read.
 struct ImageFileOptions: ParsableArguments {
-  @Flag(help: "Of folder:DIR: go on without images that cannot be read; a line names them.")
+  @Flag(help: "Of folder:DIR and csv:FILE: go on without images that cannot be read; a line names each.")
   var skipDamaged = false
+
+  @Flag(help: "Of folder:DIR and csv:FILE: decode all images at once and keep them, not read them each time.")
+  var inMemory = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Threads that read and change photographs; no result depends on it (default: as --threads).",
+      valueName: "n"))
+  var workers: Int?
 
   @Flag(inversion: .prefixedNo, help: ExifOrientationFlag.help)
   var exifOrientation: Bool?
 
   @OptionGroup
   var crop: CropOptions
+
+  /// Writes what was given over `configuration`, of what no result depends on.
+  func apply(to configuration: inout TrainingConfiguration) {
+    if skipDamaged { configuration.skipDamaged = true }
+    if inMemory { configuration.inMemory = true }
+    if let workers { configuration.workers = workers }
+  }
+
+  func validate() throws { try Bounds.check("--workers", workers, SettingBounds.threads) }
 }
 
 enum ExifOrientationFlag {
@@ -85,6 +103,11 @@ struct ImageReading {
   var evaluation = EvaluationSettings()
   /// Whether somebody asked for `evaluation`, and not the settings of the run that goes on.
   var isEvaluationGiven = false
+  /// Keeps decoded images; as they are, where crops are cut out of them.
+  var inMemory = false, keepsPhotographs = false
+  var workers: Int?
+  /// Known already; else it is measured.
+  var normalization: Normalization?
 
   init() {}
 
@@ -97,6 +120,10 @@ struct ImageReading {
     skipsDamaged = configuration.skipDamaged ?? false
     appliesOrientation = configuration.exifOrientation ?? false
     evaluation = configuration.evaluation ?? EvaluationSettings()
+    inMemory = configuration.inMemory ?? false
+    keepsPhotographs = configuration.augmentation.randomResizedCrop != nil
+    workers = configuration.workers ?? configuration.threads
+    normalization = configuration.normalization
   }
 }
 
@@ -106,13 +133,13 @@ enum DataOptions {
       "Data set\(defaultValue.map { " (default: \($0))" } ?? "").",
       discussion: """
         synthetic (embedded, 10 classes, 32×32), cifar10:DIR, cifar100:DIR, cifar100-coarse:DIR (binary versions), \
-        idx:DIR (MNIST, Fashion-MNIST), prepared:FILE (by octcli prepare), or folder:DIR (train/CLASS/*.png, \
-        test/CLASS/*.jpg; needs the trait Images).
+        idx:DIR (MNIST, Fashion-MNIST), prepared:FILE (by octcli prepare), folder:DIR (train/CLASS/*.png, test/CLASS/*.jpg) or \
+        csv:FILE (columns path, label and split); the last two need the trait Images.
         """, valueName: "set")
   }
 
   static let imageSizeHelp = ArgumentHelp(
-    "Height and width that images get (default: their own; of folder:DIR the first one's, if square and at most 256).",
+    "Height and width that images get (default: their own; of folder:DIR and csv:FILE the first one's, if square and at most 256).",
     valueName: "n")
 
   /// Data that a checkpoint or a run names, which may have been trained from another directory.
@@ -137,13 +164,13 @@ enum DataOptions {
   }
 
   private static func loadSize(_ source: String, _ reading: ImageReading) throws -> DataSplit {
-    guard let directory = try folder(source, reading) else { return try dataSet(source, reading) }
+    guard let files = try files(source, reading) else { return try dataSet(source, reading) }
     #if Images
-      let loaded = try imageFolder(directory, reading).split()
+      let loaded = try imageFolder(files, reading).split()
       for note in loaded.notes { Terminal.printError(note) }
       return loaded.value
     #else
-      throw ImagesTrait.missing("--data folder:\(directory)")
+      throw ImagesTrait.missing("--data \(files.isList ? "csv" : "folder"):\(files.path)")
     #endif
   }
 
@@ -153,30 +180,38 @@ enum DataOptions {
   static func loadTest(
     _ source: String, _ reading: ImageReading
   ) throws -> (images: any Dataset, training: (any Dataset)?, normalization: () throws -> Normalization) {
-    guard let directory = try folder(source, reading) else {
+    guard let files = try files(source, reading) else {
       let split = try dataSet(source, reading)
       return (split.test, split.train, { split.normalization })
     }
     #if Images
-      let folder = imageFolder(directory, reading)
+      let folder = imageFolder(files, reading)
       let loaded = try folder.test()
       for note in loaded.notes { Terminal.printError(note) }
       return (loaded.value, nil, { try folder.normalization() })
     #else
-      throw ImagesTrait.missing("--data folder:\(directory)")
+      throw ImagesTrait.missing("--data \(files.isList ? "csv" : "folder"):\(files.path)")
     #endif
   }
 
-  static func isFolder(_ source: String) -> Bool { source.hasPrefix("folder:") }
+  /// Whether images come from files of their own.
+  static func isFiles(_ source: String) -> Bool { source.hasPrefix("folder:") || source.hasPrefix("csv:") }
 
   /// Images that are no photographs, resized where another size than theirs is asked for.
   private static func dataSet(_ source: String, _ reading: ImageReading) throws -> DataSplit {
     let data = try DataSource.parse(source)
-    if reading.skipsDamaged { throw belongsToFolders("--skip-damaged", source) }
+    if reading.inMemory { throw belongsToFiles("--in-memory", source) }
     if reading.appliesOrientation, !isPrepared(source) {
-      throw belongsToFolders("--exif-orientation", source)
+      throw belongsToFiles("--exif-orientation", source)
     }
-    var split = try data.load()
+    var split: DataSplit
+    if case .prepared(let file) = data {
+      split = try PreparedFile(path: HomeDirectory.expand(file), skipsDamaged: reading.skipsDamaged).data
+    } else if reading.skipsDamaged {
+      throw belongsToFiles("--skip-damaged", source)
+    } else {
+      split = try data.load()
+    }
     if reading.appliesOrientation, split.preparation?.exifOrientation != true {
       throw OctNetError.configuration(
         key: "--exif-orientation",
@@ -205,24 +240,33 @@ enum DataOptions {
     return split
   }
 
-  private static func belongsToFolders(_ flag: String, _ source: String) -> OctNetError {
-    .configuration(key: flag, "belongs to folder:DIR, the data is \(source)")
+  private static func belongsToFiles(_ flag: String, _ source: String) -> OctNetError {
+    .configuration(key: flag, "belongs to folder:DIR and csv:FILE, the data is \(source)")
   }
 
   static func isPrepared(_ source: String) -> Bool { source.hasPrefix("prepared:") }
 
-  /// DIR of folder:DIR, nil for other data sets.
-  private static func folder(_ source: String, _ reading: ImageReading) throws -> String? {
-    guard isFolder(source) else { return nil }
-    let directory = String(source.dropFirst("folder:".count))
-    guard !directory.isEmpty else {
-      throw OctNetError.configuration(key: "data", "'\(source)' names no directory, expected folder:DIR")
+  /// What folder:DIR and csv:FILE name, nil for other data sets.
+  private static func files(
+    _ source: String, _ reading: ImageReading
+  ) throws -> (path: String, isList: Bool)? {
+    guard isFiles(source) else { return nil }
+    let isList = source.hasPrefix("csv:")
+    let path = String(source.dropFirst(isList ? "csv:".count : "folder:".count))
+    guard !path.isEmpty else {
+      throw OctNetError.configuration(
+        key: "data",
+        isList
+          ? "'\(source)' names no file, expected csv:FILE"
+          : "'\(source)' names no directory, expected folder:DIR")
     }
-    return HomeDirectory.expand(directory)
+    return (HomeDirectory.expand(path), isList)
   }
 
   #if Images
-    private static func imageFolder(_ directory: String, _ reading: ImageReading) -> ImageFolder {
+    private static func imageFolder(
+      _ files: (path: String, isList: Bool), _ reading: ImageReading
+    ) -> ImageFolder {
       var options = ImageFolder.Options()
       options.size = reading.size
       options.channels = reading.channels
@@ -230,7 +274,11 @@ enum DataOptions {
       options.skipsDamaged = reading.skipsDamaged
       options.evaluation = reading.evaluation
       (options.trainLimit, options.testLimit) = (reading.trainLimit, reading.testLimit)
-      return ImageFolder(directory: directory, options: options)
+      (options.inMemory, options.keepsPhotographs) = (reading.inMemory, reading.keepsPhotographs)
+      (options.threads, options.normalization) = (reading.workers, reading.normalization)
+      return files.isList
+        ? ImageFolder(list: files.path, options: options)
+        : ImageFolder(directory: files.path, options: options)
     }
   #endif
 }

@@ -55,7 +55,7 @@ struct EvalCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Use N test images only, the first ones; where images are sorted by class, those of each (default: all).",
+      "Use N test images only, the first ones; of files, and where images are sorted by class, those of each (default: all).",
       valueName: "n"))
   var limitTest: Int?
 
@@ -128,8 +128,14 @@ struct EvalCommand: ParsableCommand {
     evaluator.views = crops == .flip ? .two : views
     if let classNote { Terminal.printError(classNote) }
     evaluator.viewsPerImage = try cropCount(of: checkpoint)
+    evaluator.workers = files.workers
     let bar = ProgressBar()
     defer { bar.erase() }
+    var skipped = 0
+    evaluator.onSkipped = { image in
+      skipped += 1
+      bar.note("left out: \(image.problem)")
+    }
     StopSignals.deferFirst()
     let result = try evaluator.evaluate(images, limit: limitTest, predictions: predictions) { done, total in
       bar.update(label: "evaluating", done: done, total: total, fields: ["\(done)/\(total)"])
@@ -138,6 +144,9 @@ struct EvalCommand: ParsableCommand {
       throw StopSignals.exitCode
     }
     bar.erase()
+    if skipped > 0 {
+      Terminal.printError("went on without \(numbered(skipped, "image")) that cannot be read")
+    }
     if let warning = result.warning { Terminal.printError("octcli: warning: \(warning)") }
     try Terminal.print(json ? try JSONOutput.text(result) : table(result))
   }
@@ -162,10 +171,11 @@ struct EvalCommand: ParsableCommand {
   /// Crops of each photograph, which a folder's test images come in one after the other.
   private func cropCount(of checkpoint: Checkpoint) throws -> Int {
     guard let crops, crops == .six || crops == .ten else { return 1 }
-    guard on == .test, DataOptions.isFolder(try source(of: checkpoint, quietly: true)) else {
+    guard on == .test, DataOptions.isFiles(try source(of: checkpoint, quietly: true)) else {
       throw OctNetError.configuration(
         key: "--crops",
-        "six and ten belong to the test images of folder:DIR: other images have no more than one size")
+        "six and ten belong to the test images of folder:DIR and csv:FILE: other images have no more than one size"
+      )
     }
     return crops == .six ? 6 : 10
   }
@@ -178,9 +188,11 @@ struct EvalCommand: ParsableCommand {
     reading.testLimit = limitTest
     reading.trainLimit = on == .test ? nil : checkpoint.trainingImages.limit
     reading.skipsDamaged = files.skipDamaged
-    let asTrained = DataOptions.isFolder(source) && checkpoint.trainingImages.exifOrientation == true
+    (reading.inMemory, reading.workers) = (files.inMemory, files.workers ?? threadOptions.count)
+    reading.normalization = normalization.normalization ?? checkpoint.normalization
+    let asTrained = DataOptions.isFiles(source) && checkpoint.trainingImages.exifOrientation == true
     reading.appliesOrientation = files.exifOrientation ?? asTrained
-    if DataOptions.isFolder(source) || DataOptions.isPrepared(source) {
+    if DataOptions.isFiles(source) || DataOptions.isPrepared(source) {
       reading.evaluation = try EvaluationSettings(checkpoint.trainingImages)
       // Mirror images are made of what is loaded.
       reading.evaluation.views = crops == .flip ? nil : crops

@@ -62,11 +62,12 @@ struct PrepareCommand: ParsableCommand {
     reading.appliesOrientation = files.exifOrientation ?? false
     reading.evaluation = files.crop.applied(to: EvaluationSettings())
     reading.isEvaluationGiven = !files.crop.isEmpty
+    (reading.inMemory, reading.workers) = (files.inMemory, files.workers ?? threadOptions.count)
     var data = try DataOptions.load(source, reading)
     // Those of a folder are limited where they are listed.
     data.train = data.train.first(limitTrain)
     data.test = data.test.first(limitTest)
-    if DataOptions.isFolder(source) {
+    if DataOptions.isFiles(source) {
       data.preparation = ImagePreparation(
         evaluation: files.crop.isEmpty ? nil : reading.evaluation, exifOrientation: reading.appliesOrientation
       )
@@ -74,14 +75,20 @@ struct PrepareCommand: ParsableCommand {
     let bar = ProgressBar()
     defer { bar.erase() }
     StopSignals.deferFirst()
-    try PreparedFile.write(data, source: source, to: out, threads: threadOptions.count) { done, total in
+    var skipped = 0
+    try PreparedFile.write(data, source: source, to: out, threads: threadOptions.count) {
+      bar.note("left out: \($0)")
+      skipped += 1
+    } onProgress: { done, total in
       bar.update(label: "preparing", done: done, total: total, fields: ["\(done)/\(total)"])
       guard StopSignals.isRequested else { return }
       bar.note("stopped: \(numbered(done, "image")) of \(total) prepared, nothing is written")
       throw StopSignals.exitCode
     }
     bar.erase()
-    try Terminal.print(description(of: data))
+    let written = try PreparedFile(path: out).data
+    try Terminal.print(
+      description(of: written) + (skipped > 0 ? ", \(numbered(skipped, "image")) left out" : ""))
   }
 
   private func description(of data: DataSplit) -> String {

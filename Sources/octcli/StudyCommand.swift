@@ -54,7 +54,7 @@ struct StudyCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       Go on with the study in this directory; only --data, --epochs, --early-stopping, --threads, \
-      --checkpoint-every and --no-tensorboard may be given too.
+      --checkpoint-every, --skip-damaged, --in-memory, --workers and --no-tensorboard may be given too.
       """, valueName: "dir"))
   var resume: String?
 

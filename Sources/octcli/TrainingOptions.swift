@@ -77,7 +77,7 @@ struct TrainingOptions: ParsableArguments {
       ("augmentation flags", !augmentation.isEmpty),
       ("--crop-ratio, --crop-mode and --eval-interpolation", !data.files.crop.isEmpty),
       ("--limit-train and --limit-test", data.limitTrain != nil || data.limitTest != nil),
-      ("--skip-damaged and --exif-orientation", data.files.skipDamaged || data.files.exifOrientation != nil),
+      ("--exif-orientation", data.files.exifOrientation != nil),
       ("optimization flags", optimization.changesMoreThanEpochs),
       ("--eval-every, --best-metric, --validation and --test-views", course.changesResults),
     ]
@@ -87,6 +87,7 @@ struct TrainingOptions: ParsableArguments {
   /// Writes over `configuration` what a run that goes on may change; the rest stays as it was.
   func applyResumable(to configuration: inout TrainingConfiguration) {
     if let source = data.data { configuration.data = source }
+    data.files.apply(to: &configuration)
     optimization.epochs?.apply(to: &configuration)
     course.apply(to: &configuration)
     if let threads = threadOptions.threads { configuration.threads = threads }
@@ -135,7 +136,7 @@ struct TrainingOptions: ParsableArguments {
     if let threads = threadOptions.threads { settings.threads = threads }
     if let limit = data.limitTrain { settings.trainLimit = limit }
     if let limit = data.limitTest { settings.testLimit = limit }
-    if data.files.skipDamaged { settings.skipDamaged = true }
+    data.files.apply(to: &settings)
     if !data.files.crop.isEmpty {
       settings.evaluation = data.files.crop.applied(to: settings.evaluation ?? EvaluationSettings())
     }
@@ -161,7 +162,20 @@ struct TrainingOptions: ParsableArguments {
     let written = try file?.evaluation()
     reading.evaluation = data.files.crop.applied(to: written ?? EvaluationSettings())
     reading.isEvaluationGiven = !data.files.crop.isEmpty || written != nil
+    reading.inMemory = try data.files.inMemory || file?.flag("inMemory") ?? false
+    reading.keepsPhotographs = try reading.inMemory && cropsPhotographs(file)
+    reading.workers = try data.files.workers ?? file?.number("workers") ?? threadCount
+    reading.normalization = normalization.normalization
     return reading
+  }
+
+  /// Known before the images are.
+  private func cropsPhotographs(_ file: ConfigurationFile?) throws -> Bool {
+    let name = try recipe?.rawValue ?? file?.string("recipe")
+    guard let base = settingsWithoutFile(name, data: "", normalization: nil) else { return false }
+    var settings = try file?.applied(to: base) ?? base
+    try augmentation.apply(to: &settings)
+    return settings.augmentation.randomResizedCrop != nil
   }
 
   private func base(

@@ -9,6 +9,9 @@ final class TrainingReporter {
   private var imagesPerStep = 1
   /// What the training accuracy is one of.
   private var accuracyName = "acc"
+  /// Images that are left out, of which only so many are named.
+  private var skipped = 0
+  private static let namedImages = 100
 
   /// "2 (the processors)".
   private let threads: String?
@@ -24,9 +27,11 @@ final class TrainingReporter {
     case .epochFinished(let report):
       bar.note(Self.line(report, accuracyName: accuracyName, width: bar.isInteractive ? Terminal.width : nil))
       if let problem = report.test?.warning { warn(problem) }
+    case .imageSkipped(let problem): skip(problem)
     case .checkpointWritten: break
     case .finished(let summary):
       bar.erase()
+      if skipped > 0 { bar.note("went on without \(numbered(skipped, "image")) that cannot be read") }
       if let problem = summary.results.test?.evaluation.warning { warn("test: \(problem)") }
     }
   }
@@ -36,6 +41,12 @@ final class TrainingReporter {
   func say(_ line: String) { bar.note(line) }
 
   func warn(_ problem: String) { bar.note("octcli: warning: " + problem) }
+
+  private func skip(_ problem: OctNetError) {
+    skipped += 1
+    if skipped <= Self.namedImages { bar.note("left out: \(problem)") }
+    if skipped == Self.namedImages { bar.note("left out: more of them, which are counted only") }
+  }
 
   private func start(_ report: RunReport) {
     lastLine = clock.now

@@ -26,9 +26,9 @@
     }
 
     private func images(_ dataset: any Dataset) throws -> [[Int]] {
-      (0..<dataset.count).map { index in
+      try (0..<dataset.count).map { index in
         var pixels = [UInt8](repeating: 0, count: dataset.imageSize)
-        dataset.copyPixels(at: index, to: &pixels)
+        try dataset.copyPixels(at: index, to: &pixels)
         return [dataset.label(at: index)] + pixels.map(Int.init)
       }
     }

@@ -13,16 +13,16 @@ struct ContactSheetTests {
   private static func color(_ index: Int) -> [UInt8] { [UInt8(20 * index), UInt8(255 - 20 * index), 100] }
   private static let normalization = Normalization(mean: [0.4, 0.5, 0.6], std: [0.2, 0.3, 0.4])
 
-  private static func sheet(mixing: BatchMixing? = nil) -> RGBImage {
+  private static func sheet(mixing: BatchMixing? = nil) throws -> RGBImage {
     var sheet = ContactSheet(height: 48, width: 48, normalization: normalization)
-    BatchLoader(dataset: images, batchSize: 4, normalization: normalization, mixing: mixing)
+    try BatchLoader(dataset: images, batchSize: 4, normalization: normalization, mixing: mixing)
       .forEachBatch(epoch: 0) { sheet.add($0, classNames: images.classNames) }
     return sheet.draw(limit: 12)
   }
 
   /// Tiles are twice as large, in rows of four; labels below are dark on white.
-  @Test func showsImagesInOrder() {
-    let sheet = Self.sheet()
+  @Test func showsImagesInOrder() throws {
+    let sheet = try Self.sheet()
     let (tileWidth, tileHeight) = (96 + 8, 96 + 2 + 9 + 8)
     #expect(sheet.width == 4 * tileWidth + 8 && sheet.height == 3 * tileHeight + 8)
     for index in 0..<12 {
@@ -39,8 +39,8 @@ struct ContactSheetTests {
   }
 
   /// A line more, and colours between.
-  @Test func showsWhatIsMixed() {
-    let (plain, mixed) = (Self.sheet(), Self.sheet(mixing: BatchMixing(mixupAlpha: 1)))
+  @Test func showsWhatIsMixed() throws {
+    let (plain, mixed) = (try Self.sheet(), try Self.sheet(mixing: BatchMixing(mixupAlpha: 1)))
     #expect(mixed.height > plain.height && mixed.bytes != plain.bytes)
   }
 }

@@ -86,9 +86,7 @@ struct ClassMappingTests {
 
   private func contents(_ dataset: any Dataset) -> [[Int]] {
     (0..<dataset.count).map { index in
-      var pixel: UInt8 = 0
-      dataset.copyPixels(at: index, to: &pixel)
-      return [Int(pixel), dataset.label(at: index)]
+      [Int(dataset.pixels(at: index)[0]), dataset.label(at: index)]
     }
   }
 

@@ -33,9 +33,8 @@ struct CIFARTests {
   }
 
   func expectImages(_ set: any Dataset, records: [Int], sourceLocation: SourceLocation = #_sourceLocation) {
-    var image = [UInt8](repeating: 0, count: 3072)
     for (index, record) in records.enumerated() {
-      set.copyPixels(at: index, to: &image)
+      let image = set.pixels(at: index)
       let expected = (0..<3072).map { (byte: Int) -> UInt8 in
         Self.byte(record: record, channel: byte % 3, pixel: byte / 3)
       }

@@ -38,9 +38,9 @@ struct IDXTests {
     #expect((0..<4).map(split.train.label) == [0, 2, 1, 2] && split.test.label(at: 0) == 1)
     #expect(split.train.classNames == ["0", "1", "2"] && split.test.classNames == ["0", "1", "2"])
     var image = [UInt8](repeating: 0, count: 6)
-    split.train.copyPixels(at: 2, to: &image)
+    try split.train.copyPixels(at: 2, to: &image)
     #expect(image == [120, 130, 140, 150, 160, 170])
-    split.test.copyPixels(at: 0, to: &image)
+    try split.test.copyPixels(at: 0, to: &image)
     #expect(image == [9, 8, 7, 6, 5, 4])
     // Of 0, 10 … 230: mean 115, variance 100 · (24² − 1) / 12.
     #expect(abs(split.normalization.mean[0] - 115 / 255) < 1e-6)

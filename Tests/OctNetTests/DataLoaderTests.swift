@@ -31,7 +31,7 @@ struct DataLoaderTests {
     _ loader: BatchLoader, epoch: Int = 0, startingAt first: Int = 0, pause: (Int) -> Void = { _ in }
   ) -> [Copy] {
     var copies: [Copy] = []
-    loader.forEachBatch(epoch: epoch, startingAt: first) { batch in
+    loader.eachBatch(epoch: epoch, startingAt: first) { batch in
       pause(batch.index)
       copies.append(
         Copy(
@@ -113,7 +113,7 @@ struct DataLoaderTests {
 
   @Test func consumesOnTheCallersThread() {
     let caller = Thread.current
-    Self.loader().forEachBatch(epoch: 0) { _ in #expect(Thread.current === caller) }
+    Self.loader().eachBatch(epoch: 0) { _ in #expect(Thread.current === caller) }
   }
 
   struct Interruption: Error {}
@@ -155,7 +155,7 @@ struct DataLoaderTests {
   @Test func loadersNest() {
     let loader = Self.loader(seed: 1)
     let expected = Self.batches(loader, epoch: 1)
-    loader.forEachBatch(epoch: 0) { batch in
+    loader.eachBatch(epoch: 0) { batch in
       let before = batch.images[0]
       #expect(Self.batches(loader, epoch: 1) == expected)
       #expect(batch.images[0] == before)

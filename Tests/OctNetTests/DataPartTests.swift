@@ -9,11 +9,7 @@ struct DataPartTests {
   init() throws { directory = try TemporaryDirectory() }
 
   private func pixels(_ dataset: any Dataset) -> [[UInt8]] {
-    (0..<dataset.count).map { index in
-      var pixels = [UInt8](repeating: 0, count: dataset.imageSize)
-      dataset.copyPixels(at: index, to: &pixels)
-      return pixels
-    }
+    (0..<dataset.count).map(dataset.pixels(at:))
   }
 
   /// A run, and its checkpoint as it is read from its file.

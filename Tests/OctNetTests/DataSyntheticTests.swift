@@ -42,9 +42,9 @@ struct SyntheticImagesTests {
     #expect(least >= 10 && greatest <= 246)
   }
 
-  @Test func defaultNormalizationFits() {
+  @Test func defaultNormalizationFits() throws {
     let split = SyntheticImages(trainCount: 500, testCount: 1).split()
-    let measured = Normalization(measuring: split.train)
+    let measured = try Normalization(measuring: split.train)
     for (mean, std) in zip(measured.mean, measured.std) {
       #expect(abs(mean - split.normalization.mean[0]) < 0.02)
       #expect(abs(std - split.normalization.std[0]) < 0.02)

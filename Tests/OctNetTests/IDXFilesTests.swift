@@ -42,7 +42,7 @@ import OctNet
     #expect(split.train.count == 3 && split.test.count == 3, sourceLocation: sourceLocation)
     #expect((0..<3).map(split.train.label) == [1, 0, 2], sourceLocation: sourceLocation)
     var pixels = [UInt8](repeating: 0, count: 4)
-    split.test.copyPixels(at: 2, to: &pixels)
+    try split.test.copyPixels(at: 2, to: &pixels)
     #expect(pixels == [8, 9, 10, 11], sourceLocation: sourceLocation)
   }
 

@@ -131,7 +131,7 @@ struct ImageSizeTests {
     let loader = larger.loader(for: Self.data.train)
     let session = try TrainingSession(
       network: network, batchSize: 8, threads: 1, loss: CrossEntropy(labelSmoothing: 0.1))
-    loader.forEachBatch(epoch: 2, upTo: 1) { batch in
+    try loader.forEachBatch(epoch: 2, upTo: 1) { batch in
       seen =
         session.step(images: batch.images, targets: TargetPointers(batch), count: batch.count, dropoutSeed: 1)
         .loss
@@ -172,7 +172,7 @@ struct ImageSizeTests {
         of: ClassLabels(names: base.classNames), to: ClassLabels(names: base.classNames.reversed()),
         owner: "x"))
     let scaled = try above.scaled(to: 4)
-    scaled.copyPixels(at: 3, to: &found)
+    try scaled.copyPixels(at: 3, to: &found)
     #expect(found == expected && scaled.count == 7 && scaled.label(at: 3) == 3 - base.label(at: 3))
     #expect((scaled.height, scaled.width) == (4, 4))
   }

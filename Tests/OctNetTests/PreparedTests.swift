@@ -27,9 +27,9 @@ struct PreparedTests {
 
   /// Labels and pixels.
   private func images(_ dataset: any Dataset) throws -> [[Int]] {
-    (0..<dataset.count).map { index in
+    try (0..<dataset.count).map { index in
       var pixels = [UInt8](repeating: 0, count: dataset.imageSize)
-      dataset.copyPixels(at: index, to: &pixels)
+      try dataset.copyPixels(at: index, to: &pixels)
       return [dataset.label(at: index)] + pixels.map(Int.init)
     }
   }
@@ -75,7 +75,7 @@ struct PreparedTests {
     #expect(number(44, 4) == Int(Self.crc32c(bytes[..<44])))
     let entries = index + text
     var last = [UInt8](repeating: 0, count: 108)
-    Self.data.test.copyPixels(at: 8, to: &last)
+    try Self.data.test.copyPixels(at: 8, to: &last)
     #expect(Array(bytes[2 * 4096 + 8 * 108..<2 * 4096 + 9 * 108]) == last)
     #expect(number(entries + 30 * 8, 4) == Self.data.test.label(at: 8))
     #expect(number(entries + 30 * 8 + 4, 4) == Int(Self.crc32c(last)))
@@ -110,7 +110,8 @@ struct PreparedTests {
   private func problem(_ bytes: [UInt8]) throws -> String? {
     let path = try directory.write(bytes, as: "damaged.images")
     do {
-      _ = try PreparedFile(path: path)
+      let data = try PreparedFile(path: path).data
+      for part in [data.train, data.test] + [data.validation].compactMap({ $0 }) { _ = try images(part) }
       return nil
     } catch {
       let text = "\(error)"
@@ -200,10 +201,12 @@ struct PreparedTests {
     let before = try contents(ofFile: path)
     for place in [1, 30] {
       #expect(throws: CancellationError.self) {
-        try PreparedFile.write(TinyRun.data, source: "other", to: path) { done, total in
-          #expect(total == 31)
-          if done >= place { throw CancellationError() }
-        }
+        try PreparedFile.write(
+          TinyRun.data, source: "other", to: path,
+          onProgress: { done, total in
+            #expect(total == 31)
+            if done >= place { throw CancellationError() }
+          })
       }
     }
     #expect(try contents(ofFile: path) == before)
@@ -213,6 +216,52 @@ struct PreparedTests {
       try PreparedFile.write(TinyRun.data, source: "tiny", to: directory("none/tiny.images"))
     }
     #expect(directory.contents == ["tiny.images"])
+  }
+
+  /// Left out where that is asked for, and told; else the file is not there.
+  @Test func damagedImagesAreLeftOutOrAnError() throws {
+    var bytes = try contents(ofFile: write())
+    bytes[4096 + 3 * 108] ^= 1
+    let path = try directory.write(bytes, as: "damaged.images")
+    let problem = "damaged: image 3 of tiny, bytes 4420 to 4527, has the checksum"
+    let strict = try PreparedFile(path: path).data
+    let error = error { try PreparedFile.write(strict, source: "tiny", to: directory("no.images")) }
+    #expect("\(try #require(error))".hasPrefix("\(path): \(problem)"))
+    var told: [String] = []
+    let tolerant = try PreparedFile(path: path, skipsDamaged: true).data
+    try PreparedFile.write(tolerant, source: "tiny", to: directory("rest.images"), threads: 2) {
+      told.append("\($0)")
+    }
+    #expect(told.count == 1 && told[0].hasPrefix("\(path): \(problem)"))
+    let rest = try images(PreparedFile(path: directory("rest.images")).data.train)
+    var expected = try images(Self.data.train)
+    expected.remove(at: 3)
+    #expect(rest == expected)
+    #expect(directory.contents == ["damaged.images", "rest.images", "tiny.images"])
+  }
+
+  /// Random crops are parts of the images in the file, not of what was resized before.
+  @Test func cropsArePartsOfTheFilesImages() throws {
+    let data = try PreparedFile(path: write()).data
+    let crops = Augmentation(
+      cropPadding: 0, horizontalFlip: false, randomResizedCrop: RandomResizedCrop(scale: 0.3...0.6))
+    let small = try data.train.resized(to: 4)
+    #expect(small.hasPhotographs && data.train.hasPhotographs)
+    let transform = TrainingTransform(
+      crops, height: 4, width: 4, normalization: TinyRun.normalization, seed: 5)
+    let loader = BatchLoader(
+      dataset: small, batchSize: 22, normalization: TinyRun.normalization, augmentation: crops, shuffleSeed: 5
+    )
+    try loader.forEachBatch(epoch: 1) { batch in
+      for place in 0..<batch.count {
+        let sample = batch.samples[place]
+        var pixels = [UInt8](repeating: 0, count: 108), expected = [Float](repeating: 0, count: 48)
+        try TinyRun.data.train.copyPixels(at: sample, to: &pixels)
+        transform(
+          PixelView(pixels, width: 6, height: 6), epoch: 1, sample: sample, to: &expected)
+        #expect(Array(UnsafeBufferPointer(start: batch.images + place * 48, count: 48)) == expected)
+      }
+    }
   }
 
   @Test func imagesOfOneSizeOnly() throws {
@@ -282,7 +331,7 @@ struct DatasetChangeTests {
       )
       base.copyPixels(at: index, to: &source)
       transform.pixels(PixelView(source, width: 10, height: 10, channels: 1), to: &expected)
-      resized.copyPixels(at: index, to: &found)
+      try resized.copyPixels(at: index, to: &found)
       // 10 / 0.8 is the image's own size: its middle.
       #expect(found == expected && found[0] == source[11])
     }

@@ -193,26 +193,26 @@ import OctNet
 
   /// A rank's images are those that it would have with all others.
   @Test(arguments: [nil, 0.4], [nil, 1.0])
-  func aRankLoadsItsImagesOnly(mixup: Double?, cutmix: Double?) {
+  func aRankLoadsItsImagesOnly(mixup: Double?, cutmix: Double?) throws {
     let mixing = BatchMixing(mixupAlpha: mixup, cutmixAlpha: cutmix)
-    func images(_ range: Range<Int>?, _ dataset: CountingImages) -> [[Float]] {
+    func images(_ range: Range<Int>?, _ dataset: CountingImages) throws -> [[Float]] {
       var needed: (@Sendable (Int) -> Range<Int>)?
       if let range { needed = { count in range.clamped(to: 0..<count) } }
       let loader = BatchLoader(
         dataset: dataset, batchSize: 8, normalization: TinyRun.normalization, augmentation: .none,
         shuffleSeed: 4, mixing: mixup == nil && cutmix == nil ? nil : mixing, needed: needed)
       var found: [[Float]] = []
-      loader.forEachBatch(epoch: 0) { batch in
+      try loader.forEachBatch(epoch: 0) { batch in
         for place in (range ?? 0..<batch.count).clamped(to: 0..<batch.count) {
           found.append(Array(UnsafeBufferPointer(start: batch.images(from: place), count: 108)))
         }
       }
       return found
     }
-    let all = images(nil, CountingImages())
+    let all = try images(nil, CountingImages())
     #expect(all.count == 22)
     let dataset = CountingImages()
-    let found = images(2..<4, dataset)
+    let found = try images(2..<4, dataset)
     #expect(found == [2, 3, 10, 11, 18, 19].map { all[$0] })
     let isMixed = mixup != nil || cutmix != nil
     // Places 2 and 3 with 5 and 4; of the last six, with 3 and 2.

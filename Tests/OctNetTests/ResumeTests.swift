@@ -251,8 +251,8 @@ import OctNet
       resume(other)
         == .configuration(
           key: "batchSize, clipGradientNorm",
-          "differs from the settings of the run; only data, threads, epochs, checkpointEverySteps and "
-            + "earlyStoppingEpochs may change"))
+          "differs from the settings of the run; only data, threads, epochs, checkpointEverySteps, "
+            + "earlyStoppingEpochs, skipDamaged, inMemory and workers may change"))
     let fewer = TinyRun.split(TinyImages(count: 21), TinyImages(count: 9))
     #expect(
       resume(configuration, fewer)

@@ -112,11 +112,15 @@ import OctNet
       network: network, batchSize: plan.largestShard(batchSize: count), threads: 2)
     let pass = ShardedPass(network: network, session: session, plan: plan, threads: 2)
     let parameters = network.parameters.count
+    let numbers = UnsafeMutablePointer<Int>.allocate(capacity: count)
+    numbers.initialize(repeating: 0, count: count)
+    defer { numbers.deallocate() }
     let (result, gradient) = try images.withUnsafeBufferPointer { images in
       try labels.withUnsafeBufferPointer { labels in
         let batch = Batch(
           images: try #require(images.baseAddress), imageFloats: images.count,
-          labels: try #require(labels.baseAddress), values: nil, mixed: nil, count: count, index: 0)
+          samples: UnsafePointer(numbers), labels: try #require(labels.baseAddress), values: nil, mixed: nil,
+          count: count, index: 0)
         let result = try pass.process(batch, dropoutSeed: 1)
         return (result, Array(UnsafeBufferPointer(start: pass.gradient(), count: parameters)))
       }

@@ -73,7 +73,7 @@ import OctNet
       leavesOutSingleImage: true)
     #expect(loader.batchesPerEpoch == 4)
     var counts: [Int] = []
-    loader.forEachBatch(epoch: 0) { counts.append($0.count) }
+    loader.eachBatch { counts.append($0.count) }
     #expect(counts == [5, 5, 5, 5])
     #expect(Set((0..<20).map { loader.sampleOrder(epoch: $0)[20] }).count > 5)
   }

@@ -43,14 +43,14 @@ struct TrainerHookTests {
       targetNames: ["a", "b", "both"])
   }
 
-  private static func split() -> DataSplit {
+  private static func split() throws -> DataSplit {
     let train = labelled(256, seed: 1)
     return DataSplit(
-      train: train, test: labelled(64, seed: 2), normalization: Normalization(measuring: train))
+      train: train, test: labelled(64, seed: 2), normalization: try Normalization(measuring: train))
   }
 
   @Test func severalLabelsAreLearnt() throws {
-    let split = Self.split()
+    let split = try Self.split()
     // Not 0 and 1: it is measured on floats.
     #expect(split.normalization.mean.allSatisfy { abs($0) < 0.2 })
     #expect(split.normalization.std.allSatisfy { abs($0 - 1) < 0.2 })
@@ -137,7 +137,7 @@ struct TrainerHookTests {
     let network = try Self.network(outputs: 3)
     let before = try network.parameter("conv.weight")
     let trainer = try Trainer(
-      network: network, configuration: Self.configuration(epochs: 9), data: Self.split(),
+      network: network, configuration: Self.configuration(epochs: 9), data: try Self.split(),
       loss: BinaryCrossEntropy(), hooks: hooks
     ) { event in
       if case .step(let report) = event { rates.append(report.learningRate) }
@@ -152,7 +152,7 @@ struct TrainerHookTests {
     #expect(try network.parameter("conv.weight") == before)
     struct Stop: Error {}
     let failing = try Trainer(
-      network: Self.network(outputs: 3), configuration: Self.configuration(epochs: 2), data: Self.split(),
+      network: Self.network(outputs: 3), configuration: Self.configuration(epochs: 2), data: try Self.split(),
       loss: BinaryCrossEntropy(), hooks: TrainerHooks(epochEnd: { _, _ in throw Stop() }))
     #expect(throws: Stop.self) { try failing.run() }
   }
@@ -169,14 +169,14 @@ struct TrainerHookTests {
       try TrainingConfiguration(json: Array(StrictJSON.encode(configuration).utf8), path: "config.json")
         == configuration)
     _ = try Trainer(
-      network: network, configuration: configuration, data: Self.split(), loss: BinaryCrossEntropy()
+      network: network, configuration: configuration, data: try Self.split(), loss: BinaryCrossEntropy()
     ).run()
     for ((name, old), (_, new)) in zip(before, network.stateDictionary()) {
       #expect((old == new) == (name != "fc.weight"), "\(name)")
     }
     let wrong = Self.configuration(epochs: 1) { $0.frozen = ["cnv"] }
     #expect(throws: OctNetError.self) {
-      try Trainer(network: network, configuration: wrong, data: Self.split(), loss: BinaryCrossEntropy())
+      try Trainer(network: network, configuration: wrong, data: try Self.split(), loss: BinaryCrossEntropy())
     }
   }
 }

@@ -30,6 +30,7 @@ import OctNet
       case .epochFinished(let report):
         story.append("epoch \(report.epoch)")
         epochs.append(report)
+      case .imageSkipped(let problem): story.append("left out \(problem)")
       case .checkpointWritten(let path): story.append((path as NSString).lastPathComponent)
       case .finished(let summary):
         story.append("finished")

@@ -204,7 +204,7 @@ import OctNet
       var result: [(images: [Float], labels: [Int32], other: [Int32]?, share: Float?)] = []
       BatchLoader(
         dataset: images, batchSize: 4, normalization: TinyRun.normalization, shuffleSeed: 3, mixupAlpha: alpha
-      ).forEachBatch(epoch: 1) { batch in
+      ).eachBatch(epoch: 1) { batch in
         result.append(
           (
             Array(UnsafeBufferPointer(start: batch.images, count: batch.count * images.imageSize)),

@@ -121,7 +121,7 @@ struct TransformTests {
 
   private static func batches(_ loader: BatchLoader, epoch: Int = 0, from first: Int = 0) -> [[Float]] {
     var result: [[Float]] = []
-    loader.forEachBatch(epoch: epoch, startingAt: first) { batch in
+    loader.eachBatch(epoch: epoch, startingAt: first) { batch in
       result.append(Array(UnsafeBufferPointer(start: batch.images, count: batch.count * 32 * 32 * 3)))
     }
     return result
@@ -177,7 +177,7 @@ struct TransformTests {
       dataset: Self.images, batchSize: 5, normalization: Self.normalization, shuffleSeed: 9,
       mixing: BatchMixing(cutmixAlpha: 1))
     let before = Self.batches(plain)
-    mixed.forEachBatch(epoch: 0) { batch in
+    mixed.eachBatch(epoch: 0) { batch in
       let box = CutMix(alpha: 1).box(seed: 9, epoch: 0, batch: batch.index, height: 32, width: 32)
       let area = Float(box.width * box.height) / 1024
       #expect(abs((batch.mixed?.share ?? -1) - (1 - area)) < 1e-6)

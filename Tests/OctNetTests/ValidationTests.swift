@@ -17,11 +17,7 @@ struct ValidationTests {
   private func labels(_ dataset: any Dataset) -> [Int] { (0..<dataset.count).map(dataset.label(at:)) }
 
   private func pixels(_ dataset: any Dataset) -> [[UInt8]] {
-    (0..<dataset.count).map { index in
-      var pixels = [UInt8](repeating: 0, count: dataset.imageSize)
-      dataset.copyPixels(at: index, to: &pixels)
-      return pixels
-    }
+    (0..<dataset.count).map(dataset.pixels(at:))
   }
 
   @Test func everyClassGivesTheSameShareAndNoImageIsInBoth() throws {

@@ -221,8 +221,8 @@
       try makeFolder(runner)
       func message() throws -> String {
         let outcome = try runner.run(
-          "train", "--data", "folder:" + runner.path("folder"), "--epochs", "1", "--out", runner.path("run")
-        )
+          "train", "--data", "folder:" + runner.path("folder"), "--epochs", "1", "--out", runner.path("run"),
+          "--in-memory")
         return try #require(outcome.errorMessage, "\(outcome)")
       }
       let manager = FileManager.default
@@ -257,17 +257,66 @@
       #expect(try #require(refused.errorMessage).contains("0.jpeg"))
       let trained = try runner.run(arguments + ["--skip-damaged"])
       try #require(trained.status == 0, "\(trained.errors)")
-      let note = "went on without 1 of 29 images that cannot be read: "
-      #expect(trained.errors.contains(note))
+      let note = "went on without 1 image that cannot be read"
+      #expect(trained.errors.contains(note) && trained.errors.contains("left out: "), "\(trained.errors)")
       let resumed = try runner.run("train", "--resume", runner.path("run"), "--epochs", "2")
       #expect(resumed.status == 0 && resumed.errors.contains(note), "\(resumed.errors)")
       let other = try runner.run("train", "--skip-damaged", "--out", runner.path("other"))
-      #expect(other.errorMessage == "--skip-damaged: belongs to folder:DIR, the data is synthetic")
+      #expect(
+        other.errorMessage == "--skip-damaged: belongs to folder:DIR and csv:FILE, the data is synthetic")
 
       // To score, nothing needs to be there to train on.
       try FileManager.default.removeItem(atPath: runner.path("folder/train"))
       let evaluated = try runner.run("eval", "--checkpoint", runner.path("run/last.safetensors"), "--json")
       #expect(evaluated.status == 0, "\(evaluated.errors)")
+    }
+
+    /// One that the evaluation comes to: the run's state is there, and goes on without it; and a list does as a folder.
+    @Test func aDamagedImageEndsARunThatGoesOn() throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      try makeFolder(runner)
+      try Data("no image".utf8).write(to: URL(fileURLWithPath: runner.path("folder/test/red/0.jpeg")))
+      let settings = [
+        "--model", "resnet20", "--batch-size", "8", "--epochs", "2", "--augment", "resized-crop,flip",
+        "--no-tensorboard",
+      ]
+      let folder = ["train", "--data", "folder:" + runner.path("folder")] + settings
+      let ended = try runner.run(folder + ["--out", runner.path("run"), "--workers", "3"])
+      #expect(ended.status == 1)
+      #expect(
+        ended.errors.hasSuffix(
+          "folder/test/red/0.jpeg: neither a PNG nor a JPEG by its first bytes (the run's state is written: it goes on with "
+            + "the image mended, or with --skip-damaged)\n"), "\(ended.errors)")
+      let resumed = try runner.run(
+        "train", "--resume", runner.path("run"), "--skip-damaged", "--workers", "1")
+      try #require(resumed.status == 0, "\(resumed.errors)")
+      #expect(resumed.errors.contains("resumed after the training of epoch 1"), "\(resumed.errors)")
+
+      // In memory and from a list: the same bits.
+      var rows = ["path,label,split"]
+      for (half, count) in [("train", 24), ("test", 6)] {
+        for name in ["blue", "red"] {
+          // In the folder's order: 0, 1, 10, 11, …
+          for index in (0..<count).map({ "\($0)" }).sorted() {
+            rows.append("folder/\(half)/\(name)/\(index).png,\(name),\(half)")
+          }
+        }
+      }
+      rows.insert("folder/test/red/0.jpeg,red,test", at: 1)
+      try Data(rows.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: runner.path("list.csv")))
+      let listed = try runner.run(
+        ["train", "--data", "csv:" + runner.path("list.csv")] + settings
+          + ["--out", runner.path("listed"), "--skip-damaged", "--in-memory"])
+      try #require(listed.status == 0, "\(listed.errors)")
+      let last = ["run", "listed"].map { runner.path("\($0)/last.safetensors") }
+      let weights = try last.map { try Checkpoint(path: $0).state }
+      #expect(weights[0].map(\.name) == weights[1].map(\.name) && weights[0].count > 10)
+      for (one, two) in zip(weights[0], weights[1]) {
+        #expect("\(one.value)" == "\(two.value)", "\(one.name)")
+      }
+      let evaluated = try runner.run("eval", "--checkpoint", last[1], "--skip-damaged", "--json")
+      #expect(evaluated.status == 0 && evaluated.errors.contains("went on without 1 image"), "\(evaluated)")
     }
 
     /// A network of one channel sees Pillow's gray: (10, 200, 30) is 124.

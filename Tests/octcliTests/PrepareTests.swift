@@ -68,11 +68,16 @@ struct PrepareTests {
       ("cut.images", "truncated: found 9000 bytes, expected \(bytes.count) (byte 16)"),
       ("no.images", "cannot open: No such file or directory"),
     ] {
-      let outcome = try runner.run("train", "--data", "prepared:" + file, "--out", "run")
+      let outcome = try runner.run("prepare", "prepared:" + file, "--out", "again.images")
       let message = try #require(outcome.errorMessage, "\(outcome.errors)")
       #expect(message.hasPrefix("\(file): \(expected)"), "\(message)")
     }
-    #expect(!FileManager.default.fileExists(atPath: runner.path("run")))
+    #expect(!FileManager.default.fileExists(atPath: runner.path("again.images")))
+    let rest = try runner.run("prepare", "prepared:bad.images", "--skip-damaged", "--out", "again.images")
+    #expect(
+      rest.output == "again.images: 39 training and 20 test images of 32×32×3, 10 classes, 1 image left out\n"
+    )
+    #expect(rest.errors.hasPrefix("left out: bad.images: damaged: image 0 of synthetic train, "))
   }
 
   @Test func aFullDiskLeavesWhatWasThere() throws {

@@ -29,7 +29,7 @@ struct FewClasses: Dataset {
 
   func label(at index: Int) -> Int { numbers[base.label(at: indices[index])] ?? 0 }
 
-  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
-    base.copyPixels(at: indices[index], to: destination)
+  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) throws(OctNetError) {
+    try base.copyPixels(at: indices[index], to: destination)
   }
 }
