@@ -95,8 +95,8 @@ struct PrepareCommand: ParsableCommand {
     let parts = [("training", data.train), ("validation", data.validation), ("test", data.test)]
       .compactMap { name, images in images.map { "\(TextTable.grouped($0.count)) \(name)" } }
     let train = data.train
-    let list = parts.dropLast().joined(separator: ", ") + " and " + (parts.last ?? "")
-    return "\(out): \(list) images of \(train.height)×\(train.width)×\(train.channels), "
+    let list = parts.dropLast().joined(separator: ", ") + " and " + (parts.last ?? "") + " images"
+    return "\(out): \(list) of \(train.height)×\(train.width)×\(train.channels), "
       + numbered(train.classNames.count, "class", plural: "classes")
   }
 }
