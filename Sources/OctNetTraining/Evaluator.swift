@@ -110,7 +110,9 @@ public struct Evaluator {
     precondition(ranks == nil || perImage == 1, "several images that show one are not divided")
     let ranks = self.ranks
     let passSize = ranks.map { (batchSize + $0.ranks - 1) / $0.ranks } ?? batchSize
-    let session = try InferenceSession(network: network, batchSize: passSize, threads: threads) { pass in
+    let session = try InferenceSession(
+      network: network, batchSize: passSize, wholeBatch: batchSize, threads: threads
+    ) { pass in
       let batch = pass * (ranks?.ranks ?? 1)
       return headroom
         + BatchLoader.bytes(of: dataset, batchSize: batch, sampleCount: sampleCount)

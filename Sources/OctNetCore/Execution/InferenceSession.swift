@@ -45,20 +45,25 @@ public final class InferenceSession {
     try self.init(network: network, batchSize: batchSize, threads: threads, fused: fused) { _ in 0 }
   }
 
-  /// - Parameter bytesBeside: what the caller is going to allocate beside the session, by the size of a batch.
+  /// - Parameters:
+  ///   - wholeBatch: images of a batch that other sessions compute the rest of: the convolutions' algorithms are those of a
+  ///     session for all of it, and so are the bits.
+  ///   - bytesBeside: what the caller is going to allocate beside the session, by the size of a batch.
   package init(
-    network: Network, batchSize: Int, threads: Int, fused: Bool = true, bytesBeside: (Int) -> Int
+    network: Network, batchSize: Int, wholeBatch: Int? = nil, threads: Int, fused: Bool = true,
+    bytesBeside: (Int) -> Int
   ) throws {
     try SettingBounds.check(batchSize: batchSize, threads: threads, of: network.inputShape)
     let passes = InferencePasses(network.graph, fused: fused)
     let images = passes.images(of: batchSize)
     let plan = Executor.plan(graph: passes.graph, batch: images, training: false, threads: threads)
-    let weights = PreparedWeights.bytes(graph: passes.graph, images: images)
+    let preparedFor = passes.images(of: wholeBatch ?? batchSize)
+    let weights = PreparedWeights.bytes(graph: passes.graph, images: preparedFor)
     try Self.checkMemory(passes.graph, plan, batchSize: batchSize, threads: threads, outputs: network.outputs)
     {
       weights + bytesBeside($0)
     }
-    let prepared = PreparedWeights(graph: passes.graph, images: images)
+    let prepared = PreparedWeights(graph: passes.graph, images: preparedFor)
     var memory = network.parameters.memory
     prepared.update(from: memory, threads: threads)
     preparedAt = network.parameters.accesses
