@@ -56,15 +56,20 @@ class Net(nn.Module):
         self.head.weight.data /= self.head.weight.data.std()
 
     def set_whitening(self, images):
-        patches = F.unfold(images, 2).transpose(1, 2).reshape(-1, 12)
-        value, vector = torch.linalg.eigh(patches.T @ patches / len(patches))
-        filters = (vector.T / torch.sqrt(value[:, None] + 5e-4)).view(12, 3, 2, 2)
-        self.whiten.weight.data[:] = torch.cat([filters, -filters])
+        self.whiten.weight.data[:] = whitening(images)
 
     def forward(self, x, train_bias=True):
         bias = self.whiten.bias if train_bias else self.whiten.bias.detach()
         y = self.body(F.conv2d(x, self.whiten.weight, bias)).flatten(1)
         return self.head(y) / y.shape[1]
+
+
+def whitening(images):
+    """The first filters, and their negatives."""
+    patches = F.unfold(images, 2).transpose(1, 2).reshape(-1, 12)
+    value, vector = torch.linalg.eigh(patches.T @ patches / len(patches))
+    filters = (vector.T / torch.sqrt(value[:, None] + 5e-4)).view(12, 3, 2, 2)
+    return torch.cat([filters, -filters])
 
 
 def orthogonal(g):
@@ -78,11 +83,23 @@ def orthogonal(g):
     return x.T if tall else x
 
 
+def muon(p, velocity, gradient, rate):
+    """An update of filters."""
+    velocity.mul_(0.6).add_(gradient)
+    g = gradient + 0.6 * velocity
+    p.mul_(len(p) ** 0.5 / p.norm())
+    p.sub_(rate * orthogonal(g.reshape(len(g), -1)).view_as(p))
+
+
+def both(net, x):
+    """Two views: the image and its mirror image."""
+    return 0.5 * net(x) + 0.5 * net(x.flip(-1))
+
+
 def views(net, x):
-    """Six: the image and its mirror image, each in the centre and with two shifts."""
-    both = lambda z: 0.5 * net(z) + 0.5 * net(z.flip(-1))
+    """Six: both in the centre and with two shifts."""
     padded = F.pad(x, (1,) * 4, "reflect")
-    return 0.5 * both(x) + 0.25 * both(padded[..., :32, :32]) + 0.25 * both(padded[..., 2:, 2:])
+    return 0.5 * both(net, x) + 0.25 * both(net, padded[..., :32, :32]) + 0.25 * both(net, padded[..., 2:, 2:])
 
 
 @torch.no_grad()
@@ -133,10 +150,7 @@ def train(options):
                 group["lr"] = rates[n] * (max(0, 1 - step / bias_steps) if n == 0 else left)
             with torch.no_grad():
                 for p, v in zip(filters, velocity):
-                    v.mul_(0.6).add_(p.grad)
-                    g = p.grad + 0.6 * v
-                    p.mul_(len(p) ** 0.5 / p.norm())
-                    p.sub_(0.24 * left * orthogonal(g.reshape(len(g), -1)).view_as(p))
+                    muon(p, v, p.grad, 0.24 * left)
             sgd.step()
             step += 1
             if step == total:

@@ -87,9 +87,8 @@ ptrdiff_t oct_conv2d_backward_data_scratch_bytes(const oct_conv2d_desc *d, int t
   const oct_sweep_source source = make_source(d, NULL, NULL, 0, 0);
   const oct_sweep sweep = make_sweep(d, oct_conv_leaf_active(), &source, NULL, false);
   // Fewer images may take the direct sum, and then go block by block.
-  ptrdiff_t bytes = transposed_bytes(d) + thread_bytes(d) * threads;
-  bytes = oct_max(bytes, transposed_bytes(d) + oct_winograd_scratch_bytes(&sweep, threads));
-  return oct_max(bytes, (thread_bytes(d) + block_bytes(d)) * threads);
+  const ptrdiff_t all = oct_max(thread_bytes(d) * threads, oct_winograd_scratch_bytes(&sweep, threads));
+  return oct_max(transposed_bytes(d) + all, (thread_bytes(d) + block_bytes(d)) * threads);
 }
 
 /// What a call works on; `scratch` is laid out by the way it takes.

@@ -172,8 +172,6 @@ static workspace carve(const oct_sweep *s, const plan *p, void *scratch, int thr
   return w;
 }
 
-static const oct_winograd_leaf *transforms(const oct_conv_leaf *leaf, ptrdiff_t m) { return &leaf->winograd[m == 4]; }
-
 /// All threads of a parallel region call it.
 static void transform_weights(const oct_winograd_leaf *leaf, ptrdiff_t m, const oct_sweep_source *source, ptrdiff_t channels,
                               float *transformed) {
@@ -207,7 +205,7 @@ void oct_winograd_transform(const oct_sweep *s, float *transformed) {
   const int32_t size = (int32_t)m;
 #pragma omp single nowait
   memcpy(transformed, &size, sizeof size);
-  transform_weights(transforms(s->leaf, m), m, s->sources, s->dst_channels, transformed + OCT_LANE);
+  transform_weights(oct_winograd_transforms(s->leaf, m), m, s->sources, s->dst_channels, transformed + OCT_LANE);
 }
 
 static void transform_sources(const oct_sweep *s, const plan *p, const oct_winograd_leaf *leaf, ptrdiff_t first,
@@ -290,7 +288,7 @@ static void transform_sums(const oct_sweep *s, const plan *p, const oct_winograd
 
 void oct_winograd_run(const oct_sweep *s, void *scratch, int thread, int threads) {
   const plan p = make_plan(s, grid_of(s));
-  const oct_winograd_leaf *leaf = transforms(s->leaf, p.grid.m);
+  const oct_winograd_leaf *leaf = oct_winograd_transforms(s->leaf, p.grid.m);
   const workspace w = carve(s, &p, scratch, thread);
   ptrdiff_t weights = 0;
   for (ptrdiff_t i = 0; i < s->count; i++) {

@@ -11,6 +11,11 @@
 
 #include "conv_internal.h"
 
+/// The transforms of F(m×m, 3×3).
+static inline const oct_winograd_leaf *oct_winograd_transforms(const oct_conv_leaf *leaf, ptrdiff_t m) {
+  return &leaf->winograd[m == 4];
+}
+
 enum { OCT_MOST_INPUTS = 36, OCT_MOST_OUTPUTS = 16 };  // pixels that a tile reads and writes
 
 /// Elements ξ of a transformed tile.

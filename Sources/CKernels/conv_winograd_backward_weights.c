@@ -141,7 +141,7 @@ static void run_unit(const oct_conv2d_desc *d, const plan *p, const oct_conv_lea
     ptrdiff_t first, last;
     oct_share(u->tile1 - u->tile0, c, chunks, &first, &last);
     for (ptrdiff_t t = first; t < last; t++)
-      transform_tile(d, p, &leaf->winograd[p->grid.m == 4], src, diff_dst, u->tile0 + t, t - first, u, w);
+      transform_tile(d, p, oct_winograd_transforms(leaf, p->grid.m), src, diff_dst, u->tile0 + t, t - first, u, w);
     for (ptrdiff_t point = 0; point < p->points; point++)
       for (ptrdiff_t block = u->block0; block < u->block1; block++)
         add_products(d, p, leaf, point, block, u, last - first, sums, c > 0, w);
@@ -175,7 +175,7 @@ void oct_winograd_backward_weights(const oct_conv2d_desc *d, const float *src, c
       for (ptrdiff_t tap = 0; tap < 9; tap++)
         taps[tap] = diff_weights + block * OCT_BLOCK * d->ic * 9 + (tap * d->ic + k0) * width;
       for (ptrdiff_t part = 0; part < p.parts; part++)
-        leaf->winograd[p.grid.m == 4].diff_weights(sums + part * p.sums + oct_point_block(p.grid.m, d->ic, block) + k0 * width,
+        oct_winograd_transforms(leaf, p.grid.m)->diff_weights(sums + part * p.sums + oct_point_block(p.grid.m, d->ic, block) + k0 * width,
                                     oct_point_stride(d->ic, width), (k1 - k0) * width, taps, accumulate || part > 0);
     }
   }

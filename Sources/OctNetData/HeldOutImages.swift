@@ -1,8 +1,8 @@
 import OctNetSupport
 
 /// Some images of a data set, in an order of their own.
-struct SelectedImages: Dataset {
-  private var base: any Dataset
+struct SelectedImages: WrappedDataset {
+  var base: any Dataset
   private let indices: [Int]
   let name: String
 
@@ -13,40 +13,8 @@ struct SelectedImages: Dataset {
   }
 
   var count: Int { indices.count }
-  var height: Int { base.height }
-  var width: Int { base.width }
-  var channels: Int { base.channels }
-  var classNames: [String] { base.classNames }
 
-  func label(at index: Int) -> Int { base.label(at: indices[index]) }
-
-  func scaled(to size: Int) throws(OctNetError) -> any Dataset {
-    var result = self
-    result.base = try base.scaled(to: size)
-    return result
-  }
-
-  var hasPhotographs: Bool { base.hasPhotographs }
-  var imagesPerFile: Int { base.imagesPerFile }
-  var skipsDamaged: Bool { base.skipsDamaged }
-  var hasFloatValues: Bool { base.hasFloatValues }
-  var targetSize: Int { base.targetSize }
-
-  func withPhotograph(at index: Int, _ body: (PixelView) -> Void) throws(OctNetError) {
-    try base.withPhotograph(at: indices[index], body)
-  }
-
-  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) throws(OctNetError) {
-    try base.copyPixels(at: indices[index], to: destination)
-  }
-
-  func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>) throws(OctNetError) {
-    try base.copyValues(at: indices[index], to: destination)
-  }
-
-  func copyTarget(at index: Int, to destination: UnsafeMutablePointer<Float>) {
-    base.copyTarget(at: indices[index], to: destination)
-  }
+  func place(of index: Int) -> Int { indices[index] }
 }
 
 extension Dataset {

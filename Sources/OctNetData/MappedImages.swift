@@ -15,8 +15,8 @@ extension Dataset {
 }
 
 /// A data set under other class names and numbers.
-private struct MappedImages: Dataset {
-  private var base: any Dataset
+private struct MappedImages: WrappedDataset {
+  var base: any Dataset
   private let mapping: ClassMapping
   /// `nil` for the order of `base`.
   private let order: [Int]?
@@ -35,42 +35,11 @@ private struct MappedImages: Dataset {
       ? labels.indices.sorted { (mapping.labels[labels[$0]], $0) < (mapping.labels[labels[$1]], $1) } : nil
   }
 
-  var name: String { base.name }
-  var count: Int { base.count }
-  var height: Int { base.height }
-  var width: Int { base.width }
-  var channels: Int { base.channels }
   var classNames: [String] { mapping.classNames }
 
-  func label(at index: Int) -> Int { mapping.labels[base.label(at: order?[index] ?? index)] }
+  func label(at index: Int) -> Int { mapping.labels[base.label(at: place(of: index))] }
 
-  func scaled(to size: Int) throws(OctNetError) -> any Dataset {
-    var result = self
-    result.base = try base.scaled(to: size)
-    return result
-  }
-
-  var hasPhotographs: Bool { base.hasPhotographs }
-  var imagesPerFile: Int { base.imagesPerFile }
-  var skipsDamaged: Bool { base.skipsDamaged }
-  var hasFloatValues: Bool { base.hasFloatValues }
-  var targetSize: Int { base.targetSize }
-
-  func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>) throws(OctNetError) {
-    try base.copyValues(at: order?[index] ?? index, to: destination)
-  }
-
-  func copyTarget(at index: Int, to destination: UnsafeMutablePointer<Float>) {
-    base.copyTarget(at: order?[index] ?? index, to: destination)
-  }
-
-  func withPhotograph(at index: Int, _ body: (PixelView) -> Void) throws(OctNetError) {
-    try base.withPhotograph(at: order?[index] ?? index, body)
-  }
-
-  func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) throws(OctNetError) {
-    try base.copyPixels(at: order?[index] ?? index, to: destination)
-  }
+  func place(of index: Int) -> Int { order?[index] ?? index }
 }
 
 extension DataSplit {

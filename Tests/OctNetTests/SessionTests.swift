@@ -52,6 +52,25 @@ import OctNet
     return (difference / max(size, 1e-30)).squareRoot()
   }
 
+  /// As ranks share an evaluation: parts of a batch have the bits that they have in all of it.
+  @Test func partsOfABatchTakeItsAlgorithms() throws {
+    let network = try ModelConfiguration(name: "resnet20", alpha: 0.25).makeNetwork(seed: 3)
+    let size = network.inputShape.count
+    var stream = RandomStream(seed: 9, "images")
+    let images = (0..<16 * size).map { _ in stream.normal() }
+    let all = try InferenceSession(network: network, batchSize: 16, threads: 2)
+    let whole = Array(all.logits(images: images, count: 16))
+    func parts(_ wholeBatch: Int?) throws -> [Float] {
+      let part = try InferenceSession(
+        network: network, batchSize: 1, wholeBatch: wholeBatch, threads: 2
+      ) { _ in 0 }
+      return (0..<16).flatMap { part.logits(images: Array(images[$0 * size..<($0 + 1) * size]), count: 1) }
+    }
+    #expect(try parts(16) == whole)
+    // Else there would be nothing to see.
+    #expect(try parts(nil) != whole)
+  }
+
   @Test(arguments: [0.0, 0.25, 1.0], Variant.allCases)
   func sameBitsForAnyNumberOfThreads(alpha: Double, variant: Variant) throws {
     let one = try run(model(alpha: alpha, variant: variant), threads: 1, fused: true)
