@@ -49,7 +49,7 @@
       }
       let rests = try expanded(Array(pattern[(close + 1)...]))
       guard parts.count * rests.count <= largestCount else {
-        throw problem(pattern, "names more than \(largestCount) files")
+        throw problem(pattern, "names more files than \(largestCount)")
       }
       return parts.flatMap { part in rests.map { pattern[..<open] + part + $0 } }
     }
