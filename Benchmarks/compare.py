@@ -118,6 +118,11 @@ def processor():
     return f"{found['model name']} (family {found.get('cpu family')}, model {found.get('model')})"
 
 
+def has_avx512():
+    with open("/proc/cpuinfo") as file:
+        return any(line.startswith("flags") and "avx512f" in line.split() for line in file)
+
+
 def caches(octcli):
     """Sizes of the caches, as OctNet finds them."""
     found = run([octcli, "bench", "kernels", "--repetitions", "1", "--json"])
@@ -158,11 +163,11 @@ def arguments_for(description, works):
 def main():
     parser = arguments_for(__doc__, WORKS)
     parser.add_argument("--isa", choices=["avx2"],
-                        help="cap the instruction set of all, on a machine with AVX-512; ONNX Runtime, which has no such "
-                        "switch, stays out")
+                        help="cap the instruction set of all; ONNX Runtime, which has no such switch, stays out on a machine "
+                        "with AVX-512")
     options = parser.parse_args()
     os.environ.update(instruction_set(options.isa))
-    if options.isa:
+    if options.isa and has_avx512():
         options.runtimes = [r for r in options.runtimes if r != "onnxruntime"]
     require_program(parser, options.octcli)
     os.makedirs(options.out, exist_ok=True)

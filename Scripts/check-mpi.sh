@@ -112,6 +112,12 @@ job 3 "${divided[@]}" --out "$scratch/wrong"
 expect_message 1 'ranks: expected a power of two, found 3'
 job 4 "${divided[@]}" --shards 2 --out "$scratch/wrong"
 expect_message 1 'ranks: found 4, expected at most the 2 shards of a batch'
+# Ranks that were started otherwise.
+code=0
+timeout 300 mpirun -n 1 "$octcli" "${divided[@]}" --out "$scratch/wrong" : -n 1 "$octcli" "${divided[@]}" --seed 77 --out "$scratch/wrong" \
+  > "$scratch/output" 2> "$scratch/errors" || code=$?
+[ $code -ne 124 ] || fail 'ranks with other settings: hung'
+expect_message 1 'ranks: rank 1 has seed 77, the first rank'
 job 2 train --shards 3
 expect_message 64 '--shards: expected a power of two, found 3'
 job 2 train --resume "$scratch/nothing"

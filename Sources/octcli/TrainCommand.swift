@@ -83,6 +83,9 @@ struct TrainCommand: ParsableCommand {
       try run.configuration.validate(ranks: ranks?.ranks ?? 1)
       return run
     }
+    do { try ranks?.requireSame(run.configuration, data: run.data) } catch {
+      try Ranks.together(ranks) { throw error }
+    }
     StopSignals.deferFirst()
     let summary = try TrainingProgress.run(
       tensorBoard: !training.noTensorBoard, threads: run.threads, isSilent: !isFirst

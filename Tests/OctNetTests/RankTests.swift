@@ -162,6 +162,34 @@ import OctNet
         == .configuration(key: "ranks", "found 2, expected at most the 1 shard of a batch (--shards)"))
   }
 
+  @Test func ranksAgreeOnSettingsAndImages() throws {
+    func problems(_ change: @escaping @Sendable (Int, inout TrainingConfiguration, inout DataSplit) -> Void) -> [String?] {
+      ThreadRanks.run(4) { exchange in
+        var (configuration, data) = (TinyRun.configuration(threads: 1 + exchange.rank), TinyRun.data)
+        change(exchange.rank, &configuration, &data)
+        try exchange.requireSame(configuration, data: data)
+      }.map { result in
+        guard case .failure(let error) = result else { return nil }
+        return "\(error)"
+      }
+    }
+    // Threads may differ.
+    #expect(problems { _, _, _ in } == [nil, nil, nil, nil])
+    let seeds = problems { rank, configuration, _ in configuration.seed = rank == 2 ? 9 : 8 }
+    #expect(Set(seeds).count == 1)
+    #expect(seeds[0]?.contains("rank 2 has seed 9, the first rank 8; all must be started with the same") == true)
+    // Unset on all but the last.
+    let clipped = problems { rank, configuration, _ in configuration.clipGradientNorm = rank == 3 ? 0.5 : nil }
+    #expect(Set(clipped).count == 1)
+    #expect(clipped[0]?.contains("rank 3 has clipGradientNorm 0.5, the first rank unset") == true)
+    // As many images of the same size, with other labels.
+    let images = problems { rank, _, data in
+      if rank == 1 { data.train = TinyImages(count: 22, seed: 3) }
+    }
+    #expect(Set(images).count == 1)
+    #expect(images[0]?.contains("rank 1 has training-images 22×6×6×3 (labels ") == true)
+  }
+
   // MARK: Launchers
 
   @Test func launchersAreTold() {

@@ -1,0 +1,77 @@
+import Foundation
+import OctNetData
+import OctNetSupport
+
+extension RankExchange {
+  /// Sees that all ranks train the same network on the same images in the same way: settings, but for the number of threads,
+  /// and the data's sizes, class names and labels. Otherwise each would compute shards of another run, and the sum of their
+  /// gradients belong to none.
+  /// - Throws: `OctNetError.configuration`, the same on all ranks, that names the first setting in which a rank differs from the
+  ///   first one.
+  public func requireSame(_ configuration: TrainingConfiguration, data: DataSplit) throws(OctNetError) {
+    let own = RankSettings(configuration, data)
+    let first = RankSettings(text: broadcast(own.text, from: 0))
+    let difference = own.difference(from: first, rank: rank)
+    guard let other = allGather([difference == nil ? 0 : 1]).firstIndex(of: 1) else { return }
+    throw OctNetError.configuration(key: "ranks", broadcast(difference, from: other))
+  }
+}
+
+/// What ranks have to agree on, as lines "key value".
+private struct RankSettings {
+  private let values: [String: String]
+
+  /// Nothing but letters, digits and what JSON escapes, so a line is a line.
+  var text: String { values.map { "\($0.key) \($0.value)" }.sorted().joined(separator: "\n") }
+
+  init(_ configuration: TrainingConfiguration, _ data: DataSplit) {
+    var configuration = configuration
+    configuration.threads = 1
+    var values: [String: String] = [:]
+    // Settings were read from JSON, or can be written as such.
+    if let json = try? StrictJSON.encode(configuration),
+      let keys = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
+    {
+      for (key, value) in keys {
+        let written = try? JSONSerialization.data(withJSONObject: value, options: [.fragmentsAllowed, .sortedKeys])
+        values[key] = written.map { String(decoding: $0, as: UTF8.self) }
+      }
+    }
+    for (name, part) in [("training", data.train), ("test", data.test)] + (data.validation.map { [("validation", $0)] } ?? []) {
+      values["\(name)-images"] = Self.summary(part)
+    }
+    self.values = values
+  }
+
+  init(text: String) {
+    values = Dictionary(
+      text.split(separator: "\n").map { line in
+        let parts = line.split(separator: " ", maxSplits: 1)
+        return (String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
+      }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// In words; `nil` where there is none.
+  func difference(from first: RankSettings, rank: Int) -> String? {
+    let keys = Set(values.keys).union(first.values.keys).sorted()
+    guard let key = keys.first(where: { values[$0] != first.values[$0] }) else { return nil }
+    return "rank \(rank) has \(key) \(values[key] ?? "unset"), the first rank \(first.values[key] ?? "unset"); "
+      + "all must be started with the same arguments and see the same files"
+  }
+
+  /// Sizes, and a hash (FNV-1a) of class names and labels.
+  private static func summary(_ data: any Dataset) -> String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    for name in data.classNames {
+      name.utf8.forEach(add)
+      add(0)
+    }
+    for index in 0..<data.count {
+      let label = data.label(at: index)
+      add(UInt8(truncatingIfNeeded: label))
+      add(UInt8(truncatingIfNeeded: label >> 8))
+    }
+    return "\(data.count)×\(data.height)×\(data.width)×\(data.channels) (labels \(String(hash, radix: 16)))"
+  }
+}
