@@ -4,7 +4,7 @@
   /// The images of one half of a data set, DIRECTORY/CLASS/…, in torchvision's order: classes by name, in each of them
   /// folders by path, however deep, in each of those files by name; all by code points.
   ///
-  /// Links are followed, but for those that lead back to a folder they are in. Names that end in .png, .jpg or .jpeg are
+  /// Links are followed, but for those that lead back to a folder they are in. Names that end in one of `extensions` are
   /// images, whatever is before them; others are counted.
   struct ClassListing {
     struct File: Equatable {
@@ -12,7 +12,8 @@
       let label: Int
     }
 
-    static let extensions = [".png", ".jpg", ".jpeg"]
+    static let extensions = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"]
+    static let extensionList = ".png, .jpg, .jpeg, .webp, .tif, .tiff or .bmp"
     /// Links may make many paths of few files.
     private static let largestCount = 20_000_000
 
@@ -53,7 +54,8 @@
       }
       guard !files.isEmpty else {
         throw OctNetError.file(
-          path: "\(directory)", "expected .png, .jpg or .jpeg files in folders of classes, found \(leftOut)")
+          path: "\(directory)", "expected \(Self.extensionList) files in folders of classes, found \(leftOut)"
+        )
       }
     }
 
@@ -71,7 +73,7 @@
         guard empty.isEmpty else {
           throw OctNetError.file(
             path: "\(directory)",
-            "expected .png, .jpg or .jpeg files of every class, found none of \(Self.list(empty))"
+            "expected \(Self.extensionList) files of every class, found none of \(Self.list(empty))"
               + (leftOut.isEmpty ? "" : ", but \(leftOut)"))
         }
         return

@@ -245,7 +245,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     TrainingImages(
       limit: trainLimit, validation: validation, seed: validation.map { _ in seed },
       exifOrientation: exifOrientation == true ? true : nil, cropRatio: evaluation?.cropRatio,
-      interpolation: evaluation?.interpolation?.rawValue, cropMode: evaluation?.cropMode?.rawValue)
+      interpolation: evaluation?.interpolation?.rawValue, cropMode: evaluation?.cropMode?.rawValue,
+      scaledDecoding: evaluation?.scaledDecoding)
   }
 
   // MARK: Files
