@@ -159,7 +159,8 @@
             try file.withDecoded(channels: 3, appliesOrientation: turns, least: nil, box: { _, _ in box }) {
               part in
               let pixels = Array(UnsafeBufferPointer(start: part.base, count: 3 * part.width * part.height))
-              let wanted = (box.top..<box.top + box.height).flatMap { y in
+              let wanted: [UInt8] = (box.top..<box.top + box.height).flatMap {
+                (y: Int) -> ArraySlice<UInt8> in
                 whole.pixels[3 * (y * whole.width + box.left)..<3 * (y * whole.width + box.left + box.width)]
               }
               isSame = part.width == box.width && part.height == box.height && pixels == wanted
@@ -182,11 +183,10 @@
         try file.withDecoded(channels: 3, appliesOrientation: false, least: nil, box: { _, _ in box }) {
           part in
           let pixels = Array(UnsafeBufferPointer(start: part.base, count: 3 * part.width * part.height))
-          isSame =
-            pixels
-            == (top..<top + height).flatMap {
-              whole.pixels[3 * ($0 * 400 + left)..<3 * ($0 * 400 + left + width)]
-            }
+          let wanted: [UInt8] = (top..<top + height).flatMap { (y: Int) -> ArraySlice<UInt8> in
+            whole.pixels[3 * (y * 400 + left)..<3 * (y * 400 + left + width)]
+          }
+          isSame = pixels == wanted
         }
         #expect(isSame, "\(box)")
       }
