@@ -8,6 +8,7 @@ import io
 import json
 import pathlib
 import struct
+import tarfile
 import zipfile
 
 root = pathlib.Path(__file__).parent / "Corpus"
@@ -133,6 +134,37 @@ write("prepared", "cut.images", prepared(2)[:5000])
 write("prepared", "huge.images", prepared(0, height=16384, width=16384, channels=1024))
 write("prepared", "parts.images", prepared(0, parts=[]))
 write("prepared", "classes.images", prepared(1, classNames=[]))
+
+
+
+def tar(members: list[tuple[str, bytes]], kind: int = tarfile.USTAR_FORMAT, **changes: object) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=kind) as archive:
+        for name, data in members:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            for key, value in changes.items():
+                setattr(entry, key, value)
+            archive.addfile(entry, io.BytesIO(data))
+    return file.getvalue()
+
+
+pixel = bytes.fromhex("89504e470d0a1a0a")
+sample = [("a/0001.png", pixel), ("a/0001.cls", b"3\n"), ("a/0002.png", pixel), ("a/0002.json", b'{"label": "cat"}')]
+write("tar", "samples.tar", tar(sample)[:6144])
+write("tar", "long-gnu.tar", tar([("x" * 150 + "/0.png", pixel)], tarfile.GNU_FORMAT)[:4096])
+write("tar", "long-pax.tar", tar([("ä" * 150 + "/0.cls", b"1")], tarfile.PAX_FORMAT)[:4096])
+write("tar", "nested.tar", tar([("n01.tar", tar([("1.png", pixel)])[:2048])])[:4096])
+write("tar", "link.tar", tar([("a", b"")], type=tarfile.SYMTYPE, linkname="b")[:2048])
+write("tar", "cut.tar", tar(sample)[:700])
+huge = bytearray(tar([("a.png", pixel)])[:2048])
+huge[124:136] = b"\x80" + b"\xff" * 11
+huge[148:156] = b" " * 8
+huge[148:156] = b"%06o\0 " % sum(huge[:512])
+write("tar", "huge.tar", bytes(huge))
+header = b"\x89OCTIDX\n" + struct.pack("<IIQqIIQ", 1, 0, 2048, 5, 1, 1, 1)
+body = struct.pack("<I", 3) + b"cat" + struct.pack("<QI", 2, 4) + b"link" + struct.pack("<QQII", 512, 8, 0, 5) + b"0.png"
+write("tar", "index.octidx", header + body + struct.pack("<I", crc32c(header + body)))
 
 weights = pathlib.Path(__file__).parent.parent / "Tests/OctNetTests/Fixtures/weights"
 for path in sorted(weights.iterdir()):

@@ -4,7 +4,7 @@
 # on. Inputs that reach new code go to .build-fuzz/corpus/READER, from which the next run goes on.
 #
 # Usage: Scripts/fuzz.sh READER|all [--seconds N | --runs N] [--seed N]
-# Readers: safetensors torch numpy mxnet json yaml log idx cifar prepared png jpeg webp tiff bmp; the last five need
+# Readers: safetensors torch numpy mxnet json yaml log idx cifar prepared tar png jpeg webp tiff bmp; the last five need
 # libpng-dev, libjpeg-dev, libwebp-dev and libtiff-dev.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,7 +14,7 @@ usage() {
   exit 64
 }
 
-readers='safetensors torch numpy mxnet json yaml log idx cifar prepared png jpeg webp tiff bmp'
+readers='safetensors torch numpy mxnet json yaml log idx cifar prepared tar png jpeg webp tiff bmp'
 [ $# -ge 1 ] || usage
 reader=$1
 shift
@@ -50,9 +50,9 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 for reader in $chosen; do
   mkdir -p ".build-fuzz/corpus/$reader"
   printf '\n=== %s\n' "$reader"
-  # A prepared file's parts begin at pages.
+  # A prepared file's parts begin at pages, and a tar's entries at blocks.
   length=4096
-  [ "$reader" != prepared ] || length=16384
+  [[ $reader != prepared && $reader != tar ]] || length=16384
   OCTNET_FUZZ_READER=$reader "$program" "$limit" -seed="$seed" -max_len="$length" -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="Fuzz/Corpus/$reader/" -print_final_stats=1 -verbosity=0 \
     ".build-fuzz/corpus/$reader" "Fuzz/Corpus/$reader"

@@ -6,7 +6,7 @@ import OctNetSettings
 /// The readers of files from outside, each as a function of bytes: it may refuse them with an `OctNetError`, and nothing
 /// else may ever happen. A trap, a sanitizer's finding and another error alike end the process.
 package enum FuzzReader: String, CaseIterable, Sendable {
-  case safetensors, torch, numpy, mxnet, json, yaml, log, idx, cifar, prepared, png, jpeg, webp, tiff, bmp
+  case safetensors, torch, numpy, mxnet, json, yaml, log, idx, cifar, prepared, tar, png, jpeg, webp, tiff, bmp
 
   /// Whether this build has the reader: images need the trait `Images`.
   package var isAvailable: Bool {
@@ -32,6 +32,7 @@ package enum FuzzReader: String, CaseIterable, Sendable {
     case .idx: readIDX(bytes, scratch)
     case .cifar: readCIFAR(bytes, scratch)
     case .prepared: readPrepared(bytes, scratch)
+    case .tar: readTar(bytes, scratch)
     case .png, .jpeg, .webp, .tiff, .bmp: readImage(bytes)
     }
   }
@@ -167,6 +168,36 @@ package enum FuzzReader: String, CaseIterable, Sendable {
     let end = PreparedLayout.headerChecksum
     write(checksum(0..<end), at: end, count: 4)
     return bytes
+  }
+
+  /// As an archive, as a shard, and as the index of one: as it is and with a checksum that fits.
+  private func readTar(_ bytes: [UInt8], _ scratch: FuzzScratch) {
+    let path = scratch.file("train.tar", bytes)
+    expectOctNetErrors {
+      let file = try FileReader(path: path)
+      var archive = TarReader(file)
+      while let entry = try archive.next() {
+        precondition(entry.offset + entry.size <= file.size, "\(entry.name) lies outside of the file")
+      }
+    }
+    #if Images
+      expectOctNetErrors {
+        let index = try ShardScan.index(FilePath(path))
+        let again = try ShardIndex(bytes: index.bytes, path: "index")
+        precondition(again == index, "an index changes when it is written and read")
+      }
+      let sealed = bytes.dropLast(4) + checksum(of: bytes.dropLast(4))
+      for bytes in [bytes, Array(sealed)] {
+        expectOctNetErrors { _ = try ShardIndex(bytes: bytes, path: "index") }
+      }
+      expectOctNetErrors { _ = try ImageFolder(shards: path).test() }
+      scratch.remove("train.tar" + UnsavedShardIndex.ending)
+    #endif
+  }
+
+  private func checksum(of bytes: ArraySlice<UInt8>) -> [UInt8] {
+    let sum = bytes.withUnsafeBytes { PreparedLayout.checksum($0) }
+    return withUnsafeBytes(of: sum.littleEndian, Array.init)
   }
 
   // MARK: Images

@@ -11,6 +11,8 @@ public struct TrainingImages: Codable, Equatable, Sendable {
   public var seed: UInt64?
   /// Photographs were turned as their EXIF orientation says; `nil` is no.
   public var exifOrientation: Bool?
+  /// Share of every class that was taken for tests, where the data had no images for them.
+  public var testShare: Double?
 
   /// How files of images came to the network's size for evaluation, by the names of the settings `evaluation`; `nil` as by
   /// default.
@@ -26,8 +28,10 @@ public struct TrainingImages: Codable, Equatable, Sendable {
   public init(
     limit: Int? = nil, validation: Double? = nil, seed: UInt64? = nil, exifOrientation: Bool? = nil,
     cropRatio: Double? = nil, interpolation: String? = nil, cropMode: String? = nil,
-    scaledDecoding: Bool? = nil
+    scaledDecoding: Bool? = nil,
+    testShare: Double? = nil
   ) {
+    self.testShare = testShare
     self.cropRatio = cropRatio
     self.interpolation = interpolation
     self.cropMode = cropMode
@@ -42,9 +46,17 @@ public struct TrainingImages: Codable, Equatable, Sendable {
   package func validate() throws(OctNetError) {
     try SettingBounds.check(limit, in: SettingBounds.images, "limit")
     try Self.checkValidation(validation)
+    try Self.checkTestShare(testShare)
     guard validation == nil || seed != nil else {
       throw OctNetError.configuration(key: "seed", "missing: it says which images were held back")
     }
+  }
+
+  /// - Throws: `OctNetError.configuration` for what is no share.
+  package static func checkTestShare(_ share: Double?) throws(OctNetError) {
+    guard let share, !(share > 0 && share < 1) else { return }
+    throw OctNetError.configuration(
+      key: "testShare", "expected more than 0 and less than 1, found \(format(share, digits: 8))")
   }
 
   /// - Throws: `OctNetError.configuration` for what is neither a share nor a number of images.

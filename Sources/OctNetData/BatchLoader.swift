@@ -194,14 +194,19 @@ public final class BatchLoader: Sendable {
       mixed: slot.mixed, count: slot.count, index: index)
   }
 
-  /// Which images an epoch shows, in which order (Fisher–Yates).
+  /// Which images an epoch shows, in which order (Fisher–Yates, but for shards).
   func sampleOrder(epoch: Int) -> [Int] {
     guard let shuffleSeed else { return Array(0..<sampleCount) }
     if isBalanced { return balancedOrder(seed: shuffleSeed, epoch: epoch) }
     var order = Array(0..<sampleCount)
-    var random = RandomStream(seed: shuffleSeed, "shuffle", epoch)
-    for last in stride(from: order.count - 1, to: 0, by: -1) {
-      order.swapAt(last, random.index(below: last + 1))
+    if let buffer = dataset.shuffleBuffer {
+      order = ShardOrder.order(
+        count: sampleCount, shard: dataset.shard(at:), buffer: buffer, seed: shuffleSeed, epoch: epoch)
+    } else {
+      var random = RandomStream(seed: shuffleSeed, "shuffle", epoch)
+      for last in stride(from: order.count - 1, to: 0, by: -1) {
+        order.swapAt(last, random.index(below: last + 1))
+      }
     }
     let repeats = augmentation.repeats ?? 1
     return repeats == 1 ? order : order.indices.map { order[$0 / repeats] }

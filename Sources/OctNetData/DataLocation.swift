@@ -4,7 +4,7 @@ import OctNetSupport
 
 /// Finds data whose relative path was written down by a run in another working directory.
 public enum DataLocation {
-  /// `source` ("cifar10:data", `folder:images`, `csv:list.csv`) as a command can open it: as it is where that exists, else with the path
+  /// `source` ("cifar10:data", `folder:images`, `csv:list.csv`, `tar:train-*.tar`) as a command can open it: as it is where that exists, else with the path
   /// taken from the directory of the file that says it, or one of those above: a run's directory usually lies below
   /// the one in which it was trained.
   ///
@@ -18,8 +18,10 @@ public enum DataLocation {
     // An absolute one has one place only; what is wrong with an empty one is told by whoever opens it.
     guard !directory.isEmpty, !directory.hasPrefix("/"), !directory.hasPrefix("~") else { return source }
     let isFile = source.hasPrefix("csv:") || source.hasPrefix("prepared:")
+    let isPattern = source.hasPrefix("tar:")
     func isThere(_ path: String) -> Bool {
-      isFile ? FileManager.default.fileExists(atPath: path) && !isDirectory(path) : isDirectory(path)
+      if isPattern { return isFolderThere(path) }
+      return isFile ? FileManager.default.fileExists(atPath: path) && !isDirectory(path) : isDirectory(path)
     }
     if isThere(directory) { return source }
     var tried = [absolute(directory)]
@@ -37,6 +39,18 @@ public enum DataLocation {
       key: "data",
       "\(path) was trained on \"\(source)\", a relative path, which is neither here nor near it (tried "
         + "\(tried.joined(separator: ", "))); say where it is with --data")
+  }
+
+  /// The folder of shards, which a pattern's last part is in.
+  private static func isFolderThere(_ pattern: String) -> Bool {
+    // A brace or a star in front of the name may be anything.
+    let plain = pattern.prefix { !"{*?".contains($0) }
+    guard plain.count < pattern.count else { return FileManager.default.fileExists(atPath: pattern) }
+    let folder = plain.lastIndex(of: "/").map { String(plain[..<$0]) } ?? "."
+    guard isDirectory(folder.isEmpty ? "/" : folder) else { return false }
+    let begin = String(plain[(plain.lastIndex(of: "/").map(plain.index(after:)) ?? plain.startIndex)...])
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "/" : folder)) ?? []
+    return names.contains { $0.hasPrefix(begin) }
   }
 
   private static func absolute(_ path: String) -> String {

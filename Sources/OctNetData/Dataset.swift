@@ -40,6 +40,10 @@ public protocol Dataset: Sendable {
   var imagesPerFile: Int { get }
   /// Whether to go on without images that cannot be read.
   var skipsDamaged: Bool { get }
+  /// Which part of the data an image lies in that is best read from its beginning to its end.
+  func shard(at index: Int) -> Int
+  /// How many images in turn an epoch's order mixes, going from shard to shard (`ShardOrder`); `nil` mixes all of them.
+  var shuffleBuffer: Int? { get }
 
   /// The same parts of the same images, `size` pixels high and wide; by default `ResizedImages` of the whole ones.
   /// - Throws: `OctNetError.configuration` for images that have no other size.
@@ -69,6 +73,8 @@ extension Dataset {
   }
   public var imagesPerFile: Int { 1 }
   public var skipsDamaged: Bool { false }
+  public func shard(at index: Int) -> Int { 0 }
+  public var shuffleBuffer: Int? { nil }
 
   public var hasFloatValues: Bool { false }
   public func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>) throws(OctNetError) {
@@ -142,6 +148,8 @@ public struct DataSplit: Sendable {
   public var normalization: Normalization
   /// How photographs became these images, where somebody has to know it who has another photograph.
   public var preparation: ImagePreparation?
+  /// Indices of shards for the run's directory.
+  package var unsavedShardIndices: [UnsavedShardIndex] = []
 
   /// Images to learn from and to be measured on.
   public init(

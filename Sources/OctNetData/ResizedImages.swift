@@ -41,6 +41,8 @@ struct ResizedImages: Dataset {
 
   var imagesPerFile: Int { base.imagesPerFile }
   var skipsDamaged: Bool { base.skipsDamaged }
+  var shuffleBuffer: Int? { base.shuffleBuffer }
+  func shard(at index: Int) -> Int { base.shard(at: index) }
   // Crops are parts of the larger ones.
   var hasPhotographs: Bool { true }
 

@@ -18,10 +18,13 @@ extension WrappedDataset {
   var hasPhotographs: Bool { base.hasPhotographs }
   var imagesPerFile: Int { base.imagesPerFile }
   var skipsDamaged: Bool { base.skipsDamaged }
+  var shuffleBuffer: Int? { base.shuffleBuffer }
   var hasFloatValues: Bool { base.hasFloatValues }
   var targetSize: Int { base.targetSize }
 
   func label(at index: Int) -> Int { base.label(at: place(of: index)) }
+
+  func shard(at index: Int) -> Int { base.shard(at: place(of: index)) }
 
   func scaled(to size: Int) throws(OctNetError) -> any Dataset {
     var result = self

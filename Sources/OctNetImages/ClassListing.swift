@@ -1,4 +1,5 @@
 #if Images
+  import CTransforms
   import OctNet
 
   /// The images of one half of a data set, DIRECTORY/CLASS/…, in torchvision's order: classes by name, in each of them
@@ -8,8 +9,13 @@
   /// images, whatever is before them; others are counted.
   struct ClassListing {
     struct File: Equatable {
+      /// Of the file, or of the tar that it is in.
       let path: FilePath
       let label: Int
+      /// Where it is in the tar.
+      var entry: TarEntry?
+      /// Of a tar.
+      var shard = 0
     }
 
     static let extensions = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"]
@@ -22,6 +28,10 @@
     let classes: [FilePath]
     private(set) var files: [File] = []
     private(set) var leftOut = LeftOutFiles()
+    /// What shards hold besides.
+    var shardNotes: [String] = []
+    /// Whether every shard has one class, so that no buffer mixes classes.
+    var isSortedByClass = false
 
     /// - Parameter known: the classes of the training half, which give the labels; of these any may be empty here. nil:
     ///   every folder is a class, but for hidden ones without an image.
@@ -59,7 +69,7 @@
       }
     }
 
-    /// Files that a list names.
+    /// Files that a list names, or that are in tars.
     init(list: FilePath, classes: [FilePath], files: [File]) {
       directory = list
       self.classes = classes
@@ -117,6 +127,30 @@
       files = ClassShares.first(limit, of: files.map(\.label)).map { files[$0] }
     }
 
+    /// Takes a share of every class away, at least one image, and leaves one: those whose names have the smallest checksums,
+    /// so that they are the same ones on every machine and for every seed, and nearly so when files are added.
+    mutating func taking(_ share: Double) -> ClassListing {
+      var ranked = [[(checksum: UInt32, place: Int)]](repeating: [], count: classes.count)
+      let root = directory.bytes.count
+      for (place, file) in files.enumerated() {
+        // Wherever the folder lies.
+        let isBelow = file.entry == nil && file.path.bytes.starts(with: directory.bytes)
+        let name = file.entry?.name.bytes ?? Array(file.path.bytes.dropFirst(isBelow ? root : 0))
+        ranked[file.label].append((oct_crc32c(name, name.count), place))
+      }
+      var taken: Set<Int> = []
+      for images in ranked where images.count > 1 {
+        let count = min(max(1, Int((share * Double(images.count)).rounded())), images.count - 1)
+        taken.formUnion(images.sorted { $0 < $1 }.prefix(count).map(\.place))
+      }
+      var test = self
+      test.files = files.indices.filter(taken.contains).map { files[$0] }
+      // What was left out is told once.
+      (test.leftOut, test.shardNotes) = (LeftOutFiles(), [])
+      files = files.indices.filter { !taken.contains($0) }.map { files[$0] }
+      return test
+    }
+
     // MARK: Walking
 
     private static func walk(
@@ -160,7 +194,7 @@
       folders.append((folder, files))
     }
 
-    private static func isImage(_ name: FilePath) -> Bool {
+    static func isImage(_ name: FilePath) -> Bool {
       extensions.contains { ending in
         let tail = name.bytes.suffix(ending.utf8.count)
         return tail.elementsEqual(ending.utf8) { byte, wanted in

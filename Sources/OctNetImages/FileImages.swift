@@ -12,18 +12,21 @@
     let files: [ClassListing.File]
     private(set) var preparation: Preparation
     let skipsDamaged: Bool
+    let shuffleBuffer: Int?
     /// `nil` reads every time.
     private let kept: KeptImages?
     private var views: WaitingViews?
 
     init(
-      _ listing: ClassListing, _ preparation: Preparation, skipsDamaged: Bool, kept: KeptImages? = nil
+      _ listing: ClassListing, _ preparation: Preparation, skipsDamaged: Bool, shuffleBuffer: Int? = nil,
+      kept: KeptImages? = nil
     ) throws(OctNetError) {
       name = "\(listing.directory)"
       classNames = try listing.classNames()
       files = listing.files
       self.preparation = preparation
       self.skipsDamaged = skipsDamaged
+      self.shuffleBuffer = shuffleBuffer
       self.kept = kept
       imagesPerFile = preparation.viewCount
       views = kept == nil && imagesPerFile > 1 ? WaitingViews() : nil
@@ -37,6 +40,8 @@
     var channels: Int { preparation.channels }
 
     func label(at index: Int) -> Int { files[index / imagesPerFile].label }
+
+    func shard(at index: Int) -> Int { files[index / imagesPerFile].shard }
 
     /// Made of the files anew, unless all that is kept has the network's size.
     func scaled(to size: Int) throws(OctNetError) -> any Dataset {
@@ -57,7 +62,7 @@
     func withPhotograph(at index: Int, _ body: (PixelView) -> Void) throws(OctNetError) {
       let file = index / imagesPerFile
       if let kept { return try kept.withPhotograph(file, body) }
-      try ImageFile(files[file].path).withDecoded(
+      try ImageFile(files[file]).withDecoded(
         channels: channels, appliesOrientation: preparation.appliesOrientation, body)
     }
 
@@ -68,7 +73,7 @@
       if let kept {
         return try kept.withPhotograph(file) { body($0.part(part($0.width, $0.height))) }
       }
-      try ImageFile(files[file].path).withDecoded(
+      try ImageFile(files[file]).withDecoded(
         channels: channels, appliesOrientation: preparation.appliesOrientation,
         least: preparation.evaluation.scaledDecoding == true ? preparation.size : nil, box: part, body)
     }
@@ -80,10 +85,10 @@
         pixels = try kept.pixels(file, preparation)
       } else if let views {
         pixels = try views.take(file: file, view: view, of: imagesPerFile) { () throws(OctNetError) in
-          try Self.pixels(files[file].path, preparation)
+          try Self.pixels(files[file], preparation)
         }
       } else {
-        pixels = try Self.pixels(files[file].path, preparation)
+        pixels = try Self.pixels(files[file], preparation)
       }
       // One view of six may come from an array of all.
       let start = pixels.count == imageSize ? 0 : view * imageSize
@@ -93,8 +98,8 @@
     }
 
     /// All views of a file's image, one after the other.
-    static func pixels(_ path: FilePath, _ preparation: Preparation) throws(OctNetError) -> [UInt8] {
-      let views = try ImageFile(path).views(preparation)
+    static func pixels(_ file: ClassListing.File, _ preparation: Preparation) throws(OctNetError) -> [UInt8] {
+      let views = try ImageFile(file).views(preparation)
       return views.count == 1 ? views[0].pixels : views.flatMap(\.pixels)
     }
   }
@@ -143,8 +148,8 @@
       images = Self.concurrently(listing.files, threads: threads) { file in
         guard memory.error == nil else { return .damaged(.configuration(key: "", "")) }
         do throws(OctNetError) {
-          guard photographs else { return .pixels(try FileImages.pixels(file.path, preparation)) }
-          let image = try ImageFile(file.path).decoded(
+          guard photographs else { return .pixels(try FileImages.pixels(file, preparation)) }
+          let image = try ImageFile(file).decoded(
             channels: preparation.channels, appliesOrientation: preparation.appliesOrientation)
           memory.take(image.pixels.count)
           return .photograph(image)

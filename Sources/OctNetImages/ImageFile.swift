@@ -27,6 +27,20 @@
       bytes = try file.bytes(at: 0, count: file.size)
     }
 
+    /// A file, or a part of a tar.
+    init(_ file: ClassListing.File) throws(OctNetError) {
+      guard let entry = file.entry else {
+        try self.init(file.path)
+        return
+      }
+      let path = "\(file.path): \(entry.name) at byte \(entry.offset)"
+      guard entry.size <= Self.largestFile else {
+        throw OctNetError.file(
+          path: path, "found \(numbered(entry.size, "byte")), expected at most \(Self.largestFile)")
+      }
+      self.init(bytes: try FileReader(file.path).bytes(at: entry.offset, count: entry.size), path: path)
+    }
+
     /// Bytes that are in memory already, such as those of a request.
     ///
     /// - Parameters:

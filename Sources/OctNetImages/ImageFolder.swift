@@ -2,7 +2,7 @@
   import OctNet
 
   /// Images in folders of classes, DIR/train/CLASS/… and DIR/test/CLASS/… (torchvision's `ImageFolder`), with the labels
-  /// and in the order that torchvision gives them, or in lists (`ImageList`). See `FolderLayout` for other names of the
+  /// and in the order that torchvision gives them, in lists (`ImageList`), or in tars (`TarShards`). See `FolderLayout` for other names of the
   /// halves, `ClassListing` for what counts as an image.
   ///
   /// The training images' folders are the classes; of the others any may be missing. Files are listed at once, and read
@@ -24,6 +24,12 @@
       public var trainLimit: Int?
       /// Only so many test images, of every class its share.
       public var testLimit: Int?
+      /// Share of every class that is taken from the training images for tests, where there are no images for them.
+      public var testShare: Double?
+      /// Images in turn that an epoch mixes, of shards: `nil` is 10,000, or all where each shard is one class.
+      public var shuffleBuffer: Int?
+      /// Where indices of shards are looked for whose own folders cannot be written.
+      package var indexDirectory: String?
       /// Decodes all images at once and keeps them in memory, in place of reading them each time. Images are the same.
       public var inMemory = false
       /// Whether training cuts crops out of photographs (`RandomResizedCrop`), so that `inMemory` keeps these as they are;
@@ -48,25 +54,35 @@
 
     /// How many damaged files an error or a note names.
     private static let namedFiles = 100
+    private static let usualShuffleBuffer = 10_000
 
     /// The folder around those of the classes, or the list.
     public let directory: String
     /// How it is read.
     public var options: Options
-    private let isList: Bool
+    private let kind: Kind
+
+    private enum Kind { case folder, list, shards }
 
     /// Nothing is read before it is asked for.
     public init(directory: String, options: Options = Options()) {
       self.directory = directory
       self.options = options
-      isList = false
+      kind = .folder
     }
 
     /// Files and labels in a CSV file, see `ImageList`.
     public init(list path: String, options: Options = Options()) {
       directory = path
       self.options = options
-      isList = true
+      kind = .list
+    }
+
+    /// Images in tars, see `TarShards`: `photos/train-{000..007}.tar`.
+    public init(shards pattern: String, options: Options = Options()) {
+      directory = pattern
+      self.options = options
+      kind = .shards
     }
 
     /// Lists all images; see `Preparation` for what becomes of them.
@@ -74,7 +90,7 @@
     /// - Throws: `OctNetError.file` that names the folder or file: missing, without images, damaged among those that are
     ///   looked at; with `inMemory` all damaged files at once; `.configuration` for a size that must be given.
     public func split() throws(OctNetError) -> Loaded<DataSplit> {
-      let halves = try halves(needsTrain: true)
+      let (halves, shards) = try halves(needsTrain: true)
       var (train, test) = (halves.train ?? halves.test, halves.test)
       if let limit = options.trainLimit { train.keep(limit) }
       if let limit = options.testLimit { test.keep(limit) }
@@ -88,39 +104,51 @@
       } else {
         normalization = try Normalization(measuring: sets[0])
       }
-      let split = DataSplit(
+      var split = DataSplit(
         train: sets[0], test: sets[1], validation: sets.count > 2 ? sets[2] : nil,
         normalization: normalization)
-      return Loaded(value: split, notes: notes)
+      split.unsavedShardIndices = shards?.unsaved ?? []
+      return Loaded(value: split, notes: (shards?.notes ?? []) + notes)
     }
 
     /// The test images alone: nothing needs to be there to train on. Without training images their own folders are the
     /// classes.
     /// - Throws: as `split`.
     public func test() throws(OctNetError) -> Loaded<any Dataset> {
-      var test = try halves(needsTrain: false).test
+      let (halves, shards) = try halves(needsTrain: false)
+      var test = halves.test
       if let limit = options.testLimit { test.keep(limit) }
       let (sets, notes) = try load([test], views: true)
-      return Loaded(value: sets[0], notes: notes)
+      return Loaded(value: sets[0], notes: (shards?.notes ?? []) + notes)
     }
 
     /// Measured on the training images.
     /// - Throws: as `split`.
     public func normalization() throws(OctNetError) -> Normalization {
-      let halves = try halves(needsTrain: true)
+      let halves = try halves(needsTrain: true).halves
       var train = halves.train ?? halves.test
       if let limit = options.trainLimit { train.keep(limit) }
       return try Normalization(measuring: try load([train], kept: false).sets[0])
     }
 
-    private func halves(needsTrain: Bool) throws(OctNetError) -> ImageHalves {
-      for (key, limit) in [("trainLimit", options.trainLimit), ("testLimit", options.testLimit)] {
+    private func halves(needsTrain: Bool) throws(OctNetError) -> (halves: ImageHalves, shards: TarShards?) {
+      for (key, limit) in [
+        ("trainLimit", options.trainLimit), ("testLimit", options.testLimit),
+        ("shuffleBuffer", options.shuffleBuffer),
+      ] {
         guard let limit, limit < 1 else { continue }
         throw OctNetError.configuration(key: key, "expected 1 or more, found \(limit)")
       }
-      return isList
-        ? try ImageHalves(list: FilePath(directory), needsTrain: needsTrain)
-        : try ImageHalves(folder: FilePath(directory), needsTrain: needsTrain)
+      let share = options.testShare
+      try TrainingImages.checkTestShare(share)
+      let path = FilePath(directory)
+      switch kind {
+      case .folder: return (try ImageHalves(folder: path, needsTrain: needsTrain, testShare: share), nil)
+      case .list: return (try ImageHalves(list: path, needsTrain: needsTrain, testShare: share), nil)
+      case .shards:
+        let shards = try TarShards(directory, indexDirectory: options.indexDirectory)
+        return (try ImageHalves(shards: shards, path, needsTrain: needsTrain, testShare: share), shards)
+      }
     }
 
     // MARK: Images
@@ -139,7 +167,7 @@
         evaluation: evaluation)
       var notes: [String] = []
       for half in halves {
-        notes += half.leftOut.notes(directory: half.directory)
+        notes += half.leftOut.notes(directory: half.directory) + half.shardNotes
         let empty = half.emptyClasses
         if !empty.isEmpty { notes.append("\(half.directory): no images of \(ClassListing.list(empty))") }
       }
@@ -148,10 +176,15 @@
       for (index, half) in halves.enumerated() {
         sets.append(
           try FileImages(
-            half, preparation, skipsDamaged: options.skipsDamaged,
+            half, preparation, skipsDamaged: options.skipsDamaged, shuffleBuffer: shuffleBuffer(of: half),
             kept: stores.isEmpty ? nil : stores[index]))
       }
       return (sets, notes)
+    }
+
+    private func shuffleBuffer(of half: ClassListing) -> Int? {
+      guard kind == .shards else { return nil }
+      return options.shuffleBuffer ?? (half.isSortedByClass ? nil : Self.usualShuffleBuffer)
     }
 
     /// Decodes all of them.
@@ -193,7 +226,7 @@
       for file in half.files {
         let found: (width: Int, height: Int)
         do throws(OctNetError) {
-          found = try ImageFile(file.path).size()
+          found = try ImageFile(file).size()
         } catch {
           damages.append(error)
           continue
@@ -201,7 +234,8 @@
         guard found.width == found.height, found.width <= 256 else {
           throw OctNetError.configuration(
             key: "image size",
-            "the first image, \(file.path), is \(found.width)×\(found.height); say --image-size, such as 224")
+            "the first image, \(file.entry?.name ?? file.path), is \(found.width)×\(found.height); say --image-size, such as 224"
+          )
         }
         return found.width
       }

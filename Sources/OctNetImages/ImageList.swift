@@ -108,7 +108,8 @@
         files: rows.map { ClassListing.File(path: $0.path, label: labels[$0.label] ?? 0) })
     }
 
-    private static func sorted(_ labels: Set<FilePath>) -> [FilePath] {
+    /// By number where all are whole numbers, else by code points.
+    static func sorted(_ labels: Set<FilePath>) -> [FilePath] {
       let numbers = labels.compactMap { label in Int("\(label)").map { (number: $0, label: label) } }
       guard numbers.count == labels.count else { return labels.sorted() }
       return numbers.sorted { ($0.number, $0.label) < ($1.number, $1.label) }.map(\.label)

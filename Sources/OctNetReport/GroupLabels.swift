@@ -114,7 +114,8 @@ enum SettingNames {
     "earlyStoppingEpochs": "patience in epochs", "trainLimit": "training images at most",
     "validation": "validation images", "testLimit": "test images at most",
     "skipDamaged": "damaged images left out", "inMemory": "images in memory", "workers": "threads that read",
-    "exifOrientation": "turned as EXIF says", "data": "data",
+    "exifOrientation": "turned as EXIF says", "testShare": "share taken for tests",
+    "shuffleBuffer": "images shuffled at a time", "data": "data",
   ]
 
   /// Settings without a name of their own keep that of `config.json`.

@@ -12,6 +12,8 @@ public final class FileReader {
   public let path: String
   /// Bytes of the file when it was opened.
   public let size: Int
+  /// When it was written last: nanoseconds since 1970.
+  package let modified: Int64
   private let descriptor: Int32
 
   /// - Parameters:
@@ -54,6 +56,13 @@ public final class FileReader {
     self.path = path
     self.descriptor = descriptor
     size = Int(status.st_size)
+    #if canImport(Darwin)
+      let time = status.st_mtimespec
+    #else
+      let time = status.st_mtim
+    #endif
+    // Dates beyond 2262 wrap around, which tells them from each other all the same.
+    modified = Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
   }
 
   deinit { close(descriptor) }

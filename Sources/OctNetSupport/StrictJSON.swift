@@ -91,7 +91,9 @@ package enum StrictJSON {
     return Set(first.keys).union(second.keys).filter { first[$0] != second[$0] }.sorted()
   }
 
-  private static func parse(_ bytes: [UInt8], maximumValues: Int) throws(Failure) -> JSONValue {
+  package static func parse(
+    _ bytes: [UInt8], maximumValues: Int = FileLimit.values
+  ) throws(Failure) -> JSONValue {
     let result: Result<JSONValue, JSONScanner.Failure> = bytes.withUnsafeBufferPointer { buffer in
       do throws(JSONScanner.Failure) {
         return .success(try JSONScanner.parse(buffer, maximumValues: maximumValues))

@@ -1,6 +1,7 @@
 import Foundation
 import OctNetCheckpoint
 import OctNetCore
+import OctNetData
 import OctNetSupport
 
 /// The directory of one run. It is created once and never given to another run.
@@ -10,6 +11,7 @@ import OctNetSupport
 /// - `results.json`: the `RunResults`.
 /// - `last.safetensors`, `best.safetensors`: `Checkpoint`s after the last epoch and after the best one.
 /// - `resume.safetensors`: the `TrainingState`.
+/// - `shards/`: indices of shards whose own folders cannot be written.
 /// - `events.out.tfevents.*`: from `OctNetTensorBoard`, where it is used.
 public struct RunDirectory: Sendable {
   /// Of the directory.
@@ -29,6 +31,8 @@ public struct RunDirectory: Sendable {
   public var lastPath: String { path + "/last.safetensors" }
   /// What a resumed run goes on from.
   public var statePath: String { path + "/resume.safetensors" }
+  /// Indices of shards whose own folders cannot be written.
+  package var shardIndexPath: String { path + "/shards" }
 
   /// Held from `create` or `open` until the trainer that writes here is done; `nil` for those who only read.
   package let lock: RunLock?
@@ -36,10 +40,25 @@ public struct RunDirectory: Sendable {
   /// Whether it was made for this run.
   private var isNew = false
 
+  /// The one that a checkpoint lies in, where it does.
+  package static func of(checkpoint path: String) -> RunDirectory {
+    let folder = (path as NSString).deletingLastPathComponent
+    return RunDirectory(path: folder.isEmpty ? "." : folder)
+  }
+
   /// A directory to read.
   package init(path: String, lock: RunLock? = nil) {
     self.path = path
     self.lock = lock
+  }
+
+  /// - Throws: `OctNetError.file` for a disk that refuses.
+  package func write(_ indices: [UnsavedShardIndex]) throws(OctNetError) {
+    guard !indices.isEmpty else { return }
+    do {
+      try FileManager.default.createDirectory(atPath: shardIndexPath, withIntermediateDirectories: true)
+    } catch { throw OctNetError.wrapping(error, path: shardIndexPath) }
+    for index in indices { try index.write(in: shardIndexPath) }
   }
 
   /// Gives up a directory whose run could not begin: one that was made for it and is empty still is removed.

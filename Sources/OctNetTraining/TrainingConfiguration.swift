@@ -67,6 +67,11 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   public var workers: Int?
   /// Turns images as EXIF says; `nil` is no.
   public var exifOrientation: Bool?
+  /// Share of every class that is taken from the training images for tests, where the data has no images for them; `nil`
+  /// takes none.
+  public var testShare: Double?
+  /// Images in turn that an epoch's order mixes, of data in shards; `nil` is as `ImageFolder.Options` says.
+  public var shuffleBuffer: Int?
   /// How images in folders come to the network's size; `nil` as by default.
   public var evaluation: EvaluationSettings?
   /// Training images held back to choose the best epoch and to stop early, so that the test images are seen once, at the
@@ -112,7 +117,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     classWeights: ClassWeights? = nil, balancedSampler: Bool? = nil, lossReduction: LossReduction? = nil,
     lastEpochShare: Double? = nil, testViews: TestViews? = nil,
     evaluation: EvaluationSettings? = nil, shards: Int? = nil, inMemory: Bool? = nil,
-    workers: Int? = nil, imageSizes: [ImageSizeStage]? = nil
+    workers: Int? = nil, imageSizes: [ImageSizeStage]? = nil, testShare: Double? = nil,
+    shuffleBuffer: Int? = nil
   ) {
     self.model = model
     self.initialWeights = initialWeights
@@ -156,6 +162,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.testViews = testViews
     self.shards = shards
     self.imageSizes = imageSizes
+    self.testShare = testShare
+    self.shuffleBuffer = shuffleBuffer
   }
 
   /// - Throws: `OctNetError.configuration` for the first setting out of its range.
@@ -164,6 +172,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
       ("epochs", epochs, SettingBounds.epochs), ("batchSize", batchSize, SettingBounds.batchSize),
       ("threads", threads, SettingBounds.threads), ("workers", workers, SettingBounds.threads),
       ("trainLimit", trainLimit, SettingBounds.images),
+      ("shuffleBuffer", shuffleBuffer, SettingBounds.images),
       ("testLimit", testLimit, SettingBounds.images),
       ("accumulationSteps", accumulationSteps, SettingBounds.accumulationSteps),
       ("evaluateEvery", evaluateEvery, SettingBounds.epochs),
@@ -182,6 +191,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         key: "evaluation.views", "belongs to eval and predict; training evaluates the middle of an image")
     }
     try TrainingImages.checkValidation(validation)
+    try TrainingImages.checkTestShare(testShare)
     guard weightDecay >= 0, weightDecay.isFinite else {
       throw OctNetError.configuration(key: "weightDecay", "expected 0 or more, found \(weightDecay)")
     }
@@ -246,7 +256,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
       limit: trainLimit, validation: validation, seed: validation.map { _ in seed },
       exifOrientation: exifOrientation == true ? true : nil, cropRatio: evaluation?.cropRatio,
       interpolation: evaluation?.interpolation?.rawValue, cropMode: evaluation?.cropMode?.rawValue,
-      scaledDecoding: evaluation?.scaledDecoding)
+      scaledDecoding: evaluation?.scaledDecoding,
+      testShare: testShare)
   }
 
   // MARK: Files

@@ -28,6 +28,13 @@ struct TrainDataOptions: ParsableArguments {
       valueName: "n"))
   var limitTest: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Of tar:PATTERN: mix so many images in turn (default: 10000; all of a tar of tars).",
+      discussion: "Shards come in random order. More mix better, fewer read the disk more in order.",
+      valueName: "n"))
+  var shuffleBuffer: Int?
+
   @OptionGroup
   var files: ImageFileOptions
 
@@ -35,6 +42,7 @@ struct TrainDataOptions: ParsableArguments {
     if let problem = imageSize?.problem { throw ValidationError("--image-size: \(problem)") }
     try Bounds.check("--limit-train", limitTrain, SettingBounds.images)
     try Bounds.check("--limit-test", limitTest, SettingBounds.images)
+    try Bounds.check("--shuffle-buffer", shuffleBuffer, SettingBounds.images)
   }
 }
 
@@ -56,10 +64,22 @@ struct ImageSizeArgument: ExpressibleByArgument {
 
 /// How files of images are read.
 struct ImageFileOptions: ParsableArguments {
-  @Flag(help: "Of folder:DIR and csv:FILE: go on without images that cannot be read; a line names each.")
+  @Flag(
+    help:
+      "Of folder:DIR, csv:FILE and tar:PATTERN: go on without images that cannot be read; a line names each.")
   var skipDamaged = false
 
-  @Flag(help: "Of folder:DIR and csv:FILE: decode all images at once and keep them, not read them each time.")
+  @Option(
+    help: ArgumentHelp(
+      "Where folder:DIR, csv:FILE or tar:PATTERN has no test images: take this share of each class for them.",
+      discussion: "The same images for any seed. DIR may hold the folders of classes itself then.",
+      valueName: "share"))
+  var testShare: Double?
+
+  @Flag(
+    help:
+      "Of folder:DIR, csv:FILE and tar:PATTERN: decode all images at once and keep them, not read them each time."
+  )
   var inMemory = false
 
   @Option(
@@ -81,7 +101,12 @@ struct ImageFileOptions: ParsableArguments {
     if let workers { configuration.workers = workers }
   }
 
-  func validate() throws { try Bounds.check("--workers", workers, SettingBounds.threads) }
+  func validate() throws {
+    try Bounds.check("--workers", workers, SettingBounds.threads)
+    if let testShare, !(testShare > 0 && testShare < 1) {
+      throw ValidationError("--test-share is more than 0 and less than 1, found \(testShare)")
+    }
+  }
 }
 
 enum ExifOrientationFlag {
@@ -106,6 +131,10 @@ struct ImageReading {
   /// Keeps decoded images; as they are, where crops are cut out of them.
   var inMemory = false, keepsPhotographs = false
   var workers: Int?
+  /// Of data without test images, and of shards.
+  var testShare: Double?, shuffleBuffer: Int?
+  /// Where indices of shards lie that are not beside them.
+  var indexDirectory: String?
   /// Known already; else it is measured.
   var normalization: Normalization?
 
@@ -124,6 +153,7 @@ struct ImageReading {
     keepsPhotographs = configuration.augmentation.randomResizedCrop != nil
     workers = configuration.workers ?? configuration.threads
     normalization = configuration.normalization
+    (testShare, shuffleBuffer) = (configuration.testShare, configuration.shuffleBuffer)
   }
 }
 
@@ -133,13 +163,14 @@ enum DataOptions {
       "Data set\(defaultValue.map { " (default: \($0))" } ?? "").",
       discussion: """
         synthetic (embedded, 10 classes, 32×32), cifar10:DIR, cifar100:DIR, cifar100-coarse:DIR (binary versions), \
-        idx:DIR (MNIST, Fashion-MNIST), prepared:FILE (by octcli prepare), folder:DIR (train/CLASS/*.png, test/CLASS/*.jpg) or \
-        csv:FILE (columns path, label and split); the last two need the trait Images.
+        idx:DIR (MNIST, Fashion-MNIST), prepared:FILE (by octcli prepare), folder:DIR (train/CLASS/*.png, test/CLASS/*.jpg), \
+        csv:FILE (columns path, label and split) or tar:PATTERN (WebDataset's shards, such as '{train,val}-*.tar', and \
+        ILSVRC's tar of tars); the last three need the trait Images.
         """, valueName: "set")
   }
 
   static let imageSizeHelp = ArgumentHelp(
-    "Height and width that images get (default: their own; of folder:DIR and csv:FILE the first one's, if square and at most 256).",
+    "Height and width that images get (default: their own; of folder:DIR, csv:FILE and tar:PATTERN the first one's, if square and at most 256).",
     valueName: "n")
 
   /// Data that a checkpoint or a run names, which may have been trained from another directory.
@@ -170,7 +201,7 @@ enum DataOptions {
       for note in loaded.notes { Terminal.printError(note) }
       return loaded.value
     #else
-      throw ImagesTrait.missing("--data \(files.isList ? "csv" : "folder"):\(files.path)")
+      throw ImagesTrait.missing("--data \(files.kind):\(files.path)")
     #endif
   }
 
@@ -190,17 +221,38 @@ enum DataOptions {
       for note in loaded.notes { Terminal.printError(note) }
       return (loaded.value, nil, { try folder.normalization() })
     #else
-      throw ImagesTrait.missing("--data \(files.isList ? "csv" : "folder"):\(files.path)")
+      throw ImagesTrait.missing("--data \(files.kind):\(files.path)")
     #endif
   }
 
   /// Whether images come from files of their own.
-  static func isFiles(_ source: String) -> Bool { source.hasPrefix("folder:") || source.hasPrefix("csv:") }
+  static func isFiles(_ source: String) -> Bool {
+    FileKind.allCases.contains { source.hasPrefix("\($0):") }
+  }
+
+  /// Images that have a size each, by what they are called in front of the colon.
+  private enum FileKind: String, CaseIterable {
+    case folder, csv, tar
+
+    /// What is behind the colon.
+    var form: (noun: String, name: String) {
+      switch self {
+      case .folder: ("directory", "DIR")
+      case .csv: ("file", "FILE")
+      case .tar: ("shards", "PATTERN")
+      }
+    }
+  }
 
   /// Images that are no photographs, resized where another size than theirs is asked for.
   private static func dataSet(_ source: String, _ reading: ImageReading) throws -> DataSplit {
     let data = try DataSource.parse(source)
     if reading.inMemory { throw belongsToFiles("--in-memory", source) }
+    if reading.testShare != nil { throw belongsToFiles("--test-share", source) }
+    if reading.shuffleBuffer != nil {
+      throw OctNetError.configuration(
+        key: "--shuffle-buffer", "belongs to tar:PATTERN, the data is \(source)")
+    }
     if reading.appliesOrientation, !isPrepared(source) {
       throw belongsToFiles("--exif-orientation", source)
     }
@@ -246,31 +298,31 @@ enum DataOptions {
   }
 
   private static func belongsToFiles(_ flag: String, _ source: String) -> OctNetError {
-    .configuration(key: flag, "belongs to folder:DIR and csv:FILE, the data is \(source)")
+    .configuration(key: flag, "belongs to folder:DIR, csv:FILE and tar:PATTERN, the data is \(source)")
   }
 
   static func isPrepared(_ source: String) -> Bool { source.hasPrefix("prepared:") }
 
-  /// What folder:DIR and csv:FILE name, nil for other data sets.
+  /// What folder:DIR, csv:FILE and tar:PATTERN name, nil for other data sets.
   private static func files(
     _ source: String, _ reading: ImageReading
-  ) throws -> (path: String, isList: Bool)? {
-    guard isFiles(source) else { return nil }
-    let isList = source.hasPrefix("csv:")
-    let path = String(source.dropFirst(isList ? "csv:".count : "folder:".count))
+  ) throws -> (path: String, kind: FileKind)? {
+    guard let kind = FileKind.allCases.first(where: { source.hasPrefix("\($0):") }) else { return nil }
+    if reading.shuffleBuffer != nil, kind != .tar {
+      throw OctNetError.configuration(
+        key: "--shuffle-buffer", "belongs to tar:PATTERN, the data is \(source)")
+    }
+    let path = String(source.dropFirst("\(kind):".count))
     guard !path.isEmpty else {
       throw OctNetError.configuration(
-        key: "data",
-        isList
-          ? "'\(source)' names no file, expected csv:FILE"
-          : "'\(source)' names no directory, expected folder:DIR")
+        key: "data", "'\(source)' names no \(kind.form.noun), expected \(kind):\(kind.form.name)")
     }
-    return (HomeDirectory.expand(path), isList)
+    return (HomeDirectory.expand(path), kind)
   }
 
   #if Images
     private static func imageFolder(
-      _ files: (path: String, isList: Bool), _ reading: ImageReading
+      _ files: (path: String, kind: FileKind), _ reading: ImageReading
     ) -> ImageFolder {
       var options = ImageFolder.Options()
       options.size = reading.size
@@ -281,9 +333,13 @@ enum DataOptions {
       (options.trainLimit, options.testLimit) = (reading.trainLimit, reading.testLimit)
       (options.inMemory, options.keepsPhotographs) = (reading.inMemory, reading.keepsPhotographs)
       (options.threads, options.normalization) = (reading.workers, reading.normalization)
-      return files.isList
-        ? ImageFolder(list: files.path, options: options)
-        : ImageFolder(directory: files.path, options: options)
+      (options.testShare, options.shuffleBuffer) = (reading.testShare, reading.shuffleBuffer)
+      options.indexDirectory = reading.indexDirectory
+      return switch files.kind {
+      case .folder: ImageFolder(directory: files.path, options: options)
+      case .csv: ImageFolder(list: files.path, options: options)
+      case .tar: ImageFolder(shards: files.path, options: options)
+      }
     }
   #endif
 }

@@ -174,7 +174,7 @@ struct EvalCommand: ParsableCommand {
     guard on == .test, DataOptions.isFiles(try source(of: checkpoint, quietly: true)) else {
       throw OctNetError.configuration(
         key: "--crops",
-        "six and ten belong to the test images of folder:DIR and csv:FILE: other images have no more than one size"
+        "six and ten belong to the test images of folder:DIR, csv:FILE and tar:PATTERN: other images have no more than one size"
       )
     }
     return crops == .six ? 6 : 10
@@ -190,6 +190,9 @@ struct EvalCommand: ParsableCommand {
     reading.skipsDamaged = files.skipDamaged
     (reading.inMemory, reading.workers) = (files.inMemory, files.workers ?? threadOptions.count)
     reading.normalization = normalization.normalization ?? checkpoint.normalization
+    if DataOptions.isFiles(source) { reading.testShare = checkpoint.trainingImages.testShare }
+    if let share = files.testShare { reading.testShare = share }
+    reading.indexDirectory = RunDirectory.of(checkpoint: self.checkpoint).shardIndexPath
     let asTrained = DataOptions.isFiles(source) && checkpoint.trainingImages.exifOrientation == true
     reading.appliesOrientation = files.exifOrientation ?? asTrained
     if DataOptions.isFiles(source) || DataOptions.isPrepared(source) {

@@ -62,6 +62,7 @@ struct PrepareCommand: ParsableCommand {
     reading.appliesOrientation = files.exifOrientation ?? false
     reading.evaluation = files.crop.applied(to: EvaluationSettings())
     reading.isEvaluationGiven = !files.crop.isEmpty
+    reading.testShare = files.testShare
     (reading.inMemory, reading.workers) = (files.inMemory, files.workers ?? threadOptions.count)
     var data = try DataOptions.load(source, reading)
     // Those of a folder are limited where they are listed.

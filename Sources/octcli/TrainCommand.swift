@@ -19,6 +19,7 @@ struct TrainCommand: ParsableCommand {
         octcli train --data cifar10:DIR --epochs 30 --augment crop,flip
         octcli train --data cifar10:DIR --recipe seed --epochs 5 --out runs/seed
         octcli train --data cifar10:DIR --recipe speedrun94
+        octcli train --data folder:photos --recipe photographs
         octcli train --config settings.yaml --ema 0.999 --mixup 0.2
         octcli train --data cifar10:DIR --model resnet50 --alpha 0 \\
           --weights resnet50.safetensors
@@ -87,7 +88,7 @@ struct TrainCommand: ParsableCommand {
       tensorBoard: !training.noTensorBoard, threads: run.threads, isSilent: !isFirst
     ) { onEvent in
       try Ranks.together(ranks) {
-        if isFirst { run.directory = try run.directory ?? newDirectory(run.configuration) }
+        if isFirst { run.directory = try run.directory ?? newDirectory(run) }
         return try trainer(run, ranks, onEvent)
       } undo: {
         run.directory?.abandon()
@@ -145,10 +146,16 @@ struct TrainCommand: ParsableCommand {
       network: network, configuration: configuration, data: resolved.data, threads: resolved.threads)
   }
 
-  private func newDirectory(_ configuration: TrainingConfiguration) throws -> RunDirectory {
-    let model = configuration.model ?? QuickStart.network
-    return try out.map { try RunDirectory.create($0) }
+  private func newDirectory(_ run: Run) throws -> RunDirectory {
+    let model = run.configuration.model ?? QuickStart.network
+    let directory =
+      try out.map { try RunDirectory.create($0) }
       ?? RunDirectory.createNumbered("runs/\(model.name)-a\(model.alpha)")
+    do { try directory.write(run.data.unsavedShardIndices) } catch {
+      directory.abandon()
+      throw error
+    }
+    return directory
   }
 
   private func resumed(_ path: String, isFirst: Bool) throws -> Run {
@@ -162,9 +169,11 @@ struct TrainCommand: ParsableCommand {
     guard let model = configuration.model else {
       throw OctNetError.file(path: directory.statePath, "the run's network is not one of octcli's models")
     }
+    var reading = ImageReading(configuration)
+    reading.indexDirectory = directory.shardIndexPath
     return Run(
       network: try model.makeNetwork(seed: configuration.seed), configuration: configuration,
-      data: try DataOptions.load(configuration.data, ImageReading(configuration)),
+      data: try DataOptions.load(configuration.data, reading),
       directory: isFirst ? directory : nil,
       threads: training.threadOptions.reason(resumed: configuration.threads), state: state)
   }

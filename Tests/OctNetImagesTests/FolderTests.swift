@@ -210,10 +210,13 @@
       try tree.image("cat/1.png")
       try tree.write("list.csv", [])
       let expected = "expected train/CLASS/*.jpg and test/CLASS/*.jpg (or val/CLASS) in it"
-      #expect(message(tree) { _ = try folder(tree).split() } == "DIR: \(expected), found cat/, list.csv")
+      let way = "; or say --test-share, such as 0.1, to take test images from those that are there"
+      #expect(
+        message(tree) { _ = try folder(tree).split() } == "DIR: \(expected), found cat/, list.csv\(way)")
       try tree.image("train/cat/1.png")
       #expect(
-        message(tree) { _ = try folder(tree).split() } == "DIR: \(expected), found cat/, list.csv, train/")
+        message(tree) { _ = try folder(tree).split() }
+          == "DIR: \(expected), found cat/, list.csv, train/\(way)")
       // A class that only the test images have, one without training images, halves without folders.
       try tree.image("test/dog/1.png")
       #expect(

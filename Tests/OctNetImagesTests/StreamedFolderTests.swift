@@ -137,6 +137,49 @@
       #expect(last == found[5 * count - 1] && streamed.label(at: 5 * count - 1) == 1)
     }
 
+    // MARK: Test images taken from training's
+
+    @Test func testsAreTakenWhereThereAreNone() throws {
+      defer { remove() }
+      let whole = try pixels(folder().split().value.train)
+      // Those of a folder win.
+      #expect(try folder { $0.testShare = 0.3 }.split().value.train.count == 14)
+      try FileManager.default.removeItem(at: root.appendingPathComponent("test"))
+      let split = try folder { $0.testShare = 0.3 }.split().value
+      #expect((0..<4).map(split.test.label) == [0, 0, 1, 1] && split.train.count == 10)
+      let (train, test) = (try pixels(split.train), try pixels(split.test))
+      #expect(Set(train + test) == Set(whole))
+      #expect(try pixels(folder { $0.testShare = 0.3 }.test().value) == test)
+
+      // Classes without a folder around them, at another place, are the same files.
+      let moved = root.appendingPathComponent("train")
+      let plain = try ImageFolder(directory: moved.path, options: options { $0.testShare = 0.3 }).split()
+        .value
+      #expect(try pixels(plain.test) == test && pixels(plain.train) == train)
+      for share in [0, 1, -0.1, Double.nan] {
+        #expect(
+          message { _ = try folder { $0.testShare = share }.split() }?.hasPrefix("testShare: expected")
+            == true)
+      }
+      #expect(
+        message { _ = try folder().split() }?.hasSuffix(
+          "or say --test-share, such as 0.1, to take test images from those that are there") == true)
+      // A class keeps an image to learn from.
+      let rest = try folder { $0.testShare = 0.99 }.split().value
+      #expect(rest.train.count == 2 && rest.test.count == 12)
+    }
+
+    @Test func listsWithoutSplitsAreDivided() throws {
+      defer { remove() }
+      let rows = (0..<7).flatMap { ["train/cat/\($0).png,cat", "train/dog/\($0).png,dog"] }
+      let text = (["path,label"] + rows).joined(separator: "\n")
+      _ = try list(text)
+      let split = try ImageFolder(
+        list: root.appendingPathComponent("list.csv").path, options: options { $0.testShare = 0.2 }
+      ).split().value
+      #expect(split.train.count == 12 && Set((0..<2).map(split.test.label)) == [0, 1])
+    }
+
     // MARK: Lists
 
     private func list(_ text: String) throws -> ImageFolder {
@@ -184,7 +227,7 @@
         (
           "path,label\na,b\n",
           "DIR/list.csv: expected a column split that says train, val or test, to train; "
-            + "found path, label"
+            + "found path, label; or say --test-share, such as 0.1"
         ),
         (
           "path,label,split\na,b,all\n",

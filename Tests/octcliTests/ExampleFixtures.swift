@@ -11,6 +11,8 @@ struct ExampleFixtures {
   func make(for example: Example) throws {
     for word in example.words {
       if word.hasPrefix("cifar10:") { try makeCIFAR(String(word.dropFirst("cifar10:".count))) }
+      if word.hasPrefix("folder:") { try makePhotographs(String(word.dropFirst("folder:".count))) }
+      if word.hasPrefix("tar:") || word.hasPrefix("'tar:") { try makeTars() }
       if word.hasPrefix("prepared:") { try makePrepared(String(word.dropFirst("prepared:".count))) }
       if word.hasSuffix(".safetensors") { try makeCheckpoint(word, for: example) }
       if word.hasSuffix(".jpg") || word.hasSuffix(".png") { try makeImages(word) }
@@ -40,7 +42,8 @@ struct ExampleFixtures {
     let hasOwnModel = ["--weights", "--config", "speedrun94"].contains { words.contains($0) }
     let model = hasOwnModel ? "" : " --model resnet20"
     let alphas = words.contains("--ablation") ? " --alphas 0,0.125" : ""
-    return " --epochs 1 --limit-train 20 --limit-test 10 --batch-size 10" + model + alphas
+    let warmup = words.contains("photographs") ? " --warmup-epochs 0" : ""
+    return " --epochs 1 --limit-train 20 --limit-test 10 --batch-size 10" + model + alphas + warmup
   }
 
   private func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: runner.path(name)) }
@@ -65,6 +68,55 @@ struct ExampleFixtures {
       }
       try write(records, "\(name)/\(file)")
     }
+  }
+
+  /// Two classes of twelve photographs each, that are no squares.
+  func makePhotographs(_ name: String) throws {
+    for (number, label) in ["cat", "dog"].enumerated() {
+      for index in 0..<12 { try write(photograph(number, index), "\(name)/\(label)/\(index).png") }
+    }
+  }
+
+  private func photograph(_ label: Int, _ index: Int) -> [UInt8] {
+    PNGEncoder.encode(
+      RGBImage(width: 40 + index, height: 32, fill: (UInt8(200 - 90 * label), UInt8(60 + 5 * index), 60)))
+  }
+
+  /// WebDataset's shards for training and validation, and ILSVRC's tar of tars.
+  private func makeTars() throws {
+    for name in ["train-0.tar", "train-1.tar", "val-0.tar"] { try makeTar(name) }
+    let classes = (0..<2).map { number in
+      tar((0..<10).map { ("\($0).JPEG", photograph(number, $0)) })
+    }
+    try write(
+      tar(zip(["n01440764.tar", "n01443537.tar"], classes).map { ($0, $1) }), "ILSVRC2012_img_train.tar")
+  }
+
+  /// Twenty samples of two classes.
+  func makeTar(_ name: String) throws {
+    var files: [(String, [UInt8])] = []
+    for index in 0..<20 {
+      files.append(("\(index).png", photograph(index % 2, index / 2)))
+      files.append(("\(index).cls", Array((index % 2 == 0 ? "cat" : "dog").utf8)))
+    }
+    try write(tar(files), name)
+  }
+
+  private func tar(_ files: [(String, [UInt8])]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for (name, content) in files {
+      var block = [UInt8](repeating: 0, count: 512)
+      func put(_ text: String, at place: Int) {
+        for (offset, byte) in text.utf8.enumerated() { block[place + offset] = byte }
+      }
+      put(name, at: 0)
+      put(String(content.count, radix: 8), at: 124)
+      put(String(repeating: " ", count: 8), at: 148)
+      put("0", at: 156)
+      put(String(block.reduce(0) { $0 + Int($1) }, radix: 8) + "\0", at: 148)
+      bytes += block + content + [UInt8](repeating: 0, count: (512 - content.count % 512) % 512)
+    }
+    return bytes + [UInt8](repeating: 0, count: 1024)
   }
 
   private func makePrepared(_ name: String) throws {

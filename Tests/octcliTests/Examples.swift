@@ -14,6 +14,11 @@ struct Example: CustomTestStringConvertible, Sendable {
   var testDescription: String { "\(source): \(command)" }
   var words: [String] { command.split(separator: " ").map(String.init) }
 
+  /// Whether it reads image files, which the trait `Images` does.
+  var needsImages: Bool {
+    words.contains("predict") || words.contains { $0.contains("folder:") || $0.contains("tar:") }
+  }
+
   /// The word that follows another one.
   func value(after flag: String) -> String? {
     words.firstIndex(of: flag).flatMap { $0 + 1 < words.count ? words[$0 + 1] : nil }
@@ -115,7 +120,7 @@ struct Example: CustomTestStringConvertible, Sendable {
     guard
       let match = line.wholeMatch(
         of:
-          /(?<variables>([A-Z_]+=\S+ +)*)(swift run (-c release )?|\.build\/release\/)?octcli(?<rest>( .*)?)/
+          /(?<variables>([A-Z_]+=\S+ +)*)(swift run (-c release )?(--traits Images )?|\.build\/release\/)?octcli(?<rest>( .*)?)/
       )
     else { return nil }
     return "\(match.variables)octcli\(match.rest)"

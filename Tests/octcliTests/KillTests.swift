@@ -55,6 +55,44 @@ struct KillTests {
     for (file, data) in expected { #expect(found[file] == data, "\(file)") }
   }
 
+  /// What was there before stays until all is there, whenever the process is killed.
+  @Test func aKilledPreparationLeavesNothingHalfMade() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let arguments = { (limit: String) in
+      [
+        "prepare", "synthetic", "--size", "96", "--limit-train", limit, "--limit-test", "100", "--out",
+        runner.path("data.images"),
+      ]
+    }
+    #expect(try runner.run(arguments("100")).status == 0)
+    let earlier = try runner.data("data.images")
+    let clock = ContinuousClock()
+    let start = clock.now
+    #expect(try runner.run(arguments("2000")).status == 0)
+    let seconds = (clock.now - start) / .seconds(1)
+    let later = try runner.data("data.images")
+    #expect(earlier != later)
+    var stayed = 0
+    for part in [0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97] {
+      try earlier.write(to: URL(fileURLWithPath: runner.path("data.images")))
+      let running = try runner.start(arguments("2000"))
+      Thread.sleep(forTimeInterval: seconds * part)
+      kill(running.process.processIdentifier, SIGKILL)
+      running.process.waitUntilExit()
+      let found = try runner.data("data.images")
+      #expect(found == earlier || found == later, "after \(part) of \(seconds) s")
+      if found == earlier { stayed += 1 }
+      // Whatever lies beside it has the name of what is not finished, and stands in nobody's way.
+      for name in try FileManager.default.contentsOfDirectory(atPath: runner.path("")) {
+        #expect(name == "data.images" || name.hasSuffix(".octnet-tmp"), "\(name)")
+      }
+    }
+    #expect(stayed > 0)
+    #expect(try runner.run(arguments("2000")).status == 0)
+    #expect(try runner.data("data.images") == later)
+  }
+
   /// Every file is cut at another size, the small ones too, and the disk has room again afterwards.
   @Test func aFullDiskAtAnyFile() throws {
     let runner = try CommandRunner()

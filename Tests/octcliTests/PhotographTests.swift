@@ -1,0 +1,97 @@
+#if Images
+  import Foundation
+  import OctNet
+  import Testing
+
+  @testable import OctNetTensorBoard
+
+  /// Folders and tars of photographs from the command line, with the recipe for them.
+  struct PhotographTests {
+    /// photos/cat and photos/dog with twelve images each, and train.tar with twenty of both.
+    private func make(_ runner: CommandRunner) throws {
+      try ExampleFixtures(runner: runner).makePhotographs("photos")
+      try ExampleFixtures(runner: runner).makeTar("train-0.tar")
+    }
+
+    private static let short = [
+      "--recipe", "photographs", "--model", "resnet20", "--image-size", "16", "--epochs", "2",
+      "--warmup-epochs", "0", "--batch-size", "4",
+    ]
+
+    @Test func theRecipeIsWhatItSays() throws {
+      let recipe = try #require(
+        TrainingConfiguration.recipe(named: "photographs", data: "folder:photos", threads: 2))
+      try recipe.validate()
+      #expect(recipe.testShare == 0.1 && recipe.exifOrientation == true)
+      #expect(recipe.model == ModelConfiguration(name: "resnet18", alpha: 0.25))
+      #expect(TrainingConfiguration.photographSize(ofRecipe: "photographs") == 160)
+      #expect(TrainingConfiguration.photographSize(ofRecipe: "seed") == nil)
+      // Of images that are no photographs neither can be said.
+      let other = try #require(
+        TrainingConfiguration.recipe(named: "photographs", data: "synthetic", threads: 2))
+      #expect(other.testShare == nil && other.exifOrientation == nil && other.epochs == recipe.epochs)
+    }
+
+    @Test(arguments: ["folder:photos", "tar:train-*.tar"])
+    func trainedResumedScoredAndNamed(data: String) throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      try make(runner)
+      let whole = try runner.run(
+        ["train", "--data", data, "--out", "whole"] + Self.short)
+      #expect(whole.status == 0, "\(whole.errors)")
+      let half = try runner.run(
+        ["train", "--data", data, "--out", "run", "--workers", "3"] + Self.short)
+      #expect(half.status == 0, "\(half.errors)")
+      #expect(try runner.data("run/last.safetensors") == runner.data("whole/last.safetensors"))
+      let config = try runner.text("run/config.json")
+      #expect(config.contains("\"testShare\" : 0.1") && config.contains("\"exifOrientation\" : true"))
+
+      let on = try runner.run("train", "--resume", "run", "--epochs", "3")
+      #expect(on.status == 0 && on.errors.contains("resumed at epoch 3"), "\(on.errors)")
+      let scored = try runner.run("eval", "--checkpoint", "run/best.safetensors", "--json")
+      // One of each class's twelve or ten.
+      #expect(scored.status == 0 && scored.output.contains("\"images\" : 2"), "\(scored.errors)")
+      let named = try runner.run(
+        "predict", "--checkpoint", "run/best.safetensors", "--csv", "photos/cat/1.png")
+      #expect(named.status == 0 && named.output.contains("photos/cat/1.png,1,"), "\(named.errors)")
+      let kept = try runner.run("train", "--resume", "run", "--test-share", "0.2")
+      #expect(kept.status == 64 && kept.errors.contains("--test-share and --shuffle-buffer cannot be given"))
+    }
+
+    @Test func whatBelongsToOtherData() throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      try make(runner)
+      for (flags, expected) in [
+        (
+          ["--data", "folder:photos", "--test-share", "0.1", "--shuffle-buffer", "9"],
+          "--shuffle-buffer: belongs to tar:PATTERN, the data is folder:photos"
+        ),
+        (["--shuffle-buffer", "9"], "--shuffle-buffer: belongs to tar:PATTERN, the data is synthetic"),
+        (
+          ["--test-share", "0.1"],
+          "--test-share: belongs to folder:DIR, csv:FILE and tar:PATTERN, the data is synthetic"
+        ),
+        (["--data", "tar:"], "data: 'tar:' names no shards, expected tar:PATTERN"),
+      ] {
+        let outcome = try runner.run(["train", "--out", "no"] + flags)
+        #expect(outcome.status == 1 && outcome.errorMessage == expected, "\(outcome.errors)")
+      }
+    }
+
+    @Test func tarsArePrepared() throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      try make(runner)
+      let outcome = try runner.run(
+        "prepare", "tar:train-0.tar", "--test-share", "0.1", "--size", "16", "--out", "t.images")
+      #expect(
+        outcome.output == "t.images: 18 training and 2 test images of 16×16×3, 2 classes\n",
+        "\(outcome.errors)")
+      let trained = try runner.run(
+        ["train", "--data", "prepared:t.images", "--out", "run"] + Self.short)
+      #expect(trained.status == 0, "\(trained.errors)")
+    }
+  }
+#endif
