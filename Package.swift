@@ -19,7 +19,7 @@ let kernelFlags: [CSetting] = [
   .unsafeFlags(["-fopenmp"], withOpenMP),
 ]
 
-// PNG and JPEG come from two system libraries, which only this trait needs.
+// PNG, JPEG, WebP and TIFF come from system libraries, which only this trait needs.
 let withImages: BuildSettingCondition = .when(traits: ["Images"])
 
 // Training on several machines, through the MPI of the system.
@@ -46,7 +46,7 @@ let package = Package(
     .trait(
       name: "Images",
       description:
-        "PNG and JPEG for octcli predict and --data folder:DIR; needs libpng-dev and libjpeg-dev. Brings OpenMP.",
+        "PNG, JPEG, WebP, TIFF and BMP for octcli predict and --data folder:DIR; needs libpng-dev, libjpeg-dev, libwebp-dev and libtiff-dev. Brings OpenMP.",
       enabledTraits: ["OpenMP"]),
     .trait(
       name: "MPI",
@@ -101,7 +101,7 @@ let package = Package(
       name: "CImages",
       dependencies: ["CTransforms"],
       cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"]), .define("OCT_IMAGES", withImages)],
-      linkerSettings: [.linkedLibrary("png", withImages), .linkedLibrary("jpeg", withImages)]),
+      linkerSettings: ["png", "jpeg", "webp", "tiff"].map { .linkedLibrary($0, withImages) }),
     .target(name: "OctNetImages", dependencies: ["OctNet", "CImages", "CTransforms"]),
 
     // Empty without the trait.

@@ -7,7 +7,6 @@ import gzip
 import io
 import json
 import pathlib
-import shutil
 import struct
 import tarfile
 import zipfile
@@ -221,6 +220,6 @@ write("torch", "copies.pth", legacy(b"]q\1" + b"]K\1aK\1aa" * 90 + b"0" + b"ccol
 
 fixtures = pathlib.Path(__file__).parent.parent / "Tests/OctNetImagesTests/Fixtures"
 for path in sorted(fixtures.iterdir()):
-    kind = {".png": "png", ".jpg": "jpeg"}.get(path.suffix)
+    kind = {".png": "png", ".jpg": "jpeg", ".webp": "webp", ".tif": "tiff", ".bmp": "bmp"}.get(path.suffix)
     if kind and path.stat().st_size <= 4096:
-        shutil.copyfile(path, root / kind / path.name)
+        write(kind, path.name, path.read_bytes())

@@ -11,7 +11,7 @@ trap 'rm -rf "$graphs"' EXIT
 
 # With images where their libraries are installed: the module is empty without.
 traits=()
-if dpkg -s libpng-dev libjpeg-dev >/dev/null 2>&1; then traits=(--traits Images); fi
+if dpkg -s libpng-dev libjpeg-dev libwebp-dev libtiff-dev >/dev/null 2>&1; then traits=(--traits Images); fi
 symbols=$PWD/.build-docs/symbols
 # From nothing: an incremental build leaves the graphs of modules in which only comments have changed.
 rm -rf .build-docs

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the packages of Examples/ from this tree and runs them as their READMEs say: an operation of one's own with its
 # test, the segmentation up to a mean IoU of 0.9, the fine-tuning, and the server with good and broken images, up to its
-# graceful end. The server needs libpng-dev and libjpeg-dev; without them it is left out, and said.
+# graceful end. The server needs libpng-dev, libjpeg-dev, libwebp-dev and libtiff-dev; without them it is left out, and said.
 # Usage: Scripts/check-examples.sh [name of an example ...]
 set -euo pipefail
 cd "$(dirname "$0")/../Examples"
@@ -34,8 +34,8 @@ if wants FineTuning; then
     "$work/tuning" || fail 'pretrained weights are worth nothing'
 fi
 
-if wants Server && ! dpkg -s libpng-dev libjpeg-dev >/dev/null 2>&1; then
-  echo 'skipped: the server, since libpng-dev and libjpeg-dev are not installed'
+if wants Server && ! dpkg -s libpng-dev libjpeg-dev libwebp-dev libtiff-dev >/dev/null 2>&1; then
+  echo 'skipped: the server, since libpng-dev, libjpeg-dev, libwebp-dev or libtiff-dev is not installed'
 elif wants Server; then
   (cd .. && swift run octcli train --model resnet20 --alpha 0.25 --epochs 1 --limit-train 128 --limit-test 20 \
     --out "$work/run" --no-tensorboard)

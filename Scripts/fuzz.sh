@@ -4,16 +4,17 @@
 # on. Inputs that reach new code go to .build-fuzz/corpus/READER, from which the next run goes on.
 #
 # Usage: Scripts/fuzz.sh READER|all [--seconds N | --runs N] [--seed N]
-# Readers: safetensors torch numpy mxnet json yaml log idx cifar prepared tar png jpeg; the last two need libpng-dev and libjpeg-dev.
+# Readers: safetensors torch numpy mxnet json yaml log idx cifar prepared tar png jpeg webp tiff bmp; the last five need
+# libpng-dev, libjpeg-dev, libwebp-dev and libtiff-dev.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 usage() {
-  sed -n '6,7s/^# //p' "$0" >&2
+  sed -n '6,8s/^# //p' "$0" >&2
   exit 64
 }
 
-readers='safetensors torch numpy mxnet json yaml log idx cifar prepared tar png jpeg'
+readers='safetensors torch numpy mxnet json yaml log idx cifar prepared tar png jpeg webp tiff bmp'
 [ $# -ge 1 ] || usage
 reader=$1
 shift

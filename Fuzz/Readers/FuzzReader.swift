@@ -6,14 +6,14 @@ import OctNetSettings
 /// The readers of files from outside, each as a function of bytes: it may refuse them with an `OctNetError`, and nothing
 /// else may ever happen. A trap, a sanitizer's finding and another error alike end the process.
 package enum FuzzReader: String, CaseIterable, Sendable {
-  case safetensors, torch, numpy, mxnet, json, yaml, log, idx, cifar, prepared, tar, png, jpeg
+  case safetensors, torch, numpy, mxnet, json, yaml, log, idx, cifar, prepared, tar, png, jpeg, webp, tiff, bmp
 
   /// Whether this build has the reader: images need the trait `Images`.
   package var isAvailable: Bool {
     #if Images
       return true
     #else
-      return self != .png && self != .jpeg
+      return ![.png, .jpeg, .webp, .tiff, .bmp].contains(self)
     #endif
   }
 
@@ -33,7 +33,7 @@ package enum FuzzReader: String, CaseIterable, Sendable {
     case .cifar: readCIFAR(bytes, scratch)
     case .prepared: readPrepared(bytes, scratch)
     case .tar: readTar(bytes, scratch)
-    case .png, .jpeg: readImage(bytes)
+    case .png, .jpeg, .webp, .tiff, .bmp: readImage(bytes)
     }
   }
 

@@ -70,8 +70,29 @@ static int orientation_of_png(const uint8_t *bytes, size_t count) {
   return 1;
 }
 
+/// Chunks of RIFF, whose lengths leave out a byte that makes them even.
+static int orientation_of_webp(const uint8_t *bytes, size_t count) {
+  for (size_t at = 12; count - at >= 8;) {
+    const size_t length = number(bytes + at + 4, 4, true);
+    if (length > count - at - 8) break;
+    const uint8_t *chunk = bytes + at + 8;
+    if (memcmp(bytes + at, "EXIF", 4) == 0) {
+      // Some programs write what stands in front of it in a JPEG.
+      const size_t prefix = length >= 6 && memcmp(chunk, "Exif\0\0", 6) == 0 ? 6 : 0;
+      return orientation_of_tiff(chunk + prefix, length - prefix);
+    }
+    at += 8 + length + (length & 1);
+    if (at > count) break;
+  }
+  return 1;
+}
+
 int oct_image_orientation(const uint8_t *bytes, size_t count) {
   if (oct_is_jpeg(bytes, count)) return orientation_of_jpeg(bytes, count);
-  return oct_is_png(bytes, count) ? orientation_of_png(bytes, count) : 1;
+  if (oct_is_png(bytes, count)) return orientation_of_png(bytes, count);
+  if (oct_is_webp(bytes, count)) return orientation_of_webp(bytes, count);
+  return oct_is_tiff(bytes, count) ? oct_tiff_orientation(bytes, count) : 1;
 }
+
+bool oct_image_is_always_turned(const uint8_t *bytes, size_t count) { return oct_is_tiff(bytes, count); }
 #endif

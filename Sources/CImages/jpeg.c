@@ -78,17 +78,45 @@ static void check_size(jpeg_decoder *self, size_t count) {
   self->jpeg.mem->max_memory_to_use = (long)(160 * blocks + (64 << 20));
 }
 
-/// Multiplied as Pillow does: a · b / 255, rounded.
-static int product(int a, int b) {
-  const int scaled = a * b + 128;
-  return ((scaled >> 8) + scaled) >> 8;
-}
-
 /// Adobe's CMYK, in which 255 is no ink, to RGB in place.
 static void convert_cmyk(uint8_t *row, uint32_t width) {
   for (uint32_t x = 0; x < width; x++) {
     const int rest = row[4 * x + 3];
-    for (uint32_t c = 0; c < 3; c++) row[3 * x + c] = (uint8_t)(rest - product(255 - row[4 * x + c], rest));
+    for (uint32_t c = 0; c < 3; c++) row[3 * x + c] = (uint8_t)(rest - oct_product(255 - row[4 * x + c], rest));
+  }
+}
+
+/// Colours between blocks follow from their neighbours, so that more is decoded than what is looked at.
+enum { MARGIN = 32 };
+
+/// Leaves out columns on both sides. Returns where a row begins in `self->row`.
+static uint8_t *crop_columns(jpeg_decoder *self, const oct_sink *sink) {
+  struct jpeg_decompress_struct *jpeg = &self->jpeg;
+  const uint32_t width = jpeg->output_width;
+  JDIMENSION first = sink->left > MARGIN ? sink->left - MARGIN : 0;
+  JDIMENSION count = (width - first > sink->right - first + MARGIN ? sink->right + MARGIN : width) - first;
+  // CMYK is converted in place, from its first column on.
+  if (count == width || jpeg->num_components == 4) return self->row;
+  jpeg_crop_scanline(jpeg, &first, &count);
+  return self->row + (size_t)first * (size_t)jpeg->output_components;
+}
+
+/// Blocks of rows that are left out are read all the same, which finds damage, but no pixels made of them.
+static void read_rows(jpeg_decoder *self, oct_sink *sink) {
+  struct jpeg_decompress_struct *jpeg = &self->jpeg;
+  const uint32_t height = jpeg->output_height;
+  uint8_t *start = crop_columns(self, sink);
+  if (sink->top > MARGIN) jpeg_skip_scanlines(jpeg, sink->top - MARGIN);
+  while (jpeg->output_scanline < height) {
+    const uint32_t y = jpeg->output_scanline;
+    if (y >= sink->bottom && height - y > 1) {
+      // To the end at once it would not read them.
+      jpeg_skip_scanlines(jpeg, height - y - 1);
+      continue;
+    }
+    jpeg_read_scanlines(jpeg, &start, 1);
+    if (jpeg->num_components == 4) convert_cmyk(self->row, jpeg->output_width);
+    oct_sink_row(sink, y, self->row, jpeg->num_components == 1 ? 1 : 3);
   }
 }
 
@@ -102,17 +130,15 @@ static void read_pixels(jpeg_decoder *self, size_t count, oct_sink *sink) {
     default: refuse(self, "found neither gray nor RGB nor CMYK colours");
   }
   check_size(self, count);
-  if (!oct_sink_begin(sink, jpeg->image_width, jpeg->image_height, self->message)) longjmp(self->exit, 1);
+  jpeg->scale_num = oct_sink_eighths(sink, jpeg->image_width, jpeg->image_height);
+  jpeg->scale_denom = 8;
+  jpeg_calc_output_dimensions(jpeg);
+  if (!oct_sink_begin(sink, jpeg->output_width, jpeg->output_height, self->message)) longjmp(self->exit, 1);
   jpeg->progress = &self->progress;
   jpeg_start_decompress(jpeg);
-  self->row = malloc((size_t)jpeg->output_width * (size_t)jpeg->output_components);
+  self->row = calloc((size_t)jpeg->output_width, (size_t)jpeg->output_components);
   if (self->row == NULL) refuse(self, "no memory");
-  while (jpeg->output_scanline < jpeg->output_height) {
-    const uint32_t y = jpeg->output_scanline;
-    jpeg_read_scanlines(jpeg, &self->row, 1);
-    if (jpeg->num_components == 4) convert_cmyk(self->row, jpeg->output_width);
-    oct_sink_row(sink, y, self->row, jpeg->num_components == 1 ? 1 : 3);
-  }
+  read_rows(self, sink);
   jpeg_finish_decompress(jpeg);
 }
 

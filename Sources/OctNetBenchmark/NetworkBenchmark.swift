@@ -4,14 +4,6 @@ import OctNetModels
 import OctNetSupport
 import OctNetTraining
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// Times whole training steps, or whole forward passes, of a network on random images.
 public struct NetworkBenchmark {
   /// What is timed.
@@ -122,7 +114,7 @@ public struct NetworkBenchmark {
     let gflops = operations * passes / median * 1e-9
     return Result(
       medianMilliseconds: median * 1e3, minimumMilliseconds: times[0] * 1e3, repetitions: times.count,
-      imagesPerSecond: Double(batchSize) / median, peakResidentBytes: Self.peakResidentBytes,
+      imagesPerSecond: Double(batchSize) / median, peakResidentBytes: ProcessUsage().peakResidentBytes,
       gflops: gflops, fractionOfPeak: gflops / peak, peakGFLOPS: peak)
   }
 
@@ -153,17 +145,5 @@ public struct NetworkBenchmark {
     var stream = RandomStream(seed: 1, "benchmark images")
     for index in 0..<count { buffer.floats[index] = stream.normal() }
     return buffer
-  }
-
-  private static var peakResidentBytes: Int {
-    var usage = rusage()
-    #if canImport(Darwin)
-      guard getrusage(RUSAGE_SELF, &usage) == 0 else { return 0 }
-      return Int(usage.ru_maxrss)
-    #else
-      // 0 is RUSAGE_SELF, whose Swift type differs between the C libraries.
-      guard getrusage(0, &usage) == 0 else { return 0 }
-      return Int(usage.ru_maxrss) * 1024
-    #endif
   }
 }

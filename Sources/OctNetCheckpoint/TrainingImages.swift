@@ -21,17 +21,21 @@ public struct TrainingImages: Codable, Equatable, Sendable {
   public var interpolation: String?
   /// `center` or `squash`.
   public var cropMode: String?
+  /// Whether JPEGs were decoded at a part of their size; `nil` is no.
+  public var scaledDecoding: Bool?
 
   /// All images, as they are stored.
   public init(
     limit: Int? = nil, validation: Double? = nil, seed: UInt64? = nil, exifOrientation: Bool? = nil,
     cropRatio: Double? = nil, interpolation: String? = nil, cropMode: String? = nil,
+    scaledDecoding: Bool? = nil,
     testShare: Double? = nil
   ) {
     self.testShare = testShare
     self.cropRatio = cropRatio
     self.interpolation = interpolation
     self.cropMode = cropMode
+    self.scaledDecoding = scaledDecoding
     self.limit = limit
     self.validation = validation
     self.seed = seed

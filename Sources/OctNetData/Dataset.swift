@@ -30,6 +30,12 @@ public protocol Dataset: Sendable {
   /// Shows the image as it is, decoded, for as long as `body` takes; only where `hasPhotographs`.
   /// - Throws: as `copyPixels`.
   func withPhotograph(at index: Int, _ body: (PixelView) -> Void) throws(OctNetError)
+  /// Shows a part of it alone, the one that `part` says of an image of so many columns and rows; what is outside need not be
+  /// made into pixels. By default cut out of the whole image.
+  /// - Throws: as `copyPixels`.
+  func withPhotograph(
+    at index: Int, part: (_ width: Int, _ height: Int) -> PixelBox, _ body: (PixelView) -> Void
+  ) throws(OctNetError)
   /// So many images, one after the other, are of one file, and best asked for by one thread.
   var imagesPerFile: Int { get }
   /// Whether to go on without images that cannot be read.
@@ -59,6 +65,11 @@ extension Dataset {
   public var hasPhotographs: Bool { false }
   public func withPhotograph(at index: Int, _ body: (PixelView) -> Void) throws(OctNetError) {
     preconditionFailure("\(name) has images of one size, no photographs")
+  }
+  public func withPhotograph(
+    at index: Int, part: (_ width: Int, _ height: Int) -> PixelBox, _ body: (PixelView) -> Void
+  ) throws(OctNetError) {
+    try withPhotograph(at: index) { body($0.part(part($0.width, $0.height))) }
   }
   public var imagesPerFile: Int { 1 }
   public var skipsDamaged: Bool { false }

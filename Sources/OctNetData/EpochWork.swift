@@ -83,8 +83,11 @@ struct EpochWork: Sendable {
     if let transform = loader.transform, dataset.hasPhotographs,
       transform.augmentation.randomResizedCrop != nil
     {
-      try dataset.withPhotograph(at: image) { photograph in
-        transform(photograph, epoch: epoch, sample: draw.sample, turn: draw.turn, to: destination)
+      try dataset.withPhotograph(at: image) { width, height in
+        transform.part(width: width, height: height, epoch: epoch, sample: draw.sample, turn: draw.turn)
+      } _: { crop in
+        transform(
+          crop, epoch: epoch, sample: draw.sample, turn: draw.turn, isPart: true, to: destination)
       }
       return
     }

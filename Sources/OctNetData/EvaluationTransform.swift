@@ -33,11 +33,16 @@ public struct EvaluationSettings: Codable, Equatable, Sendable {
   public var cropMode: Mode?
   /// `one` where nil.
   public var views: Views?
+  /// Whether JPEGs are decoded at a half, a quarter or an eighth of their size where what is shown of them has at least the
+  /// network's size then, which is faster and changes pixels; nil is no. Random crops, too.
+  public var scaledDecoding: Bool?
 
   /// The middle of an image, as torchvision evaluates.
   public init(
-    cropRatio: Double? = nil, interpolation: Interpolation? = nil, cropMode: Mode? = nil, views: Views? = nil
+    cropRatio: Double? = nil, interpolation: Interpolation? = nil, cropMode: Mode? = nil, views: Views? = nil,
+    scaledDecoding: Bool? = nil
   ) {
+    self.scaledDecoding = scaledDecoding
     self.cropRatio = cropRatio
     self.interpolation = interpolation
     self.cropMode = cropMode

@@ -27,8 +27,8 @@ public struct PixelView {
     self.rowBytes = rowBytes ?? width * channels
   }
 
-  /// The part that begins at a column and a row.
-  func part(_ box: PixelBox) -> PixelView {
+  /// - Precondition: the box is a part of it.
+  public func part(_ box: PixelBox) -> PixelView {
     precondition(
       box.left >= 0 && box.top >= 0 && box.left + box.width <= width && box.top + box.height <= height)
     return PixelView(
@@ -56,8 +56,19 @@ public struct PixelView {
 }
 
 /// A rectangle of pixels.
-struct PixelBox: Equatable {
-  var left, top, width, height: Int
+public struct PixelBox: Equatable, Sendable {
+  /// Its first column and row.
+  public var left, top: Int
+  /// Columns and rows.
+  public var width, height: Int
+
+  /// Any numbers.
+  public init(left: Int, top: Int, width: Int, height: Int) {
+    self.left = left
+    self.top = top
+    self.width = width
+    self.height = height
+  }
 }
 
 /// How pixels between pixels are made, by the names of torchvision and timm.
@@ -123,9 +134,11 @@ public struct TrainingTransform: Sendable {
   ///   - epoch: of the training.
   ///   - sample: the image's number in its data set.
   ///   - turn: 0 where the image is seen for the first time in the epoch, 1 for the second.
+  ///   - isPart: whether `image` is what `part` says of it already.
   ///   - destination: of the floats.
   public func callAsFunction(
-    _ image: PixelView, epoch: Int, sample: Int, turn: Int = 0, to destination: UnsafeMutablePointer<Float>
+    _ image: PixelView, epoch: Int, sample: Int, turn: Int = 0, isPart: Bool = false,
+    to destination: UnsafeMutablePointer<Float>
   ) {
     let draw = ImageDraw(seed: seed, epoch: epoch, sample: sample, turn: turn)
     let count = height * width * channels
@@ -134,7 +147,7 @@ public struct TrainingTransform: Sendable {
       guard let base = bytes.baseAddress else { return }
       var work = PixelWork(
         pixels: base, other: base + count, width: width, height: height, channels: channels)
-      place(image, draw, &work)
+      place(image, isPart: isPart, draw, &work)
       if let automatic = augmentation.autoAugment { automatic.apply(draw, to: &work) }
       if let jitter = augmentation.colorJitter { jitter.apply(draw, to: &work) }
       table.withUnsafeBufferPointer {
@@ -146,13 +159,20 @@ public struct TrainingTransform: Sendable {
       draw, height: height, width: width, channels: channels, to: destination)
   }
 
+  /// What of an image of that size is looked at, the same for the same numbers: the random crop, or all of it.
+  public func part(width: Int, height: Int, epoch: Int, sample: Int, turn: Int = 0) -> PixelBox {
+    augmentation.randomResizedCrop?.box(
+      ImageDraw(seed: seed, epoch: epoch, sample: sample, turn: turn), width: width, height: height)
+      ?? PixelBox(left: 0, top: 0, width: width, height: height)
+  }
+
   /// The image at its size, cropped and mirrored.
-  private func place(_ image: PixelView, _ draw: ImageDraw, _ work: inout PixelWork) {
+  private func place(_ image: PixelView, isPart: Bool, _ draw: ImageDraw, _ work: inout PixelWork) {
     precondition(image.channels == channels, "\(image.channels) channels, expected \(channels)")
     let flips = augmentation.draw(seed: draw.seed, epoch: draw.epoch, sample: draw.sample, turn: draw.turn)
     if let crop = augmentation.randomResizedCrop {
-      let box = crop.box(draw, width: image.width, height: image.height)
-      image.part(box).resize(
+      let part = isPart ? image : image.part(crop.box(draw, width: image.width, height: image.height))
+      part.resize(
         oct_resize_window(
           new_width: width, new_height: height, left: 0, top: 0, width: width, height: height),
         crop.interpolation, mirrors: flips.flip, to: work.pixels)

@@ -59,6 +59,13 @@ struct ResizedImages: Dataset {
     if let problem { throw problem }
   }
 
+  func withPhotograph(
+    at index: Int, part: (_ width: Int, _ height: Int) -> PixelBox, _ body: (PixelView) -> Void
+  ) throws(OctNetError) {
+    guard !base.hasPhotographs else { return try base.withPhotograph(at: index, part: part, body) }
+    try withPhotograph(at: index) { body($0.part(part($0.width, $0.height))) }
+  }
+
   func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) throws(OctNetError) {
     try withPhotograph(at: index) { transform.place($0, to: destination) }
   }

@@ -40,6 +40,12 @@ extension WrappedDataset {
     try base.withPhotograph(at: place(of: index), body)
   }
 
+  func withPhotograph(
+    at index: Int, part: (_ width: Int, _ height: Int) -> PixelBox, _ body: (PixelView) -> Void
+  ) throws(OctNetError) {
+    try base.withPhotograph(at: place(of: index), part: part, body)
+  }
+
   func copyValues(at index: Int, to destination: UnsafeMutablePointer<Float>) throws(OctNetError) {
     try base.copyValues(at: place(of: index), to: destination)
   }

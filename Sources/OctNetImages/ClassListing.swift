@@ -5,7 +5,7 @@
   /// The images of one half of a data set, DIRECTORY/CLASS/…, in torchvision's order: classes by name, in each of them
   /// folders by path, however deep, in each of those files by name; all by code points.
   ///
-  /// Links are followed, but for those that lead back to a folder they are in. Names that end in .png, .jpg or .jpeg are
+  /// Links are followed, but for those that lead back to a folder they are in. Names that end in one of `extensions` are
   /// images, whatever is before them; others are counted.
   struct ClassListing {
     struct File: Equatable {
@@ -18,7 +18,8 @@
       var shard = 0
     }
 
-    static let extensions = [".png", ".jpg", ".jpeg"]
+    static let extensions = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"]
+    static let extensionList = ".png, .jpg, .jpeg, .webp, .tif, .tiff or .bmp"
     /// Links may make many paths of few files.
     private static let largestCount = 20_000_000
 
@@ -63,7 +64,8 @@
       }
       guard !files.isEmpty else {
         throw OctNetError.file(
-          path: "\(directory)", "expected .png, .jpg or .jpeg files in folders of classes, found \(leftOut)")
+          path: "\(directory)", "expected \(Self.extensionList) files in folders of classes, found \(leftOut)"
+        )
       }
     }
 
@@ -81,7 +83,7 @@
         guard empty.isEmpty else {
           throw OctNetError.file(
             path: "\(directory)",
-            "expected .png, .jpg or .jpeg files of every class, found none of \(Self.list(empty))"
+            "expected \(Self.extensionList) files of every class, found none of \(Self.list(empty))"
               + (leftOut.isEmpty ? "" : ", but \(leftOut)"))
         }
         return

@@ -66,6 +66,18 @@
         channels: channels, appliesOrientation: preparation.appliesOrientation, body)
     }
 
+    func withPhotograph(
+      at index: Int, part: (_ width: Int, _ height: Int) -> PixelBox, _ body: (PixelView) -> Void
+    ) throws(OctNetError) {
+      let file = index / imagesPerFile
+      if let kept {
+        return try kept.withPhotograph(file) { body($0.part(part($0.width, $0.height))) }
+      }
+      try ImageFile(files[file]).withDecoded(
+        channels: channels, appliesOrientation: preparation.appliesOrientation,
+        least: preparation.evaluation.scaledDecoding == true ? preparation.size : nil, box: part, body)
+    }
+
     func copyPixels(at index: Int, to destination: UnsafeMutablePointer<UInt8>) throws(OctNetError) {
       let (file, view) = (index / imagesPerFile, index % imagesPerFile)
       let pixels: [UInt8]

@@ -2,10 +2,11 @@
   import CImages
   import OctNet
 
-  /// The bytes of a PNG or JPEG file, told by its first bytes and not its name.
+  /// The bytes of a PNG, JPEG, WebP, TIFF or BMP file, told by its first bytes and not its name.
   ///
   /// Pixels are those of Pillow: palettes are looked up, alpha is dropped, CMYK is read as Adobe writes it, and 16 bits
-  /// keep their upper 8. At most 178,956,970 pixels; see `CImages.h` for what a file can cost.
+  /// keep their upper 8. Of a TIFF's pages the first is taken, turned as it says, as Pillow does; animations are refused.
+  /// At most 178,956,970 pixels; see `CImages.h` for what a file can cost.
   public struct ImageFile: Sendable {
     /// Files beyond this are refused unread: four times an uncompressed photograph of 24 million pixels.
     static let largestFile = 256 << 20
@@ -57,12 +58,17 @@
       var message = [CChar](repeating: 0, count: OCT_IMAGE_MESSAGE)
       guard oct_image_probe(bytes, bytes.count, &image, &message) else { throw failure(message) }
       // From 5 on the axes change places.
-      return appliesOrientation && orientation >= 5
-        ? (image.height, image.width) : (image.width, image.height)
+      return turn(appliesOrientation) >= 5 ? (image.height, image.width) : (image.width, image.height)
     }
 
-    /// EXIF's orientation, 1 to 8.
+    /// EXIF's orientation, or a TIFF's own, 1 to 8.
     public var orientation: Int { Int(oct_image_orientation(bytes, bytes.count)) }
+
+    /// What the pixels are turned by.
+    private func turn(_ appliesOrientation: Bool) -> Int32 {
+      appliesOrientation || oct_image_is_always_turned(bytes, bytes.count)
+        ? oct_image_orientation(bytes, bytes.count) : 1
+    }
 
     /// The whole image.
     /// - Throws: `OctNetError.file` for a file that is damaged, truncated or too large.
@@ -79,24 +85,48 @@
       return RasterImage(width: width, height: height, channels: channels, pixels: pixels)
     }
 
-    /// The whole image for as long as `body` takes.
+    /// The whole image, or a part of it, for as long as `body` takes.
     /// - Throws: as `decoded`.
     func withDecoded(
-      channels: Int, appliesOrientation: Bool, _ body: (PixelView) -> Void
+      channels: Int, appliesOrientation: Bool, part: oct_image_part? = nil, _ body: (PixelView) -> Void
     ) throws(OctNetError) {
       precondition(channels == 1 || channels == 3, "\(channels) channels")
       var image = oct_image()
       var message = [CChar](repeating: 0, count: OCT_IMAGE_MESSAGE)
-      let turn = Int32(appliesOrientation ? orientation : 1)
-      guard oct_image_decode(bytes, bytes.count, Int32(channels), turn, &image, &message) else {
-        throw failure(message)
-      }
+      let turn = turn(appliesOrientation)
+      let isDecoded =
+        if var part {
+          oct_image_decode(bytes, bytes.count, Int32(channels), turn, &part, &image, &message)
+        } else {
+          oct_image_decode(bytes, bytes.count, Int32(channels), turn, nil, &image, &message)
+        }
+      guard isDecoded else { throw failure(message) }
       defer { oct_image_free(&image) }
       body(PixelView(image.pixels, width: image.width, height: image.height, channels: channels))
     }
 
+    /// The part that `box` says of an image of so many columns and rows, for as long as `body` takes. What is outside of it is
+    /// not made into pixels where the file's kind allows that, but looked through for damage.
+    ///
+    /// - Parameters:
+    ///   - least: a JPEG may be decoded at a half, a quarter or an eighth of its size as long as both of the part's sides have so
+    ///     many pixels.
+    ///   - box: is called once.
+    /// - Throws: as `decoded`.
+    package func withDecoded(
+      channels: Int, appliesOrientation: Bool, least: Int?, box: (_ width: Int, _ height: Int) -> PixelBox,
+      _ body: (PixelView) -> Void
+    ) throws(OctNetError) {
+      let (width, height) = try size(appliesOrientation: appliesOrientation)
+      let box = box(width, height)
+      let part = oct_image_part(
+        image_width: width, image_height: height, left: box.left, top: box.top, width: box.width,
+        height: box.height, least_width: least ?? 0, least_height: least ?? 0)
+      try withDecoded(channels: channels, appliesOrientation: appliesOrientation, part: part, body)
+    }
+
     /// What a network gets, resized while it is decoded: of the image itself only a few rows are ever in memory, unless
-    /// it is an interlaced PNG or a progressive JPEG.
+    /// it is an interlaced PNG, a progressive JPEG or a WebP, or a TIFF in one piece.
     /// - Throws: as `decoded`.
     public func prepared(_ preparation: Preparation) throws(OctNetError) -> RasterImage {
       if preparation.evaluation.interpolation == .bicubic, preparation.shorterSide == nil {
@@ -115,8 +145,8 @@
       let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
         isDecoded = withUnsafePointer(to: window) {
           oct_image_decode_window(
-            bytes, bytes.count, Int32(preparation.channels),
-            Int32(preparation.appliesOrientation ? orientation : 1), $0, buffer.baseAddress, &message)
+            bytes, bytes.count, Int32(preparation.channels), turn(preparation.appliesOrientation),
+            preparation.evaluation.scaledDecoding ?? false, $0, buffer.baseAddress, &message)
         }
         initialized = isDecoded ? count : 0
       }
@@ -133,13 +163,31 @@
       guard preparation.viewCount > 1 || isBicubic else { return [try prepared(preparation)] }
       precondition(preparation.shorterSide == nil, "the crop ratio says how large the shorter side is")
       let (size, channels) = (preparation.size, preparation.channels)
-      let image = try decoded(channels: channels, appliesOrientation: preparation.appliesOrientation)
       let one = size * size * channels
-      let pixels = image.prepared(preparation)
+      let pixels = try viewPixels(preparation)
       return (0..<preparation.viewCount).map {
         RasterImage(
           width: size, height: size, channels: channels, pixels: Array(pixels[$0 * one..<($0 + 1) * one]))
       }
+    }
+
+    /// All views, one after the other.
+    private func viewPixels(_ preparation: Preparation) throws(OctNetError) -> [UInt8] {
+      var part: oct_image_part?
+      let appliesOrientation = preparation.appliesOrientation
+      if preparation.evaluation.scaledDecoding == true {
+        let (width, height) = try size(appliesOrientation: appliesOrientation)
+        part = preparation.window(width: width, height: height).map {
+          oct_image_part(
+            image_width: width, image_height: height, left: 0, top: 0, width: width, height: height,
+            least_width: $0.new_width, least_height: $0.new_height)
+        }
+      }
+      var pixels: [UInt8] = []
+      try withDecoded(channels: preparation.channels, appliesOrientation: appliesOrientation, part: part) {
+        pixels = preparation.pixels(of: $0)
+      }
+      return pixels
     }
 
     private func failure(_ message: [CChar]) -> OctNetError {

@@ -192,6 +192,11 @@
       _ halves: [ClassListing], _ preparation: Preparation, views: Bool
     ) throws(OctNetError) -> [KeptImages] {
       let count = halves.reduce(0) { $0 + $1.files.count }
+      guard !options.keepsPhotographs || options.evaluation.scaledDecoding != true else {
+        throw OctNetError.configuration(
+          key: "scaledDecoding",
+          "depends on each crop's size: photographs in memory, which crops are cut out of, have their own")
+      }
       if !options.keepsPhotographs {
         let bytes = preparation.size * preparation.size * preparation.channels * preparation.viewCount
         try MemoryDemand.check(

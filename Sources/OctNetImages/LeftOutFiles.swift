@@ -3,7 +3,7 @@
 
   /// What was found beside the images of a folder.
   struct LeftOutFiles: CustomStringConvertible {
-    /// Files in folders of classes, by the end of their name: ".webp".
+    /// Files in folders of classes, by the end of their name: ".gif".
     private(set) var kinds: [String: Int] = [:]
     /// Files where folders of classes are.
     var besideClasses = 0
@@ -28,7 +28,7 @@
       return isExtension ? String(ending) : "without extension"
     }
 
-    /// "12 .webp, 3 .gif, 2 without extension".
+    /// "12 .heic, 3 .gif, 2 without extension".
     var description: String {
       let sorted = kinds.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
       var parts = sorted.prefix(8).map { "\($0.value) \($0.key)" }
@@ -42,7 +42,7 @@
       var notes: [String] = []
       let total = kinds.values.reduce(0, +)
       if total > 0 {
-        notes.append("left out \(numbered(total, "file")), not .png, .jpg or .jpeg: \(self)")
+        notes.append("left out \(numbered(total, "file")), not \(ClassListing.extensionList): \(self)")
       }
       if besideClasses > 0 {
         notes.append(

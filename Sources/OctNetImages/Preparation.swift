@@ -53,6 +53,17 @@
         width: size, height: size)
     }
 
+    /// All views of a decoded image, one after the other.
+    func pixels(of image: PixelView) -> [UInt8] {
+      let transform = transform
+      let count = transform.viewCount * size * size * channels
+      return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+        guard let result = buffer.baseAddress else { return }
+        transform.pixels(image, to: result)
+        initialized = count
+      }
+    }
+
     /// Images that one makes.
     var viewCount: Int { transform.viewCount }
 

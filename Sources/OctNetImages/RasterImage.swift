@@ -21,7 +21,7 @@
       self.pixels = pixels
     }
 
-    /// Decodes a PNG or JPEG file as a whole: `ImageFile(path:)` and `decoded()` in one.
+    /// Decodes an image file as a whole: `ImageFile(path:)` and `decoded()` in one.
     /// - Throws: as they do.
     public init(path: String, channels: Int = 3, appliesOrientation: Bool = false) throws(OctNetError) {
       self = try ImageFile(path: path).decoded(channels: channels, appliesOrientation: appliesOrientation)
@@ -47,15 +47,9 @@
 
     /// All views of a preparation, one after the other.
     func prepared(_ preparation: Preparation) -> [UInt8] {
-      let transform = preparation.transform
-      let count = transform.viewCount * preparation.size * preparation.size * channels
-      return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-        withView { view in
-          guard let result = buffer.baseAddress else { return }
-          transform.pixels(view, to: result)
-          initialized = count
-        }
-      }
+      var pixels: [UInt8] = []
+      withView { pixels = preparation.pixels(of: $0) }
+      return pixels
     }
 
     func withView(_ body: (PixelView) -> Void) {

@@ -107,7 +107,7 @@ enum SettingNames {
     "augmentation.randomErasing.probability": "random erasing", "cutmixAlpha": "CutMix α",
     "mixupProbability": "batches mixed", "mixupSwitchProbability": "of them by CutMix",
     "evaluation.cropRatio": "crop ratio", "evaluation.cropMode": "crop mode",
-    "evaluation.interpolation": "interpolation",
+    "evaluation.interpolation": "interpolation", "evaluation.scaledDecoding": "scaled decoding",
     "classWeights": "class weights", "balancedSampler": "balanced sampler",
     "mixupAlpha": "mixup α", "frozen": "frozen", "parameterGroups": "parameter groups",
     "evaluateEvery": "epochs per evaluation", "bestMetric": "best by",

@@ -9,6 +9,7 @@ extension EvaluationSettings {
     self.init(cropRatio: images.cropRatio)
     interpolation = try Self.word(images.interpolation, "interpolation")
     cropMode = try Self.word(images.cropMode, "cropMode")
+    scaledDecoding = images.scaledDecoding
     try validate()
   }
 
@@ -17,6 +18,7 @@ extension EvaluationSettings {
     images.cropRatio = cropRatio
     images.interpolation = interpolation?.rawValue
     images.cropMode = cropMode?.rawValue
+    images.scaledDecoding = scaledDecoding
   }
 
   private static func word<Name: RawRepresentable & CaseIterable>(

@@ -256,6 +256,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
       limit: trainLimit, validation: validation, seed: validation.map { _ in seed },
       exifOrientation: exifOrientation == true ? true : nil, cropRatio: evaluation?.cropRatio,
       interpolation: evaluation?.interpolation?.rawValue, cropMode: evaluation?.cropMode?.rawValue,
+      scaledDecoding: evaluation?.scaledDecoding,
       testShare: testShare)
   }
 

@@ -4,5 +4,7 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Measure how fast this machine is.",
-    subcommands: [BenchKernelsCommand.self, BenchTrainCommand.self, BenchInferCommand.self])
+    subcommands: [
+      BenchKernelsCommand.self, BenchTrainCommand.self, BenchInferCommand.self, BenchDataCommand.self,
+    ])
 }

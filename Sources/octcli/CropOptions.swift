@@ -22,7 +22,16 @@ struct CropOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Between pixels: bilinear or bicubic (default: bilinear)."))
   var evalInterpolation: Interpolation?
 
-  var isEmpty: Bool { cropRatio == nil && cropMode == nil && evalInterpolation == nil }
+  @Flag(
+    inversion: .prefixedNo,
+    help: ArgumentHelp(
+      "Decode JPEGs at 1/2, 1/4 or 1/8 where that is large enough: faster, other pixels (default: as trained, else no)."
+    ))
+  var scaledDecoding: Bool?
+
+  var isEmpty: Bool {
+    cropRatio == nil && cropMode == nil && evalInterpolation == nil && scaledDecoding == nil
+  }
 
   func validate() throws {
     do {
@@ -39,6 +48,7 @@ struct CropOptions: ParsableArguments {
     if let cropRatio { result.cropRatio = cropRatio }
     if let cropMode { result.cropMode = cropMode }
     if let evalInterpolation { result.interpolation = evalInterpolation }
+    if let scaledDecoding { result.scaledDecoding = scaledDecoding }
     return result
   }
 }

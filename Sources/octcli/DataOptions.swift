@@ -269,6 +269,11 @@ enum DataOptions {
         key: "--exif-orientation",
         "\(source) holds pixels, of photographs that were not turned; it belongs to octcli prepare")
     }
+    if reading.isEvaluationGiven, reading.evaluation.scaledDecoding == true,
+      split.preparation?.evaluation?.scaledDecoding != true
+    {
+      throw belongsToFiles("--scaled-decoding", source)
+    }
     if isPrepared(source) {
       split.train = split.train.limited(to: reading.trainLimit)
       split.test = split.test.limited(to: reading.testLimit)

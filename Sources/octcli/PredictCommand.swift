@@ -6,7 +6,7 @@ import OctNetImages
 struct PredictCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "predict",
-    abstract: "Say what a network sees in PNG and JPEG files.",
+    abstract: "Say what a network sees in files of images.",
     discussion: """
       Needs an octcli built with the package trait Images. An image of the network's input size is taken as it is; any \
       other is resized as at evaluation, its shorter side to 256/224 of the input (to the input itself below 64 pixels), \
@@ -20,7 +20,7 @@ struct PredictCommand: ParsableCommand {
           --mean .485 .456 .406 --std .229 .224 .225 x.jpg
       """)
 
-  @Argument(help: ArgumentHelp("PNG or JPEG files.", valueName: "image"))
+  @Argument(help: ArgumentHelp("PNG, JPEG, WebP, TIFF or BMP files.", valueName: "image"))
   var inputs: [String]
 
   @Option(help: ArgumentHelp("File of weights: safetensors, .pth, .npz or .params.", valueName: "file"))
@@ -69,7 +69,8 @@ struct PredictCommand: ParsableCommand {
     try Bounds.check("--image-size", imageSize, SettingBounds.imageSize)
     if resize != nil && (!crop.isEmpty || crops != nil) {
       throw ValidationError(
-        "--resize and --crop-ratio, --crop-mode, --eval-interpolation, --crops exclude each other")
+        "--resize and --crop-ratio, --crop-mode, --eval-interpolation, --scaled-decoding, --crops exclude each other"
+      )
     }
     if json && csv { throw ValidationError("--json and --csv exclude each other") }
     if imageSize != nil && foreign.model == nil { throw ValidationError("--image-size belongs to --model") }

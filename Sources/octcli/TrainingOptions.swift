@@ -80,7 +80,7 @@ struct TrainingOptions: ParsableArguments {
       ("--config", config != nil), ("architecture flags", !architecture.isEmpty),
       ("--image-size", data.imageSize != nil), ("--mean and --std", normalization.normalization != nil),
       ("augmentation flags", !augmentation.isEmpty),
-      ("--crop-ratio, --crop-mode and --eval-interpolation", !data.files.crop.isEmpty),
+      ("--crop-ratio, --crop-mode, --eval-interpolation and --scaled-decoding", !data.files.crop.isEmpty),
       ("--limit-train and --limit-test", data.limitTrain != nil || data.limitTest != nil),
       ("--exif-orientation", data.files.exifOrientation != nil),
       ("--test-share and --shuffle-buffer", data.files.testShare != nil || data.shuffleBuffer != nil),

@@ -105,6 +105,59 @@
       }
     }
 
+    /// What says that it is large has to be large, or is refused before anything is unpacked.
+    @Test func webpsAndTIFFsPayForTheirPixels() throws {
+      // A lossless WebP of one colour, as libwebp writes it, and its size: 14 bits each from the byte after 0x2f on.
+      var webp = try fixture("lossless.webp")
+      let start = try #require(webp.firstIndex(of: 0x2f))
+      let size = UInt32(12_999) | UInt32(12_999) << 14
+      for byte in 0..<4 { webp[start + 1 + byte] = UInt8(truncatingIfNeeded: size >> (8 * byte)) }
+      #expect(try message(webp) == "WebP: truncated: fewer bytes than its pixels need")
+      // Width and height of a little-endian directory's first entries.
+      for name in ["lzw.tif", "fax.tif"] {
+        var tiff = try fixture(name)
+        for tag in [UInt8(0), 1] {
+          let entry = try #require(
+            tiff.indices.dropLast(12).last { tiff[$0] == tag && tiff[$0 + 1] == 1 && tiff[$0 + 2] <= 4 })
+          tiff.replaceSubrange(
+            entry + 2..<entry + 12,
+            with: [4, 0, 1, 0, 0, 0] + (name == "fax.tif" ? [0x00, 0x34, 0, 0] : [0xc8, 0x32, 0, 0]))
+        }
+        let found = try #require(try message(tiff))
+        #expect(found.hasPrefix("TIFF: "), "\(name): \(found)")
+      }
+    }
+
+    /// Each says what is wrong, and what would be right.
+    @Test func bitmapsSayWhatIsWrong() throws {
+      let file = try fixture("rgb.bmp")
+      func changed(_ changes: [Int: UInt8]) throws -> String? {
+        var bytes = file
+        for (place, value) in changes { bytes[place] = value }
+        return try message(bytes)
+      }
+      #expect(try message(file) == nil)
+      #expect(try changed([30: 1]) == "BMP: found compression 1 (RLE8), expected none")
+      #expect(try changed([28: 3]) == "BMP: found 3 bits a pixel, expected 1, 4, 8, 16, 24 or 32")
+      #expect(try changed([14: 30]) == "BMP: found a header of 30 bytes, expected 12, 40 or more")
+      #expect(try changed([22: 0]) == "found 37×0 pixels, expected 1 to 178956970 of them")
+      #expect(try changed([22: 24]) == "BMP: truncated: found 2576 bytes of pixels, expected 2687")
+      #expect(try changed([10: 2]) == "BMP: damaged: found pixels at byte 2 of 2630")
+      #expect(try message(file.prefix(20)) == "BMP: truncated in its header")
+      // One colour less than its pixels have.
+      var palette = try fixture("palette16.bmp")
+      palette[46] = 15
+      #expect(try message(palette) == "BMP: damaged: found colour 15 of a palette of 15")
+      var masks = try fixture("rgb565.bmp")
+      masks[54] = 1
+      #expect(
+        try message(masks)
+          == "BMP: found the bits f801, 7e0 and 1f of 16 for red, green and blue, expected 5, 5 or 6, and 5 or whole bytes"
+      )
+      #expect(
+        try message(fixture("animation.webp")) == "WebP: found an animation, expected one image")
+    }
+
     /// Directories that point anywhere, and none at all, say nothing.
     @Test func damagedMetadataIsNoOrientation() throws {
       let file = try fixture("turned.jpg")

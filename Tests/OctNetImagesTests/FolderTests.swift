@@ -111,7 +111,7 @@
     @Test func whatIsLeftOutIsCounted() throws {
       let tree = Tree()
       for half in ["train", "test"] { try tree.image("\(half)/cat/1.png") }
-      for name in ["1.webp", "sub/2.WEBP", "sub/3.gif", "README", ".DS_Store", "4.tiff"] {
+      for name in ["1.heic", "sub/2.HEIC", "sub/3.gif", "README", ".DS_Store", "4.avif"] {
         try tree.write("train/cat/\(name)", [1])
       }
       try tree.write("train/labels.csv", [1])
@@ -122,7 +122,8 @@
       let notes = try folder(tree).split().notes.map { $0.replacingOccurrences(of: tree.path, with: "DIR") }
       #expect(
         notes == [
-          "DIR/train: left out 6 files, not .png, .jpg or .jpeg: 2 .webp, 1 .gif, 1 .tiff, 1 hidden, 1 without extension",
+          "DIR/train: left out 6 files, not .png, .jpg, .jpeg, .webp, .tif, .tiff or .bmp: "
+            + "2 .heic, 1 .avif, 1 .gif, 1 hidden, 1 without extension",
           "DIR/train: left out 1 file beside the folders of classes",
           "DIR/train: no class, but a link to what does not exist: DIR/train/dog",
           "DIR/train: no class, since without images: .ipynb_checkpoints",
@@ -176,7 +177,7 @@
       let found = try #require(message(tree) { _ = try folder(tree) { $0.inMemory = true }.split() })
       #expect(
         found == "DIR: 3 of 6 images that cannot be read: DIR/train/a/1.png: the file is empty; "
-          + "DIR/train/a/3.jpg: neither a PNG nor a JPEG by its first bytes; DIR/test/a/9.png: PNG: truncated; "
+          + "DIR/train/a/3.jpg: not a PNG, JPEG, WebP, TIFF or BMP by its first bytes; DIR/test/a/9.png: PNG: truncated; "
           + "--skip-damaged goes on without them")
       // A few are looked at for their mean.
       #expect(message(tree) { _ = try folder(tree).split() } == "DIR/train/a/1.png: the file is empty")
@@ -191,7 +192,7 @@
         #expect(
           read == [
             "0", "DIR/train/a/1.png: the file is empty", "2",
-            "DIR/train/a/3.jpg: neither a PNG nor a JPEG by its first bytes",
+            "DIR/train/a/3.jpg: not a PNG, JPEG, WebP, TIFF or BMP by its first bytes",
           ])
       }
       // Nothing would be left.
@@ -222,10 +223,11 @@
         message(tree) { _ = try folder(tree).split() }
           == "DIR/test: found classes that are not among those of the training images: dog, expected some of cat"
       )
-      try tree.write("train/dog/1.bmp", [])
+      try tree.write("train/dog/1.gif", [])
       #expect(
         message(tree) { _ = try folder(tree).split() }
-          == "DIR/train: expected .png, .jpg or .jpeg files of every class, found none of dog, but 1 .bmp")
+          == "DIR/train: expected .png, .jpg, .jpeg, .webp, .tif, .tiff or .bmp files of every class, "
+          + "found none of dog, but 1 .gif")
     }
 
     /// Both names of the validation set and the test set; and test images without any others.

@@ -33,6 +33,9 @@ struct ExampleFixtures {
     let words = example.words
     if words.contains("kernels") { return " --repetitions 1" }
     if words.contains("eval") && words.contains("--on") { return "" }
+    if words.contains("bench") && words.contains("data") {
+      return " --batch-size 2 --batches 6 --model resnet20"
+    }
     if words.contains("bench") { return " --repetitions 1 --batch-size 2" }
     guard words.contains("train") || words.contains("study"), !words.contains("--resume") else { return "" }
     // A file of weights is for one network; elsewhere a small one will do.

@@ -286,7 +286,7 @@
       #expect(ended.status == 1)
       #expect(
         ended.errors.hasSuffix(
-          "folder/test/red/0.jpeg: neither a PNG nor a JPEG by its first bytes (the run's state is written: it goes on with "
+          "folder/test/red/0.jpeg: not a PNG, JPEG, WebP, TIFF or BMP by its first bytes (the run's state is written: it goes on with "
             + "the image mended, or with --skip-damaged)\n"), "\(ended.errors)")
       let resumed = try runner.run(
         "train", "--resume", runner.path("run"), "--skip-damaged", "--workers", "1")

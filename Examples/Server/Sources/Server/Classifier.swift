@@ -35,7 +35,7 @@ final class Classifier: Sendable {
     service = try InferenceService(model, maximumDelay: delay, queueLimit: queueLimit)
   }
 
-  /// The likeliest classes of an image in PNG or JPEG, decoded on the caller's thread.
+  /// The likeliest classes of an image file, decoded on the caller's thread.
   /// - Throws: `OctNetError.file` for bytes that are no whole image, `InferenceService.Failure` where too many wait.
   func classify(_ bytes: [UInt8], top: Int) async throws -> [Score] {
     let image = try ImageFile(bytes: bytes).prepared(preparation)

@@ -5,7 +5,7 @@ import OctNetInference
 
 @main struct Server: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Classifies images over HTTP: POST a PNG or JPEG to /classify.",
+    abstract: "Classifies images over HTTP: POST an image file to /classify.",
     discussion: "Ends on SIGTERM and SIGINT when the requests that it has are answered.")
 
   @Argument(help: "A checkpoint that octcli train wrote.") var checkpoint: String
@@ -41,7 +41,7 @@ import OctNetInference
       // Beyond the limit Hummingbird answers 413 and reads no further.
       let body = try await request.body.collect(upTo: limit)
       guard body.readableBytes > 0 else {
-        throw HTTPError(.badRequest, message: "empty body, expected a PNG or JPEG")
+        throw HTTPError(.badRequest, message: "empty body, expected an image file")
       }
       let top = request.uri.queryParameters["top"].flatMap { Int($0) } ?? 5
       guard (1...1000).contains(top) else { throw HTTPError(.badRequest, message: "top is 1 ... 1000") }
