@@ -38,7 +38,8 @@ struct ComparisonSection {
     if let heatMap { files.append(.init(name: "\(prefix)\(heatMap.name).svg", text: heatMap.svg().file())) }
     let tables =
       [
-        comparison.accuracyTable, comparison.costTable, comparison.ablationTable, comparison.classTable,
+        comparison.accuracyTable, comparison.differenceTable, comparison.costTable, comparison.ablationTable,
+        comparison.classTable,
         comparison.mistakesTable, comparison.differingSettingsTable, comparison.commonSettingsTable,
         comparison.runTable,
       ].compactMap { $0 } + comparison.modelTables
@@ -103,7 +104,8 @@ struct ComparisonSection {
 
   private var accuracy: Markup? {
     guard let table = comparison.accuracyTable else { return nil }
-    return section("Accuracy", [table.html])
+    let verdicts = comparison.verdicts.map { Markup.element("p", [:], $0) }
+    return section("Accuracy", [table.html] + verdicts + [comparison.differenceTable?.html].compactMap { $0 })
   }
 
   private var costs: Markup? {

@@ -23,6 +23,8 @@ struct StudyCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Shares of the channels at half resolution, separated by commas (default: 0,0.125,0.25,0.5,0.75).",
+      discussion:
+        "0 is trained twice, with strided convolutions and with average pooling as the others have it.",
       valueName: "ratios"))
   var alphas: RatioList?
 
@@ -30,8 +32,9 @@ struct StudyCommand: ParsableCommand {
     help: ArgumentHelp(
       "Compare the exchange of information, too.",
       discussion: """
-        Without the path from low to high, without that from high to low, without both, and with strided \
-        convolutions in place of average pooling, at --ablation-alpha.
+        Without the path from low to high, without that from high to low, without both, without both but where the \
+        octaves merge, and with strided convolutions in place of average pooling, at --ablation-alpha. A network that \
+        comes twice is trained once.
         """))
   var ablation = false
 
@@ -91,7 +94,10 @@ struct StudyCommand: ParsableCommand {
       return try Terminal.print(StudyPlan.text(configuration.runs(), data: data) { _ in .waiting })
     }
     let (study, data) = try resume.map(resumed) ?? new()
-    if dryRun { return try Terminal.print(StudyPlan.text(study.runs, data: data, progress: study.progress)) }
+    if dryRun {
+      return try Terminal.print(
+        StudyPlan.text(study.runs + study.twins, data: data, progress: study.progress))
+    }
     try perform(study, data)
   }
 
@@ -160,12 +166,13 @@ struct StudyCommand: ParsableCommand {
         throw StopSignals.exitCode
       }
     }
-    let report = study.path + "/report.html"
+    let report = try Report(directories: [study.path])
     if hasTrained || !study.runs.allSatisfy({ Report.isNewer(than: study.directory(of: $0), in: study.path) })
     {
-      try Report(directories: [study.path]).write(to: study.path)
+      try report.write(to: study.path)
     }
-    try Terminal.print(StudyPlan.results(study) + "\n" + report)
+    try Terminal.print(
+      StudyPlan.results(study) + StudyPlan.closing(report) + "\n" + study.path + "/report.html")
   }
 }
 
