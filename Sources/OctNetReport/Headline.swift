@@ -174,6 +174,13 @@ struct Headline: Sendable {
         "\(counted(count, "epoch")) \(count == 1 ? "has a loss that is" : "have losses that are") not a finite number; the "
           + "curves leave \(count == 1 ? "it" : "them") out.")
     }
+    for (index, group) in comparison.groups.enumerated() {
+      guard let twin = comparison.groups.prefix(index).first(where: { $0.isSameNetwork(as: group) }) else {
+        continue
+      }
+      notes.append(
+        "\(group.label) is the same network as \(twin.label): what differs are two draws of one setting.")
+    }
     if comparison.hasSeveralThreadCounts {
       notes.append("Runs used different numbers of threads; times are compared only where these are equal.")
     }

@@ -17,7 +17,7 @@ struct StudyCommand: ParsableCommand {
           --out runs/study
         octcli study --data cifar10:DIR --model resnet20 --alphas 0,0.25,0.5 \\
           --seeds 3
-        octcli study --resume runs/study
+        octcli study --resume runs/study --keep results
       """)
 
   @Option(
@@ -57,9 +57,15 @@ struct StudyCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       Go on with the study in this directory; only --data, --epochs, --early-stopping, --threads, \
-      --checkpoint-every, --skip-damaged, --in-memory, --workers and --no-tensorboard may be given too.
+      --checkpoint-every, --skip-damaged, --in-memory, --workers, --keep and --no-tensorboard may be given too.
       """, valueName: "dir"))
   var resume: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Copy settings, logs and results of each run into this directory as it ends, for octcli report.",
+      valueName: "dir"))
+  var keep: String?
 
   @Flag(help: "Print the list of runs and an estimate of the time, after a few timed steps of each network.")
   var dryRun = false
@@ -148,6 +154,7 @@ struct StudyCommand: ParsableCommand {
       let title = "run \(index + 1)/\(study.runs.count) \(run.name)"
       guard try study.progress(of: run) != .finished else {
         Terminal.printError("\(title): finished before")
+        if let keep { try study.keep(run, in: keep) }
         continue
       }
       hasTrained = true
@@ -161,6 +168,7 @@ struct StudyCommand: ParsableCommand {
             for: run, data: data, classesByNumber: training.classesByNumber, onEvent: onEvent)
         }
       }
+      if let keep, !summary.isInterrupted { try study.keep(run, in: keep) }
       if summary.isInterrupted || StopSignals.isRequested && index + 1 < study.runs.count {
         Terminal.printError("stopped; go on with: octcli study --resume \(study.path.shellWord)")
         throw StopSignals.exitCode

@@ -53,6 +53,18 @@ struct StudyTests {
     let config = try runner.text("study/runs/alpha-0.5-no-low-to-high-seed-1/config.json")
     #expect(config.contains("\"lowToHigh\" : false") && config.contains("\"highToLow\" : true"))
 
+    // What is kept of them makes the same report.
+    let kept = try runner.run("study", "--resume", runner.path("study"), "--keep", runner.path("kept"))
+    #expect(kept.status == 0, "\(kept.errors)")
+    #expect(
+      try runner.contents(of: "kept").keys.filter { $0.contains("alpha-0.0-seed-1/") }.sorted()
+        == ["config.json", "log.csv", "machines.json", "results.json", "timing.csv"].map {
+          "alpha-0.0-seed-1/" + $0
+        })
+    #expect(try runner.run("report", runner.path("kept"), "--out", runner.path("page")).status == 0)
+    #expect(
+      try runner.text("page/report/differences.csv") == runner.text("study/report/differences.csv"))
+
     // Finished runs are not repeated, and other settings make another study.
     let before = try runner.contents(of: "study")
     let again = try runner.run("study", "--resume", runner.path("study"))

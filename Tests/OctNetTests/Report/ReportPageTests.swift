@@ -51,7 +51,7 @@ struct ReportPageTests {
     let report = try maker.report()
     let page = try #require(Reader.read(report.page))
     for name in names + ["cut"] { #expect(page.text.contains(name), "\(name)") }
-    #expect(page.elements["figure"] == 4 + 3 + 1)
+    #expect(page.elements["figure"] == 4 + 1 + 3 + 1)
     #expect(page.elements["figcaption"] == page.elements["figure"])
     #expect(page.elements["caption"] == page.elements["table"])
     #expect(
