@@ -23,6 +23,8 @@ public struct ResNetTraits: Equatable, Sendable {
   public var variant: Variant?
   /// Whether paths between the octaves are there; `nil` where the weights do not tell.
   public var lowToHigh, highToLow: Bool?
+  /// Whether the path from low to high is there only where the octaves merge.
+  public var keepsMerging: Bool?
   /// Whether the stem is `Stem.large`.
   public var hasLargeStem: Bool
   /// Rows and columns of the first convolution, of other stems.
@@ -117,7 +119,10 @@ public struct ResNetTraits: Equatable, Sendable {
       groups = channels("layer1.0.conv1.conv", sources) / weight[1]
       break
     }
-    lowToHigh = layers.contains { has($0, "l2h") }
+    // Where both octaves go on, that is; at α = 1 they nowhere do.
+    let inner = layers.filter { has($0, "h2h") && has($0, "l2l") }
+    lowToHigh = (inner.isEmpty ? layers : inner).contains { has($0, "l2h") }
+    keepsMerging = lowToHigh == false && layers.contains { has($0, "l2h") }
     highToLow = layers.contains { has($0, "l2l") && has($0, "h2l") }
     let merging = "layer\(blocks.count).0.conv1.conv"
     variant = has(merging, "l2l") || has(merging, "h2l") ? .seed : .paper
@@ -160,6 +165,7 @@ extension ResNetTraits {
     compare(\.variant) { "variant \($0)" }
     compare(\.lowToHigh) { $0 ? "a path from low to high" : "no path from low to high" }
     compare(\.highToLow) { $0 ? "a path from high to low" : "no path from high to low" }
+    compare(\.keepsMerging) { $0 ? "octaves that merge" : "no path from low to high where the octaves merge" }
     if hasLargeStem != other.hasLargeStem {
       compare(\.stem) { "the \($0) stem" }
     }
@@ -189,6 +195,7 @@ extension ResNetTraits {
         settings.append(.init("variant", variant.rawValue))
       }
       if lowToHigh == false, other.lowToHigh != false { settings.append(.init("lowToHigh", "false")) }
+      if keepsMerging == true, other.keepsMerging != true { settings.append(.init("keepsMerging", "true")) }
       if highToLow == false, other.highToLow != false { settings.append(.init("highToLow", "false")) }
     }
     if let classes, classes != other.classes { settings.append(.init("classes", "\(classes)")) }

@@ -52,7 +52,7 @@ struct Airbench: Layer {
     try OctConv2d(
       "body.\(position)", inputChannels: x.channels, outputChannels: configuration.width(width),
       kernelSize: 3,
-      padding: 1, alphaIn: alphaIn, alphaOut: alphaOut, lowToHigh: configuration.lowToHigh,
+      padding: 1, alphaIn: alphaIn, alphaOut: alphaOut, lowToHigh: configuration.readsLow(alphaOut: alphaOut),
       highToLow: configuration.highToLow, variant: configuration.variant,
       downsampling: configuration.downsampling, keys: keys, initialization: .dirac)(x)
   }

@@ -2,9 +2,7 @@ import OctNetCore
 
 /// What all convolutions of a model share.
 struct ConvNormStyle {
-  let lowToHigh, highToLow: Bool
-  let variant: Variant
-  let downsampling: Downsampling
+  let configuration: ModelConfiguration
   /// Names of the state dictionary: torchvision's at α = 0, d-li14/octconv.pytorch's elsewhere, also for the plain
   /// last stage of an octave network.
   let keys: OctaveKeys
@@ -14,10 +12,7 @@ struct ConvNormStyle {
   let normsFirst: Bool
 
   init(_ configuration: ModelConfiguration, epsilon: Float = 1e-5, normsFirst: Bool = false) {
-    lowToHigh = configuration.lowToHigh
-    highToLow = configuration.highToLow
-    variant = configuration.variant
-    downsampling = configuration.downsampling
+    self.configuration = configuration
     keys = configuration.alpha == 0 ? .plain : .octave
     self.epsilon = epsilon
     self.normsFirst = normsFirst
@@ -41,11 +36,13 @@ struct ConvNorm: Layer {
   /// The convolution alone.
   func conv(_ x: OctFeature) throws -> OctFeature {
     let isOctave = style.keys == .octave
+    let configuration = style.configuration
     let conv = OctConv2d(
       isOctave ? "conv" : convName, inputChannels: inputChannels, outputChannels: outputChannels,
       kernelSize: kernelSize, stride: stride, padding: kernelSize / 2, groups: groups, alphaIn: alphaIn,
-      alphaOut: alphaOut, lowToHigh: style.lowToHigh, highToLow: style.highToLow, variant: style.variant,
-      downsampling: style.downsampling, keys: style.keys)
+      alphaOut: alphaOut, lowToHigh: configuration.readsLow(alphaOut: alphaOut),
+      highToLow: configuration.highToLow, variant: configuration.variant,
+      downsampling: configuration.downsampling, keys: style.keys)
     return try x.builder.scoped(isOctave ? convName : "") { try conv(x) }
   }
 

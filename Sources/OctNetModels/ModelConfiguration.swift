@@ -33,6 +33,9 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
   public var downsampling: Downsampling
   /// Exchange between the octaves, for ablations.
   public var lowToHigh, highToLow: Bool
+  /// Whether the convolutions that merge the octaves keep their path from low to high where `lowToHigh` leaves out all
+  /// others, so that low maps reach the output; `nil` is no.
+  public var keepsMerging: Bool?
   /// Outputs of the classifier.
   public var classes: Int
   /// Of an image.
@@ -45,6 +48,7 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
   ///   - inputChannels: channels of its input.
   ///   - inputHeight: rows of an image.
   ///   - inputWidth: columns of an image.
+  ///   - keepsMerging: whether the convolutions that merge the octaves read low maps although `lowToHigh` is false.
   ///   - lowToHigh: whether low maps reach high ones; for ablations.
   ///   - variant: how stride-2 convolutions shrink octave features.
   ///   - name: one of `modelNames`.
@@ -54,7 +58,8 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
   public init(
     name: String, alpha: Double = 0, widthMultiplier: Double? = nil, stem: Stem? = nil,
     variant: Variant = .paper,
-    downsampling: Downsampling? = nil, lowToHigh: Bool = true, highToLow: Bool = true, classes: Int = 10,
+    downsampling: Downsampling? = nil, lowToHigh: Bool = true, highToLow: Bool = true,
+    keepsMerging: Bool? = nil, classes: Int = 10,
     inputHeight: Int = 32, inputWidth: Int = 32, inputChannels: Int = 3
   ) {
     self.name = name
@@ -65,6 +70,7 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
     self.downsampling = downsampling ?? .usual(alpha: alpha)
     self.lowToHigh = lowToHigh
     self.highToLow = highToLow
+    self.keepsMerging = keepsMerging
     self.classes = classes
     self.inputHeight = inputHeight
     self.inputWidth = inputWidth
@@ -104,6 +110,11 @@ public struct ModelConfiguration: Codable, Equatable, Sendable {
     let model = try known.build(self)
     return try Graph(inputShape: shape) { try model($0) }
   }
+}
+
+extension ModelConfiguration {
+  /// Whether a convolution from maps of one ratio to those of another reads low maps for its high ones.
+  func readsLow(alphaOut: Double) -> Bool { lowToHigh || keepsMerging == true && alphaOut == 0 }
 }
 
 extension Downsampling {

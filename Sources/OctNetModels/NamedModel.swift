@@ -75,6 +75,10 @@ public struct NamedModel: Sendable {
         "found \(configuration.stem), expected one of \(stems.map(\.rawValue).joined(separator: ", ")) for \(name)"
       )
     }
+    guard !configuration.lowToHigh || configuration.keepsMerging != true else {
+      throw OctNetError.configuration(
+        key: "keepsMerging", "found true, expected it only where lowToHigh is false")
+    }
     guard let multiplier = configuration.widthMultiplier else { return }
     guard takesWidthMultiplier || multiplier == 1 else {
       let names = Self.all.filter(\.takesWidthMultiplier).map(\.name)

@@ -4,11 +4,14 @@ struct ChartFrame {
   private(set) var y: ChartScale
   private let xTitle, yTitle: String
 
-  /// The room of the ticks below and the name of the y axis above is part of `height`.
-  init(x: ChartScale, y: ChartScale, xTitle: String, yTitle: String, height: Double) {
+  /// The room of the ticks below and the name of the y axis above is part of `height`, that of names of curves beside it
+  /// is `margin`.
+  init(
+    x: ChartScale, y: ChartScale, xTitle: String, yTitle: String, height: Double, margin: Double = 18
+  ) {
     (self.x, self.y, self.xTitle, self.yTitle) = (x, y, xTitle, yTitle)
     let tickWidth = y.ticks.map { SVG.width(of: y.label($0)) }.reduce(0) { max($0, $1) }
-    (self.x.start, self.x.end) = (tickWidth + 12, SVG.width - 18)
+    (self.x.start, self.x.end) = (tickWidth + 12, SVG.width - margin)
     (self.y.start, self.y.end) = (height - 42, 32)
   }
 

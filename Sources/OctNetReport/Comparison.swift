@@ -1,6 +1,7 @@
 import OctNetCheckpoint
 import OctNetCore
 import OctNetData
+import OctNetModels
 import OctNetSupport
 import OctNetTraining
 
@@ -46,19 +47,25 @@ struct Comparison: Sendable {
   // MARK: Against α = 0
 
   private static let octaveSettings: Set<String> = [
-    "model.alpha", "model.lowToHigh", "model.highToLow", "model.downsampling", "model.variant",
+    "model.alpha", "model.lowToHigh", "model.highToLow", "model.keepsMerging", "model.downsampling",
+    "model.variant",
   ]
 
-  /// The group that is the same but for α = 0, where the variant and torchvision's down-sampling come first.
+  /// The group that is the same but for α = 0, where the variant and torchvision's down-sampling come first: what costs are
+  /// compared with.
   func reference(of group: RunGroup) -> RunGroup? {
+    reference(of: group, .strided) ?? reference(of: group, .average)
+  }
+
+  /// The group that is the same but for α = 0 and this down-sampling.
+  func reference(of group: RunGroup, _ downsampling: Downsampling) -> RunGroup? {
     guard let model = group.model else { return nil }
     let own = group.settings.without(Self.octaveSettings)
-    let candidates = groups.filter { $0.model?.alpha == 0 && $0.settings.without(Self.octaveSettings) == own }
-    func penalty(_ candidate: RunGroup) -> Int {
-      (candidate.model?.downsampling == .strided ? 0 : 2)
-        + (candidate.model?.variant == model.variant ? 0 : 1)
+    let candidates = groups.filter {
+      $0.model?.alpha == 0 && $0.model?.downsampling == downsampling
+        && $0.settings.without(Self.octaveSettings) == own
     }
-    return candidates.min { penalty($0) < penalty($1) }
+    return candidates.first { $0.model?.variant == model.variant } ?? candidates.first
   }
 
   /// Multiply–accumulates as a part of those of the reference.
@@ -98,12 +105,16 @@ struct Comparison: Sendable {
     var whole: RunGroup? { groups.first { $0.isWhole } }
   }
 
+  /// The paths between the octaves, and the down-sampling.
+  static let pathSettings: Set<String> = [
+    "model.lowToHigh", "model.highToLow", "model.keepsMerging", "model.downsampling",
+  ]
+
   var ablations: [Ablation] {
-    let changed: Set<String> = ["model.lowToHigh", "model.highToLow", "model.downsampling"]
     var ablations: [(key: SettingList, alpha: Double, groups: [RunGroup])] = []
     for group in groups {
       guard let model = group.model, model.alpha > 0 else { continue }
-      let key = group.settings.without(changed)
+      let key = group.settings.without(Self.pathSettings)
       if let match = ablations.firstIndex(where: { $0.key == key }) {
         ablations[match].groups.append(group)
       } else {

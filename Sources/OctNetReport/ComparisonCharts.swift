@@ -6,8 +6,10 @@ import OctNetTraining
 /// The pictures of a comparison.
 extension Comparison {
   /// Loss and accuracy by epoch; empty before the first epoch. Several groups have a chart each for training and test
-  /// with a line for each group, a single one has both in one chart.
-  var lineCharts: [LineChart] {
+  /// with a line for each group, a single one has both in one chart. Curves that lie on each other to the bit are one.
+  var lineCharts: [LineChart] { lineCharts(mergingTwins: true) }
+
+  private func lineCharts(mergingTwins mergesTwins: Bool) -> [LineChart] {
     guard runs.contains(where: { !$0.log.rows.isEmpty }) else { return [] }
     let evaluated = evaluatedImages
     if groups.count == 1 {
@@ -31,7 +33,9 @@ extension Comparison {
     ) -> LineChart {
       LineChart(
         name: name, title: title, unit: unit,
-        series: groups.map { series($0.label, $0.index, $0, value) })
+        series: groups.filter { mergesTwins ? curveTwin(of: $0) == nil : true }.map { group in
+          series(mergesTwins ? curveLabel(of: group) : group.label, group.index, group, value)
+        })
     }
     return [
       chart("train-loss", "Training loss", .loss) { $0.trainLoss },
@@ -39,6 +43,16 @@ extension Comparison {
       chart("train-accuracy", "Training accuracy", .fraction) { $0.trainAccuracy },
       chart("test-accuracy", "\(evaluated.capitalizingFirst) accuracy, top-1", .fraction) { $0.testTop1 },
     ].map(Self.withoutEmptySeries).filter { !$0.series.isEmpty }
+  }
+
+  /// The first group whose curves are those of a later one, which they would hide.
+  private func curveTwin(of group: RunGroup) -> RunGroup? {
+    groups.prefix(group.index).first { $0.runs.map(\.log.rows) == group.runs.map(\.log.rows) }
+  }
+
+  private func curveLabel(of group: RunGroup) -> String {
+    let twins = groups.filter { curveTwin(of: $0)?.index == group.index }
+    return ([group] + twins).map(\.label).joined(separator: " = ")
   }
 
   /// What the epochs are evaluated on.
@@ -70,7 +84,7 @@ extension Comparison {
 
   /// The numbers of the curves; `nil` before the first epoch.
   var curveTable: ReportTable? {
-    let charts = lineCharts
+    let charts = lineCharts(mergingTwins: false)
     guard !charts.isEmpty else { return nil }
     var table = ReportTable(
       "curves", caption: "Curves: mean, smallest and largest value of the runs that reached the epoch",
@@ -97,6 +111,32 @@ extension Comparison {
       !row.trainLoss.isFinite || !(row.testLoss ?? 0).isFinite
     }
   }
+
+  /// Accuracy against α of whole networks; `nil` for one ratio.
+  var alphaChart: ScatterChart? {
+    let whole = groups.filter { group in
+      group.bestTop1 != nil && group.model.map { $0.lowToHigh && $0.highToLow } ?? false
+    }
+    guard Set(whole.compactMap(\.model?.alpha)).count > 1 else { return nil }
+    let points = whole.compactMap { group -> ScatterChart.Point? in
+      guard let alpha = group.model?.alpha, let accuracy = group.bestTop1 else { return nil }
+      let interval = accuracy.interval.map { 100 * ($0.upperBound - $0.lowerBound) / 2 }
+      let tip = interval.map { " ± \(ReportNumber.fixed($0, 2))" } ?? ""
+      return ScatterChart.Point(
+        label: group.label, index: group.index, x: alpha, y: 100 * accuracy.mean, deviation: interval,
+        tip: "\(group.label): \(ReportNumber.percent(accuracy.mean))\(tip) %")
+    }
+    let lines = [Downsampling.average, .strided].map { kind in
+      whole.indices.filter { whole[$0].model?.downsampling == kind }.sorted { points[$0].x < points[$1].x }
+    }
+    return ScatterChart(
+      name: "accuracy-by-alpha", title: "Test accuracy against α", xTitle: "α", yTitle: accuracyTitle,
+      points: points, lines: lines)
+  }
+
+  static let alphaCaption =
+    "Lines join networks with the same down-sampling. Bars: 95 % intervals of the mean (Student's t), where there are several "
+    + "seeds."
 
   /// What accuracy costs, for two groups or more.
   var scatterCharts: [ScatterChart] {

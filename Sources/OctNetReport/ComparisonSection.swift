@@ -13,12 +13,14 @@ struct ComparisonSection {
   private let isOneOfSeveral: Bool
   private let lineCharts: [LineChart]
   private let scatterCharts: [ScatterChart]
+  private let alphaChart: ScatterChart?
   private let heatMap: HeatMap?
 
   init(_ comparison: Comparison, prefix: String, isOneOfSeveral: Bool) {
     (self.comparison, self.prefix, self.isOneOfSeveral) = (comparison, prefix, isOneOfSeveral)
     lineCharts = comparison.lineCharts
     scatterCharts = comparison.scatterCharts
+    alphaChart = comparison.alphaChart
     heatMap = comparison.heatMap
   }
 
@@ -30,7 +32,7 @@ struct ComparisonSection {
       chart.legend.draw(in: &picture)
       return .init(name: "\(prefix)\(chart.name).svg", text: picture.file())
     }
-    files += scatterCharts.map { chart in
+    files += ([alphaChart].compactMap { $0 } + scatterCharts).map { chart in
       var (picture, legend) = chart.svg()
       legend.draw(in: &picture)
       return .init(name: "\(prefix)\(chart.name).svg", text: picture.file())
@@ -38,9 +40,10 @@ struct ComparisonSection {
     if let heatMap { files.append(.init(name: "\(prefix)\(heatMap.name).svg", text: heatMap.svg().file())) }
     let tables =
       [
-        comparison.accuracyTable, comparison.costTable, comparison.ablationTable, comparison.classTable,
+        comparison.accuracyTable, comparison.differenceTable, comparison.costTable, comparison.ablationTable,
+        comparison.classTable,
         comparison.mistakesTable, comparison.differingSettingsTable, comparison.commonSettingsTable,
-        comparison.runTable,
+        comparison.runTable, comparison.conditionTable,
       ].compactMap { $0 } + comparison.modelTables
     for table in tables {
       files.append(.init(name: "\(prefix)\(table.name).csv", text: table.csv))
@@ -94,16 +97,37 @@ struct ComparisonSection {
       }
       return figure(picture, id: "curve-\(index)", attributes: attributes, caption: caption)
     }
+    let legend = curveLegend
+    return section(
+      "Training",
+      legend.switches(prefix) + [
+        legend.switchable(prefix),
+        .element("p", ["class": "hint"], "An entry of the legend hides its curve, or shows it again."),
+        .element("div", ["class": "charts"], figures),
+      ])
+  }
+
+  /// Of all curves, each once.
+  private var curveLegend: ChartLegend {
     let entries = lineCharts.flatMap(\.legend.entries).reduce(into: [ChartLegend.Entry]()) { all, entry in
       if !all.contains(entry) { all.append(entry) }
-    }.sorted { $0.index < $1.index }
-    return section(
-      "Training", [ChartLegend(entries: entries).html, .element("div", ["class": "charts"], figures)])
+    }
+    return ChartLegend(entries: entries.sorted { $0.index < $1.index })
   }
+
+  /// Style rules of this part of the page.
+  var rules: String { lineCharts.isEmpty ? "" : curveLegend.rules(prefix) }
 
   private var accuracy: Markup? {
     guard let table = comparison.accuracyTable else { return nil }
-    return section("Accuracy", [table.html])
+    let chart = alphaChart.map { chart in
+      figure(
+        chart.svg().picture, id: "alpha", attributes: [:],
+        caption: chart.title + ". " + Comparison.alphaCaption)
+    }
+    let verdicts = comparison.verdicts.map { Markup.element("p", [:], $0) }
+    let parts = [chart.map { .element("div", ["class": "charts"], [$0]) }, comparison.differenceTable?.html]
+    return section("Accuracy", [table.html] + verdicts + parts.compactMap { $0 })
   }
 
   private var costs: Markup? {
@@ -153,7 +177,10 @@ struct ComparisonSection {
   }
 
   private var settings: Markup? {
-    let tables = [comparison.runTable, comparison.differingSettingsTable, comparison.commonSettingsTable]
+    let tables = [
+      comparison.runTable, comparison.conditionTable, comparison.differingSettingsTable,
+      comparison.commonSettingsTable,
+    ]
     return section("Runs and settings", tables.compactMap { $0?.html })
   }
 

@@ -18,11 +18,24 @@ enum GroupLabels {
         let isTold = Set(members.map { groups[$0].settings[name] }).count == 1
         guard !isTold || leading.contains(name) else { continue }
         for index in members {
-          if let part = part(name, groups[index].settings[name], of: groups[index]) {
+          // Of two networks at α = 0, strided is no longer what a reader expects anyway.
+          let isOneOfTwo = name == "model.downsampling" && !isTold && groups[index].model?.alpha == 0
+          let value = groups[index].settings[name]
+          if let part = isOneOfTwo ? value : part(name, value, of: groups[index]) {
             parts[index].append(part)
           }
         }
       }
+    }
+    for index in groups.indices where groups[index].isWithoutLowMaps {
+      // One run tells of both where the other was not trained.
+      let isAlone = !groups.contains {
+        $0.index != groups[index].index && $0.isSameNetwork(as: groups[index])
+      }
+      guard isAlone, let place = parts[index].firstIndex(where: { Self.twinParts.contains($0) }) else {
+        continue
+      }
+      parts[index][place] = Self.twinParts.joined(separator: " = ")
     }
     // Where the others are called by what they lack, the whole network needs a name as well.
     if models.count > 1 && groups.indices.contains(where: { groups[$0].model != nil && parts[$0].isEmpty }) {
@@ -43,7 +56,8 @@ enum GroupLabels {
   /// The settings that say most, in the order of a label; it has all of them that differ anywhere.
   static let leading = [
     "model.name", "model.widthMultiplier", "model.alpha", "model.lowToHigh", "model.highToLow",
-    "model.downsampling", "model.variant", "model.stem", "optimizer.name", "schedule.base",
+    "model.keepsMerging", "model.downsampling", "model.variant", "model.stem", "optimizer.name",
+    "schedule.base",
     "schedule.shape.name", "batchSize", "epochs",
   ]
   private static func classes(_ indices: [Int], by key: (Int) -> [String]) -> [([String], [Int])] {
@@ -59,6 +73,9 @@ enum GroupLabels {
     return classes
   }
 
+  /// Without a way for the low maps to the output, the path into them makes no difference.
+  private static let twinParts = ["no L→H", "no exchange"]
+
   /// `nil` for what a reader expects anyway.
   private static func part(_ name: String, _ value: String?, of group: RunGroup) -> String? {
     switch (name, value) {
@@ -66,9 +83,11 @@ enum GroupLabels {
     case ("model.widthMultiplier", let value?): return "width \(value)"
     case ("model.widthMultiplier", nil): return nil
     case ("model.alpha", let value?): return "α = \(value)"
-    case ("model.lowToHigh", "no"): return group.model?.highToLow == false ? "no exchange" : "no L→H"
+    case ("model.lowToHigh", "no"):
+      let part = group.model?.highToLow == false ? "no exchange" : "no L→H"
+      return group.model?.keepsMerging == true ? part + " but merging" : part
     case ("model.highToLow", "no"): return group.model?.lowToHigh == false ? nil : "no H→L"
-    case ("model.lowToHigh", _), ("model.highToLow", _): return nil
+    case ("model.lowToHigh", _), ("model.highToLow", _), ("model.keepsMerging", _): return nil
     case ("model.downsampling", let value?):
       guard let model = group.model, model.downsampling != .usual(alpha: model.alpha) else { return nil }
       return value
@@ -91,6 +110,7 @@ enum SettingNames {
     "model.name": "network", "model.widthMultiplier": "width multiplier", "model.alpha": "α",
     "model.stem": "stem", "model.variant": "variant",
     "model.downsampling": "down-sampling", "model.lowToHigh": "path L→H", "model.highToLow": "path H→L",
+    "model.keepsMerging": "path L→H where octaves merge",
     "model.classes": "classes", "model.inputHeight": "image height", "model.inputWidth": "image width",
     "model.inputChannels": "image channels", "optimizer.name": "optimizer", "batchSize": "batch size",
     "schedule.base": "learning rate", "schedule.shape.name": "schedule", "schedule.shape.size": "step epochs",

@@ -55,21 +55,48 @@ struct Headline: Sendable {
     guard comparison.groups.count > 1 else {
       return "\(best.label) recognises \(percent) of the test images\(progress), \(scope)."
     }
-    var text = "\(best.label) is best\(progress): it recognises \(percent) of the test images, \(scope)."
-    guard let reference = comparison.reference(of: best), let other = reference.bestTop1 else { return text }
-    guard reference.index != best.index else { return text }
-    let difference = accuracy.mean - other.mean
-    text +=
-      " That is \(ReportNumber.percent(difference.magnitude)) points "
-      + "\(difference < 0 ? "below" : "above") \(reference.label) (\(ReportNumber.percent(other)) %)"
+    let mean = n > 1 ? "mean accuracy" : "accuracy"
+    let text = "\(best.label) has the highest \(mean)\(progress): \(percent) of the test images, \(scope)."
+    let kind = best.model?.downsampling ?? .strided
+    guard
+      let reference = comparison.reference(of: best, kind) ?? comparison.reference(of: best),
+      reference.index != best.index, let other = reference.bestTop1
+    else { return text }
+    return text + " " + difference(comparison, best, reference, other) + costs(comparison, best)
+  }
+
+  /// No more than the interval allows.
+  private static func difference(
+    _ comparison: Comparison, _ best: RunGroup, _ reference: RunGroup, _ other: Spread
+  ) -> String {
+    let name = "\(reference.label) (\(ReportNumber.percent(other)) %)"
+    let difference = PairedDifference(best.bestTop1BySeed, minus: reference.bestTop1BySeed)
+    guard let difference, let interval = difference.interval else {
+      let own = best.bestTop1?.mean ?? 0
+      return "\(name) is \(ReportNumber.percent((own - other.mean).magnitude)) points "
+        + "\(own < other.mean ? "above" : "below") it. " + comparison.singleRunRule
+    }
+    let pairs = "95 % interval \(ReportNumber.points(interval)), \(counted(difference.count, "seed"))"
+    switch difference.verdict {
+    case .above, .below:
+      return "That is \(ReportNumber.percent(difference.mean.magnitude)) points (\(pairs)) "
+        + "\(difference.verdict == .above ? "above" : "below") \(name)."
+    case .open, .single:
+      return
+        "It is not told apart from \(name): the difference is \(ReportNumber.points(difference.mean)) points "
+        + "(\(pairs))."
+    }
+  }
+
+  private static func costs(_ comparison: Comparison, _ best: RunGroup) -> String {
     var costs: [String] = []
     if let ratio = comparison.macsRatio(best) {
-      costs.append("\(ReportNumber.percent(ratio, 0)) % of its multiply–accumulates")
+      costs.append("\(ReportNumber.percent(ratio, 0)) % of the multiply–accumulates")
     }
     if let threads = comparison.usualThreads, let ratio = comparison.timeRatio(best, threads: threads) {
-      costs.append("\(ReportNumber.percent(ratio, 0)) % of its measured time per epoch")
+      costs.append("\(ReportNumber.percent(ratio, 0)) % of the measured time per epoch")
     }
-    return text + (costs.isEmpty ? "." : " with " + costs.joined(separator: " and ") + ".")
+    return costs.isEmpty ? "" : " It takes " + costs.joined(separator: " and ") + " of α = 0."
   }
 
   private static func numbers(_ comparison: Comparison, best: RunGroup, accuracy: Spread) -> [Number] {
@@ -146,6 +173,13 @@ struct Headline: Sendable {
       notes.append(
         "\(counted(count, "epoch")) \(count == 1 ? "has a loss that is" : "have losses that are") not a finite number; the "
           + "curves leave \(count == 1 ? "it" : "them") out.")
+    }
+    for (index, group) in comparison.groups.enumerated() {
+      guard let twin = comparison.groups.prefix(index).first(where: { $0.isSameNetwork(as: group) }) else {
+        continue
+      }
+      notes.append(
+        "\(group.label) is the same network as \(twin.label): what differs are two draws of one setting.")
     }
     if comparison.hasSeveralThreadCounts {
       notes.append("Runs used different numbers of threads; times are compared only where these are equal.")

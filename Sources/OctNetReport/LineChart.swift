@@ -36,7 +36,9 @@ struct LineChart: Sendable {
 
   private static let height = 300.0
 
-  var legend: ChartLegend { ChartLegend(entries: series.map { .init(label: $0.label, index: $0.index) }) }
+  var legend: ChartLegend {
+    ChartLegend(entries: series.map { .init(label: $0.label, index: $0.index, isLettered: true) })
+  }
 
   /// Values above this are drawn at the upper edge, so that a loss that once exploded does not flatten all the others;
   /// `nil` where everything has its place.
@@ -61,35 +63,66 @@ struct LineChart: Sendable {
     let y = ChartScale(
       covering: points.flatMap { [$0.spread.minimum, $0.spread.maximum] }.map { unit.shown(min($0, limit)) })
     let yTitle = unit == .fraction ? "\(title) (%)" : title
-    let frame = ChartFrame(x: x, y: y, xTitle: "epoch", yTitle: yTitle, height: Self.height)
+    let frame = ChartFrame(x: x, y: y, xTitle: "epoch", yTitle: yTitle, height: Self.height, margin: 30)
     var svg = SVG(title: title + " by epoch", summary: summary, height: Self.height)
     frame.draw(in: &svg)
     func place(_ epoch: Int, _ value: Double) -> (x: Double, y: Double) {
       (frame.x.position(Double(epoch)), frame.y.position(unit.shown(min(value, limit))))
     }
-    for one in series where one.points.contains(where: { $0.spread.count > 1 }) {
-      let outline =
-        one.points.map { place($0.epoch, $0.spread.maximum) }
-        + one.points.reversed().map { place($0.epoch, $0.spread.minimum) }
-      let band = Markup.element("path", ["d": SVG.path(outline, closed: true), "fill-opacity": "0.16"])
-      svg.add(band.adding(ChartStyle.fill(.series(one.index))))
-    }
     let isSparse = (series.map(\.points.count).max() ?? 0) <= 12
-    for one in series where !one.points.isEmpty {
-      svg.add(line(one, places: one.points.map { place($0.epoch, $0.spread.mean) }))
+    let drawn = series.filter { !$0.points.isEmpty }
+    let ends = drawn.compactMap { one in one.points.last.map { place($0.epoch, $0.spread.mean) } }
+    let levels = Self.spread(ends.map(\.y), from: frame.y.end, to: frame.y.start)
+    for (one, (end, level)) in zip(drawn, zip(ends, levels)) {
+      var shapes: [Markup] = []
+      if one.points.contains(where: { $0.spread.count > 1 }) {
+        let outline =
+          one.points.map { place($0.epoch, $0.spread.maximum) }
+          + one.points.reversed().map { place($0.epoch, $0.spread.minimum) }
+        let band = Markup.element("path", ["d": SVG.path(outline, closed: true), "fill-opacity": "0.16"])
+        shapes.append(band.adding(ChartStyle.fill(.series(one.index))))
+      }
+      shapes.append(line(one, places: one.points.map { place($0.epoch, $0.spread.mean) }))
       for point in one.points where isSparse || point.spread.mean > limit {
         let place = place(point.epoch, point.spread.mean)
-        svg.add(SVG.marker(one.index, x: place.x, y: place.y, radius: 3.2))
+        shapes.append(SVG.marker(one.index, x: place.x, y: place.y, radius: 3.2))
       }
+      if let letter = ChartLegend.letter(one.index) {
+        shapes.append(
+          SVG.line(
+            (end.x + 4, end.y), (frame.x.end + 13, level), ink: .series(one.index), width: 1))
+        shapes.append(SVG.text(letter, x: frame.x.end + 15, y: level + 4.5, size: 13))
+      }
+      svg.add(.element("g", ["class": ChartLegend.group(one.index)], shapes))
     }
     let axis = [frame.x.start, frame.x.end, frame.x.lower, frame.x.upper, frame.y.end, frame.y.start]
     return (svg, ["class": "lines", "data-axis": axis.map(SVG.number).joined(separator: " ")])
   }
 
+  /// The levels, moved apart so far that letters beside them do not touch, in their order, within the bounds.
+  static func spread(_ levels: [Double], from top: Double, to bottom: Double) -> [Double] {
+    guard levels.count > 1 else { return levels }
+    let gap = min(14, (bottom - top) / Double(levels.count - 1))
+    let order = levels.indices.sorted { (levels[$0], $0) < (levels[$1], $1) }
+    var result = levels
+    var least = top
+    for index in order {
+      result[index] = max(result[index], least)
+      least = result[index] + gap
+    }
+    var most = bottom
+    for index in order.reversed() {
+      result[index] = min(result[index], most)
+      most = result[index] - gap
+    }
+    return result
+  }
+
   /// With its values, which the page shows where the pointer is.
   private func line(_ one: Series, places: [(x: Double, y: Double)]) -> Markup {
     SVG.stroked(places, index: one.index, width: 2).adding([
-      "data-label": one.label, "data-x": one.points.map { String($0.epoch) }.joined(separator: ";"),
+      "data-label": ChartLegend.Entry(label: one.label, index: one.index, isLettered: true).text,
+      "data-x": one.points.map { String($0.epoch) }.joined(separator: ";"),
       "data-y": one.points.map { unit.text($0.spread.mean) }.joined(separator: ";"),
     ])
   }

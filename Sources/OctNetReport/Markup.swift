@@ -33,7 +33,9 @@ indirect enum Markup {
   }
 
   /// HTML knows no `<td/>`: only these may be closed at once.
-  private static let closedAtOnce: Set<String> = ["meta", "line", "path", "rect", "circle", "br", "col"]
+  private static let closedAtOnce: Set<String> = [
+    "meta", "line", "path", "rect", "circle", "br", "col", "input",
+  ]
   /// In line with text; white space after them would show.
   private static let inline: Set<String> = [
     "span", "strong", "code", "a", "tspan", "em", "abbr", "svg", "dfn",

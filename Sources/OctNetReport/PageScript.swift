@@ -51,7 +51,7 @@ enum PageScript {
           add(tip, 'strong', 'epoch ' + epoch);
           lines.forEach(function (line) {
             var index = line.x.indexOf(epoch);
-            if (index === -1) { return; }
+            if (index === -1 || line.path.getClientRects().length === 0) { return; }
             var row = add(tip, 'div');
             add(row, 'i').style.background = getComputedStyle(line.path).stroke;
             add(row, 'span', line.path.dataset.label);

@@ -26,14 +26,17 @@ enum PageStyle {
     .numbers .value{color:var(--ink);font-size:1.25rem;font-weight:600;white-space:nowrap;font-variant-numeric:tabular-nums}
     .notes{background:var(--note);border-radius:.5rem;margin:1rem 0;padding:.7rem 1rem .7rem 2rem;\
     overflow-wrap:anywhere}
-    .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));gap:1.5rem 2rem;\
+    .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1.5rem 2rem;\
     align-items:start}
-    figure{margin:0;max-width:36rem;min-width:0}
+    figure{margin:0;max-width:29rem;min-width:0}
     figure svg{display:block;width:100%;height:auto}
     figcaption{font-size:.85rem;margin-top:.25rem}
     .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin:.5rem 0 1.25rem;padding:0;\
     font-size:.9rem}
-    .legend li{display:flex;align-items:center;gap:.4rem}
+    .legend li,.legend label{display:flex;align-items:center;gap:.4rem}
+    .legend label{cursor:pointer;padding:.15rem .2rem}
+    .legend span{white-space:pre-wrap}
+    .switch{position:absolute;opacity:0;pointer-events:none}
     .legend svg{flex:none}
     .table{margin:1.25rem 0;min-width:0}
     .charts .table{margin-top:0}

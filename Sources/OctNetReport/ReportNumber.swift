@@ -29,6 +29,11 @@ enum ReportNumber {
     return difference > 0 && text != "0.00" ? "+" + text : text
   }
 
+  /// "+0.31 to +1.20".
+  static func points(_ range: ClosedRange<Double>) -> String {
+    "\(points(range.lowerBound)) to \(points(range.upperBound))"
+  }
+
   /// Three significant digits, as suits times from milliseconds to days.
   static func seconds(_ value: Double) -> String {
     fixed(value, value >= 99.95 ? 0 : value >= 9.995 ? 1 : value >= 0.9995 ? 2 : 3)

@@ -48,7 +48,7 @@ struct ReportPage {
         .element("meta", ["charset": "utf-8"]), .element("title", [:], "\(title): \(runs) on \(data)"),
         .element("meta", ["name": "viewport", "content": "width=device-width, initial-scale=1"]),
         .element("meta", ["name": "color-scheme", "content": "light dark"]),
-        .element("style", [:], [.verbatim(PageStyle.rules)]),
+        .element("style", [:], [.verbatim(PageStyle.rules + sections.map(\.rules).joined())]),
       ])
     let header = Markup.element(
       "header", [:],

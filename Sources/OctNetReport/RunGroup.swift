@@ -57,9 +57,8 @@ struct RunGroup: Sendable {
       let (x, y) = (a.element.rank, b.element.rank)
       return x.lexicographicallyPrecedes(y) || (x == y && a.offset < b.offset)
     }.map(\.element)
-    for (index, label) in GroupLabels.labels(of: sorted).enumerated() {
-      (sorted[index].label, sorted[index].index) = (label, index)
-    }
+    for index in sorted.indices { sorted[index].index = index }
+    for (index, label) in GroupLabels.labels(of: sorted).enumerated() { sorted[index].label = label }
     return sorted
   }
 
@@ -79,7 +78,7 @@ struct RunGroup: Sendable {
     return [
       0, Double(place), model.widthMultiplier ?? 1, model.alpha, model.variant == .paper ? 0 : 1,
       isUsual ? 0 : 1,
-      model.highToLow ? 0 : 1, model.lowToHigh ? 0 : 1,
+      model.highToLow ? 0 : 1, model.lowToHigh ? 0 : 1, model.keepsMerging == true ? 1 : 0,
     ]
   }
 
@@ -90,6 +89,28 @@ struct RunGroup: Sendable {
 
   /// Those that all its runs share.
   var settings: SettingList { first.settings.without(Self.free) }
+
+  /// Low maps reach no output, so that with or without the path from high to low it is one network.
+  var isWithoutLowMaps: Bool {
+    guard let model, model.alpha > 0, !model.lowToHigh else { return false }
+    var other = model
+    other.highToLow.toggle()
+    return Self.isSameNetwork(model, other)
+  }
+
+  /// Whether they differ in settings that make no difference to the network.
+  func isSameNetwork(as other: RunGroup) -> Bool {
+    guard let model, let others = other.model else { return false }
+    let paths = Comparison.pathSettings
+    guard first.dataName == other.first.dataName, settings.without(paths) == other.settings.without(paths)
+    else { return false }
+    return Self.isSameNetwork(model, others)
+  }
+
+  private static func isSameNetwork(_ model: ModelConfiguration, _ other: ModelConfiguration) -> Bool {
+    guard let graph = try? model.makeGraph(), let others = try? other.makeGraph() else { return false }
+    return graph.isSameNetwork(as: others)
+  }
 
   // MARK: What came of it
 
@@ -104,6 +125,13 @@ struct RunGroup: Sendable {
 
   /// `nil` before the first evaluation.
   func spread(_ value: (RunRecord) -> Double?) -> Spread? { Spread(counted.compactMap(value)) }
+
+  /// Of each seed.
+  var bestTop1BySeed: [UInt64: Double] {
+    Dictionary(
+      counted.compactMap { run in run.best.map { (run.configuration.seed, $0.top1) } },
+      uniquingKeysWith: { first, _ in first })
+  }
 
   var bestTop1: Spread? { spread { $0.best?.top1 } }
   var lastTop1: Spread? { spread { $0.last?.top1 } }

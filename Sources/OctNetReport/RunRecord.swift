@@ -19,6 +19,8 @@ struct RunRecord: Sendable {
   let log: RunLog
   /// `nil` where the file is missing.
   let results: RunResults?
+  /// Those that took part, empty where the file is missing.
+  let machines: [RunMachine]
 
   /// - Throws: `OctNetError.file` for what is missing or malformed.
   init(path: String, name: String) throws(OctNetError) {
@@ -29,6 +31,10 @@ struct RunRecord: Sendable {
     settings = try SettingList(configuration, path: directory.configurationPath)
     func present(_ path: String) -> String? { FileManager.default.fileExists(atPath: path) ? path : nil }
     log = try RunLog(logPath: directory.logPath, timingPath: present(directory.timingPath))
+    machines =
+      try present(directory.machinesPath).map { (path) throws(OctNetError) in
+        try RunMachine.read(path)
+      } ?? []
     results = try present(directory.resultsPath).map { (path) throws(OctNetError) in
       try RunResults(path: path)
     }

@@ -6,8 +6,8 @@ import OctNetSupport
 /// The one place where pictures are drawn: shapes with coordinates in a box of fixed width, whose text stays legible on
 /// a telephone and in a column of a paper.
 struct SVG {
-  static let width = 480.0
-  static let fontSize = 13.0
+  static let width = 400.0
+  static let fontSize = 14.0
 
   /// What the picture shows, for those who cannot see it.
   let title: String

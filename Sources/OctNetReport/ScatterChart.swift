@@ -23,6 +23,8 @@ struct ScatterChart: Sendable {
   var points: [Point]
   /// A line from the lower left to the upper right on which x = y.
   var diagonal: String?
+  /// Positions of points that belong together, in the order in which lines join them.
+  var lines: [[Int]] = []
 
   private static let height = 330.0
   private static let radius = 5.0
@@ -53,6 +55,11 @@ struct ScatterChart: Sendable {
       placer.occupy(x: x.end - 34 - width, y: y.end - 4, width: width, height: 16)
     }
     let places = points.map { (x: x.position($0.x), y: y.position($0.y)) }
+    for line in lines {
+      for (from, to) in zip(line, line.dropFirst()) {
+        svg.add(SVG.line(places[from], places[to], ink: .muted).adding(["stroke-opacity": "0.6"]))
+      }
+    }
     for (point, place) in zip(points, places) {
       placer.occupy(x: place.x - 6, y: place.y - 6, width: 12, height: 12)
       guard let deviation = point.deviation, deviation > 0 else { continue }
@@ -86,7 +93,7 @@ struct LabelPlacer {
     var x, y: Double
   }
 
-  static let fontSize = 12.0
+  static let fontSize = 13.0
 
   let left, right, top, bottom: Double
   private var taken: [(x: Double, y: Double, width: Double, height: Double)] = []
@@ -102,8 +109,8 @@ struct LabelPlacer {
   /// The nearest free place in eight directions; `nil` where there is none so near that the two belong together.
   mutating func place(_ label: String, beside point: (x: Double, y: Double)) -> Placed? {
     let text = SVG.shortened(label, to: 190, size: Self.fontSize)
-    let (width, height) = (SVG.width(of: text, size: Self.fontSize), 14.0)
-    for distance in [9.0, 14] {
+    let (width, height) = (SVG.width(of: text, size: Self.fontSize), 15.0)
+    for distance in [9.0, 14, 20] {
       for (dx, dy) in [(1.0, 0.0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1)] {
         // The edge or corner of the label that is next to the point.
         let reach = dx != 0 && dy != 0 ? 0.6 * distance : distance
@@ -115,7 +122,7 @@ struct LabelPlacer {
         }
         guard isFree else { continue }
         occupy(x: x, y: y, width: width, height: height)
-        return Placed(text: text, x: x, y: y + 11)
+        return Placed(text: text, x: x, y: y + 12)
       }
     }
     return nil

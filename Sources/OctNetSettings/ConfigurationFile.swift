@@ -151,7 +151,7 @@ extension ModelConfiguration {
       name: newName ?? name, alpha: newAlpha ?? alpha,
       widthMultiplier: newName == nil ? widthMultiplier : nil,
       stem: newName == nil ? stem : nil, variant: variant, downsampling: newAlpha == nil ? downsampling : nil,
-      lowToHigh: lowToHigh, highToLow: highToLow,
+      lowToHigh: lowToHigh, highToLow: highToLow, keepsMerging: keepsMerging,
       classes: classes, inputHeight: inputHeight, inputWidth: inputWidth, inputChannels: inputChannels)
   }
 }

@@ -11,8 +11,10 @@ public struct Study: Sendable {
   public let configuration: StudyConfiguration
   /// Its directory.
   public let path: String
-  /// In the order in which they run.
+  /// Those that are trained, in the order in which they run.
   public let runs: [StudyConfiguration.PlannedRun]
+  /// Those whose network one of `runs` trains already.
+  public let twins: [StudyConfiguration.PlannedRun]
 
   /// How far a run has come.
   public enum Progress: Equatable, Sendable {
@@ -55,7 +57,10 @@ public struct Study: Sendable {
     self.configuration = configuration
     self.path = path
     self.lock = lock
-    runs = configuration.runs()
+    do {
+      let planned = try configuration.runs()
+      (runs, twins) = (planned.filter { $0.twin == nil }, planned.filter { $0.twin != nil })
+    } catch { throw OctNetError.wrapping(error, path: path) }
     let file = Self.configurationPath(path)
     guard FileReader.exists(file) else { return }
     try configuration.validate(continuing: try StrictJSON.read(StudyConfiguration.self, path: file))

@@ -11,11 +11,12 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
   public var base: TrainingConfiguration
   /// Each is a run for every seed.
   public var alphas: [Double]
-  /// At this α: both paths between the octaves, one of them, none, and strided convolutions in place of pools.
+  /// At this α: both paths between the octaves, one of them, none, none but where the octaves merge, and the other way to
+  /// make maps smaller.
   public var ablationAlpha: Double?
   /// How often each run is repeated, with the base's seed and those after it.
   public var seeds: Int
-  /// `nil`: strided at α = 0, average elsewhere.
+  /// `nil`: strided at α = 0, average elsewhere. At α = 0 there are both where there are other ratios to compare with.
   public var downsampling: Downsampling?
 
   /// - Precondition: none; `validate` says what does not fit.
@@ -36,43 +37,80 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
     public var name: String
     /// The settings of the run.
     public var configuration: TrainingConfiguration
+    /// An earlier run whose network and seed are the same, so that this one need not be trained; `nil` for most.
+    public var twin: String?
   }
 
   /// Every comparison once with the first seed, then with the next: an unfinished study has whole tables of fewer seeds.
-  public func runs() -> [PlannedRun] {
+  /// - Throws: as `ModelConfiguration.makeGraph`.
+  public func runs() throws -> [PlannedRun] {
     guard let model = base.model else { return [] }
+    let variants = try Self.twinned(variants(of: model))
     return (0..<seeds).flatMap { repetition in
-      variants(of: model).map { name, model in
+      let seed = base.seed &+ UInt64(repetition)
+      return variants.map { variant in
         var configuration = base
-        configuration.model = model
-        configuration.seed = base.seed &+ UInt64(repetition)
-        return PlannedRun(name: "\(name)-seed-\(configuration.seed)", configuration: configuration)
+        configuration.model = variant.model
+        configuration.seed = seed
+        return PlannedRun(
+          name: "\(variant.name)-seed-\(seed)", configuration: configuration,
+          twin: variant.twin.map { "\($0)-seed-\(seed)" })
       }
     }
   }
 
-  private func variants(of model: ModelConfiguration) -> [(name: String, model: ModelConfiguration)] {
-    func at(_ alpha: Double) -> ModelConfiguration {
+  /// What differs between the runs of one seed.
+  private struct Row {
+    var name: String
+    var model: ModelConfiguration
+    var twin: String?
+  }
+
+  /// With the first row of the same network as the twin of those after it.
+  private static func twinned(_ rows: [Row]) throws -> [Row] {
+    var graphs: [(name: String, graph: Graph)] = []
+    return try rows.map { row in
+      var row = row
+      let graph = try row.model.makeGraph()
+      row.twin = graphs.first { $0.graph.isSameNetwork(as: graph) }?.name
+      graphs.append((row.name, graph))
+      return row
+    }
+  }
+
+  private func variants(of model: ModelConfiguration) -> [Row] {
+    func at(_ alpha: Double) -> Row {
       var result = model
       result.alpha = alpha
       result.downsampling = downsampling ?? .usual(alpha: alpha)
-      (result.lowToHigh, result.highToLow) = (true, true)
-      return result
+      (result.lowToHigh, result.highToLow, result.keepsMerging) = (true, true, nil)
+      return Row(name: "alpha-\(alpha)", model: result)
     }
-    var variants = alphas.map { (name: "alpha-\($0)", model: at($0)) }
-    guard let alpha = ablationAlpha else { return variants }
-    if !alphas.contains(alpha) { variants.append(("alpha-\(alpha)", at(alpha))) }
-    for (suffix, lowToHigh, highToLow) in [
-      ("no-low-to-high", false, true), ("no-high-to-low", true, false), ("no-exchange", false, false),
+    func other(_ row: Row) -> Row {
+      var row = row
+      row.model.downsampling = row.model.downsampling == .average ? .strided : .average
+      row.name += "-\(row.model.downsampling)"
+      return row
+    }
+    var rows = alphas.flatMap { alpha in
+      // What α is worth shows against a network whose maps get smaller in the same way.
+      alpha == 0 && alphas.count > 1 ? [at(0), other(at(0))] : [at(alpha)]
+    }
+    guard let alpha = ablationAlpha else { return rows }
+    if !alphas.contains(alpha) { rows.append(at(alpha)) }
+    for (suffix, lowToHigh, highToLow, keepsMerging) in [
+      ("no-low-to-high", false, true, nil), ("no-high-to-low", true, false, nil),
+      ("no-exchange", false, false, nil), ("no-exchange-but-merging", false, false, true),
     ] {
       var ablated = at(alpha)
-      (ablated.lowToHigh, ablated.highToLow) = (lowToHigh, highToLow)
-      variants.append(("alpha-\(alpha)-\(suffix)", ablated))
+      ablated.name += "-" + suffix
+      ablated.model.lowToHigh = lowToHigh
+      ablated.model.highToLow = highToLow
+      ablated.model.keepsMerging = keepsMerging
+      rows.append(ablated)
     }
-    var other = at(alpha)
-    other.downsampling = other.downsampling == .average ? .strided : .average
-    variants.append(("alpha-\(alpha)-\(other.downsampling)", other))
-    return variants
+    rows.append(other(at(alpha)))
+    return rows
   }
 
   /// - Throws: `OctNetError.configuration` for the first setting out of its range.

@@ -47,3 +47,16 @@ enum BitmapFont {
     0x00, 0x41, 0x36, 0x08, 0x00, 0x02, 0x01, 0x02, 0x04, 0x02,  // } ~
   ]
 }
+
+extension RGBImage {
+  /// As much of a text as fits into `width`.
+  mutating func write(_ text: String, x: Int, y: Int, width: Int, _ ink: Color) {
+    for (index, character) in text.prefix(width / BitmapFont.advance).enumerated() {
+      for (column, bits) in BitmapFont.columns(of: character).enumerated() {
+        for row in 0..<BitmapFont.height where bits >> UInt8(row) & 1 == 1 {
+          fill(x: x + index * BitmapFont.advance + column, y: y + row, width: 1, height: 1, ink)
+        }
+      }
+    }
+  }
+}

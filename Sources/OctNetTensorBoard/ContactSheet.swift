@@ -76,7 +76,9 @@ package struct ContactSheet {
       let y = Self.gap + index / columns * (tileHeight + Self.gap)
       draw(tile.pixels, on: &canvas, x: x, y: y)
       for (line, text) in tile.label.enumerated() {
-        write(text, on: &canvas, x: x, y: y + height * factor + 2 + line * (BitmapFont.height + 1))
+        canvas.write(
+          text, x: x, y: y + height * factor + 2 + line * (BitmapFont.height + 1), width: width * factor,
+          Self.ink)
       }
     }
     return canvas
@@ -90,17 +92,6 @@ package struct ContactSheet {
         canvas.fill(
           x: x + column * factor, y: y + row * factor, width: factor, height: factor,
           (pixels[first], pixels[first + (isGray ? 0 : 1)], pixels[first + (isGray ? 0 : 2)]))
-      }
-    }
-  }
-
-  /// As much of a text as fits under an image.
-  private func write(_ text: String, on canvas: inout RGBImage, x: Int, y: Int) {
-    for (index, character) in text.prefix(width * factor / BitmapFont.advance).enumerated() {
-      for (column, bits) in BitmapFont.columns(of: character).enumerated() {
-        for row in 0..<BitmapFont.height where bits >> UInt8(row) & 1 == 1 {
-          canvas.fill(x: x + index * BitmapFont.advance + column, y: y + row, width: 1, height: 1, Self.ink)
-        }
       }
     }
   }

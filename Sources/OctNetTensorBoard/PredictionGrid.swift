@@ -1,7 +1,7 @@
 import OctNet
 
 /// Test images in rows of four, each in a frame that is green where the network is right and red where it is wrong,
-/// above a bar as long as the probability of its prediction.
+/// above a bar as long as the probability of its prediction, the name of its class, and that of the predicted one.
 struct PredictionGrid {
   static let columns = 4
 
@@ -11,6 +11,10 @@ struct PredictionGrid {
   /// Small images are enlarged to at least so many pixels, by a whole factor.
   private static let smallestSide = 64
 
+  /// From a line of text to the next.
+  private static let line = BitmapFont.height + 1
+
+  private static let ink: RGBImage.Color = (30, 30, 30)
   private static let white: RGBImage.Color = (255, 255, 255)
   private static let grey: RGBImage.Color = (200, 200, 200)
   private static let green: RGBImage.Color = (46, 160, 67)
@@ -28,7 +32,7 @@ struct PredictionGrid {
   private var imageWidth: Int { images.width * factor }
   private var imageHeight: Int { images.height * factor }
   private var tileWidth: Int { imageWidth + 2 * Self.frame }
-  private var tileHeight: Int { imageHeight + 2 * Self.frame + Self.bar }
+  private var tileHeight: Int { imageHeight + 2 * Self.frame + Self.bar + 2 + 2 * Self.line }
 
   func draw(_ predictions: [Prediction]) -> RGBImage {
     let columns = min(Self.columns, predictions.count)
@@ -59,6 +63,11 @@ struct PredictionGrid {
     canvas.fill(x: x, y: barTop, width: tileWidth, height: Self.bar, Self.grey)
     let length = Int((prediction.probability * Double(tileWidth)).rounded())
     canvas.fill(x: x, y: barTop, width: length, height: Self.bar, color)
+    let names = images.classNames
+    let predicted = prediction.predicted.map { names[$0] } ?? "none"
+    for (line, (text, ink)) in [(names[prediction.label], Self.ink), (predicted, color)].enumerated() {
+      canvas.write(text, x: x, y: barTop + Self.bar + 2 + line * Self.line, width: tileWidth, ink)
+    }
   }
 
   /// One channel is grey.

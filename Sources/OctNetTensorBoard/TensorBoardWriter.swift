@@ -10,7 +10,7 @@ import OctNet
 ///
 /// | tag | when |
 /// |---|---|
-/// | `run/configuration` | at the beginning |
+/// | `run/configuration`, and the settings for the HPARAMS plugin | at the beginning; to the latter, success at the end |
 /// | `train/loss`, `train/learning_rate`, `train/images_per_second` | every step |
 /// | `epoch/train_loss`, `epoch/train_accuracy` | every epoch |
 /// | `test/loss`, `test/top1`, `test/top5` | every evaluation; with validation images once, at the end |
@@ -64,6 +64,7 @@ public final class TensorBoardWriter {
         if summary.results.chosenOn == .validation, let test = summary.results.test, let file {
           try file.append(Self.scalars(test.evaluation, of: .test, step: summary.steps))
         }
+        if !summary.isInterrupted { try file?.append(.sessionSuccess(step: summary.steps)) }
         try file?.flush()
       default: try file?.flushIfDue()
       }
@@ -94,6 +95,7 @@ public final class TensorBoardWriter {
     let next = report.position.step + 1
     try file.append(.sessionStart(step: next))
     try file.append(.text("run/configuration", try Self.description(of: report), step: next))
+    try file.append(.sessionSettings(HyperParameters.values(of: report.configuration), step: next))
     try file.flush()
     self.file = file
   }
@@ -174,7 +176,7 @@ public final class TensorBoardWriter {
         + String(format: "%.1f %%", 100 * prediction.probability) + " |"
     }
     return """
-      `predictions/images`: a green frame is right, a red one wrong; the bar is the probability.
+      `predictions/images`: a green frame is right, a red one wrong; the bar is the probability. Below: class, prediction.
 
       | row, column | label | prediction | probability |
       |---|---|---|---|

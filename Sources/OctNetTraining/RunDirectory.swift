@@ -8,6 +8,7 @@ import OctNetSupport
 ///
 /// - `config.json`: the `TrainingConfiguration`.
 /// - `log.csv`: one row an epoch; `timing.csv`: how long it took. Equal runs write equal logs.
+/// - `machines.json`: on what it was trained, a `RunMachine` each.
 /// - `results.json`: the `RunResults`.
 /// - `last.safetensors`, `best.safetensors`: `Checkpoint`s after the last epoch and after the best one.
 /// - `resume.safetensors`: the `TrainingState`.
@@ -23,6 +24,8 @@ public struct RunDirectory: Sendable {
   public var logPath: String { path + "/log.csv" }
   /// A row an epoch of what differs between equal runs.
   public var timingPath: String { path + "/timing.csv" }
+  /// What took part.
+  public var machinesPath: String { path + "/machines.json" }
   /// Outcome and scores.
   public var resultsPath: String { path + "/results.json" }
   /// Weights of the best epoch.

@@ -11,6 +11,7 @@ extension Trainer {
     try results.write(to: directory.resultsPath, onlyIfChanged: true)
     try log.write(to: directory, onlyIfChanged: true)
     if nothingToDo == nil {
+      try RunMachine.note(in: directory)
       try StrictJSON.write(configuration, to: directory.configurationPath, onlyIfChanged: true)
     }
   }

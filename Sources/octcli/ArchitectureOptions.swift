@@ -53,10 +53,13 @@ struct ArchitectureOptions: ParsableArguments {
   @Flag(name: .customLong("no-high-to-low"), help: "Leave out the path from the high to the low map.")
   var noHighToLow = false
 
+  @Flag(help: "With --no-low-to-high: keep that path in the convolutions that merge the octaves.")
+  var keepMerging = false
+
   /// Whether any of them was given.
   var isEmpty: Bool {
     widthMultiplier == nil && stem == nil && variant == nil && downsampling == nil && !noLowToHigh
-      && !noHighToLow
+      && !noHighToLow && !keepMerging
   }
 
   /// `base` with what was given. The stem follows the model's name unless it is given, or neither is; the
@@ -72,11 +75,16 @@ struct ArchitectureOptions: ParsableArguments {
     if let downsampling { configuration.downsampling = downsampling }
     if noLowToHigh { configuration.lowToHigh = false }
     if noHighToLow { configuration.highToLow = false }
+    if keepMerging { configuration.keepsMerging = true }
     configuration.classes = classes
     configuration.inputHeight = height
     configuration.inputWidth = width
     configuration.inputChannels = channels
     return configuration
+  }
+
+  func validate() throws {
+    if keepMerging && !noLowToHigh { throw ValidationError("--keep-merging belongs to --no-low-to-high") }
   }
 
   static func validate(alpha: Double?) throws {

@@ -52,6 +52,7 @@ extension Checkpoint.Use {
       case "widthMultiplier": return ["--width-multiplier", setting.value]
       case "lowToHigh": return ["--no-low-to-high"]
       case "highToLow": return ["--no-high-to-low"]
+      case "keepsMerging": return ["--keep-merging"]
       default: return ["--" + setting.key, setting.value]
       }
     }

@@ -16,7 +16,7 @@ struct Octcli: ParsableCommand {
       exit code is 0 when all went well, 1 when a file, a setting or the training failed, \
       64 when the command line is wrong, 128 and a signal's number when one ended it.
       """,
-    version: "0.1.0",
+    version: octNetVersion,
     subcommands: [
       TrainCommand.self, EvalCommand.self, PredictCommand.self, AugmentCommand.self, PrepareCommand.self,
       StudyCommand.self, ReportCommand.self, ConvertCommand.self, ExportCommand.self, ModelsCommand.self,

@@ -17,12 +17,14 @@ struct StudyCommand: ParsableCommand {
           --out runs/study
         octcli study --data cifar10:DIR --model resnet20 --alphas 0,0.25,0.5 \\
           --seeds 3
-        octcli study --resume runs/study
+        octcli study --resume runs/study --keep results
       """)
 
   @Option(
     help: ArgumentHelp(
       "Shares of the channels at half resolution, separated by commas (default: 0,0.125,0.25,0.5,0.75).",
+      discussion:
+        "0 is trained twice, with strided convolutions and with average pooling as the others have it.",
       valueName: "ratios"))
   var alphas: RatioList?
 
@@ -30,8 +32,9 @@ struct StudyCommand: ParsableCommand {
     help: ArgumentHelp(
       "Compare the exchange of information, too.",
       discussion: """
-        Without the path from low to high, without that from high to low, without both, and with strided \
-        convolutions in place of average pooling, at --ablation-alpha.
+        Without the path from low to high, without that from high to low, without both, without both but where the \
+        octaves merge, and with strided convolutions in place of average pooling, at --ablation-alpha. A network that \
+        comes twice is trained once.
         """))
   var ablation = false
 
@@ -54,9 +57,15 @@ struct StudyCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       Go on with the study in this directory; only --data, --epochs, --early-stopping, --threads, \
-      --checkpoint-every, --skip-damaged, --in-memory, --workers and --no-tensorboard may be given too.
+      --checkpoint-every, --skip-damaged, --in-memory, --workers, --keep and --no-tensorboard may be given too.
       """, valueName: "dir"))
   var resume: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Copy settings, logs and results of each run into this directory as it ends, for octcli report.",
+      valueName: "dir"))
+  var keep: String?
 
   @Flag(help: "Print the list of runs and an estimate of the time, after a few timed steps of each network.")
   var dryRun = false
@@ -91,7 +100,10 @@ struct StudyCommand: ParsableCommand {
       return try Terminal.print(StudyPlan.text(configuration.runs(), data: data) { _ in .waiting })
     }
     let (study, data) = try resume.map(resumed) ?? new()
-    if dryRun { return try Terminal.print(StudyPlan.text(study.runs, data: data, progress: study.progress)) }
+    if dryRun {
+      return try Terminal.print(
+        StudyPlan.text(study.runs + study.twins, data: data, progress: study.progress))
+    }
     try perform(study, data)
   }
 
@@ -142,6 +154,7 @@ struct StudyCommand: ParsableCommand {
       let title = "run \(index + 1)/\(study.runs.count) \(run.name)"
       guard try study.progress(of: run) != .finished else {
         Terminal.printError("\(title): finished before")
+        if let keep { try study.keep(run, in: keep) }
         continue
       }
       hasTrained = true
@@ -155,17 +168,19 @@ struct StudyCommand: ParsableCommand {
             for: run, data: data, classesByNumber: training.classesByNumber, onEvent: onEvent)
         }
       }
+      if let keep, !summary.isInterrupted { try study.keep(run, in: keep) }
       if summary.isInterrupted || StopSignals.isRequested && index + 1 < study.runs.count {
         Terminal.printError("stopped; go on with: octcli study --resume \(study.path.shellWord)")
         throw StopSignals.exitCode
       }
     }
-    let report = study.path + "/report.html"
+    let report = try Report(directories: [study.path])
     if hasTrained || !study.runs.allSatisfy({ Report.isNewer(than: study.directory(of: $0), in: study.path) })
     {
-      try Report(directories: [study.path]).write(to: study.path)
+      try report.write(to: study.path)
     }
-    try Terminal.print(StudyPlan.results(study) + "\n" + report)
+    try Terminal.print(
+      StudyPlan.results(study) + StudyPlan.closing(report) + "\n" + study.path + "/report.html")
   }
 }
 

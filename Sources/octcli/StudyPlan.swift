@@ -5,12 +5,13 @@ import OctNet
 enum StudyPlan {
   /// The runs, how far each has come, and how long the rest takes.
   static func text(
-    _ runs: [StudyConfiguration.PlannedRun], data: DataSplit,
+    _ planned: [StudyConfiguration.PlannedRun], data: DataSplit,
     progress: (StudyConfiguration.PlannedRun) throws -> Study.Progress
   ) throws -> String {
     var estimate = StudyEstimate(data: data)
     var table = TextTable(header: ["run", "epochs", "done", "time left"])
     var total = 0.0
+    let runs = planned.filter { $0.twin == nil }
     for run in runs {
       let epochs = run.configuration.epochs
       let done: Int
@@ -25,7 +26,24 @@ enum StudyPlan {
       table.add([run.name, "\(epochs)", "\(done)", ProgressBar.duration(seconds)])
     }
     return table.description
-      + "\n\n\(counted(runs.count, "run")), about \(ProgressBar.duration(total)) left (a few steps of each network timed)"
+      + "\n\n" + twins(planned.filter { $0.twin != nil })
+      + "\(counted(runs.count, "run")), about \(ProgressBar.duration(total)) left (a few steps of each network timed)"
+  }
+
+  /// Which runs are not trained, and why.
+  static func twins(_ runs: [StudyConfiguration.PlannedRun]) -> String {
+    runs.compactMap { run in
+      run.twin.map { "\(run.name): the same network as \($0), which is trained once\n" }
+    }.joined()
+  }
+
+  /// Means by setting, differences to α = 0, and what they allow to say.
+  static func closing(_ report: Report) -> String {
+    report.closings.map { closing in
+      var table = TextTable(header: closing.header)
+      for row in closing.rows { table.add(row) }
+      return "\n\(table.description)\n\n\(closing.sentences.joined(separator: "\n"))\n"
+    }.joined()
   }
 
   /// What each run came to.
@@ -41,6 +59,6 @@ enum StudyPlan {
         percent(results.chosenOn == .validation ? nil : results.last),
       ])
     }
-    return table.description + "\n"
+    return table.description + "\n" + twins(study.twins)
   }
 }

@@ -84,7 +84,7 @@ struct PNGTests {
       Prediction(label: 0, predicted: 0, probability: 1),
       Prediction(label: 1, predicted: 0, probability: 0.5),
     ])
-    #expect(picture.width == 8 + 2 * (72 + 8) && picture.height == 8 + 78 + 8)
+    #expect(picture.width == 8 + 2 * (72 + 8) && picture.height == 8 + 98 + 8)
     let (green, red, grey): ([UInt8], [UInt8], [UInt8]) = ([46, 160, 67], [218, 54, 51], [200, 200, 200])
     #expect(pixel(picture, 7, 7) == [255, 255, 255])
     #expect(pixel(picture, 8, 8) == green && pixel(picture, 79, 79) == green)
@@ -102,6 +102,6 @@ struct PNGTests {
     let picture = PredictionGrid(images: images).draw([Prediction(label: 0, predicted: nil, probability: 0)])
     #expect(picture.width == 2 * 8 + 2 * 4 + 3 * 28)
     #expect(pixel(picture, 12, 12) == [77, 77, 77])
-    #expect(pixel(picture, 8, picture.height - 9) == [200, 200, 200])
+    #expect(pixel(picture, 8, picture.height - 29) == [200, 200, 200])
   }
 }

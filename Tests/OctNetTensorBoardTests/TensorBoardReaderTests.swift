@@ -45,6 +45,9 @@ struct TensorBoardReaderTests {
     let texts: [String: [String]]
     /// Size in the header, width and height in the file.
     let images: [[Int]]
+    /// Settings that are numbers, as the HPARAMS plugin's own messages have them, and whether the run ended well.
+    let numbers: [String: Double]
+    let isEnded: Bool
   }
 
   private static let script = """
@@ -56,10 +59,20 @@ struct TensorBoardReaderTests {
     new.Reload()
     scalars = {t: [[s.step, s.value] for s in old.Scalars(t)] for t in old.Tags()["scalars"]}
     steps = {t: [s.step for s in new.Tensors(t)] for t in new.Tags()["tensors"]}
-    texts = {t: [s.tensor_proto.string_val[0].decode() for s in old.Tensors(t)] for t in old.Tags()["tensors"]}
+    texts = {t: [s.tensor_proto.string_val[0].decode() for s in old.Tensors(t)] for t in old.Tags()["tensors"]
+             if not t.startswith("_hparams_")}
     images = [[i.width, i.height, *struct.unpack(">II", i.encoded_image_string[16:24])]
               for t in old.Tags()["images"] for i in old.Images(t)]
-    print(json.dumps({"scalars": scalars, "steps": steps, "texts": texts, "images": images}))
+    from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+    def session(name):
+        tag = "_hparams_/session_" + name
+        if tag not in new.PluginTagToContent("hparams"): return plugin_data_pb2.HParamsPluginData()
+        return plugin_data_pb2.HParamsPluginData.FromString(new.PluginTagToContent("hparams")[tag])
+    numbers = {k: v.number_value for k, v in session("start_info").session_start_info.hparams.items()
+               if v.HasField("number_value")}
+    ended = session("end_info").session_end_info.status == api_pb2.STATUS_SUCCESS
+    steps = {t: s for t, s in steps.items() if not t.startswith("_hparams_")}
+    print(json.dumps({"numbers": numbers, "isEnded": ended, "scalars": scalars, "steps": steps, "texts": texts, "images": images}))
     """
 
   private func read(_ directory: String) throws -> Contents {
@@ -97,8 +110,9 @@ struct TensorBoardReaderTests {
     #expect(contents.steps["predictions/images"] == [5, 10, 15])
     #expect(contents.texts["predictions/table"]?.count == 3)
     #expect(contents.texts["run/configuration"]?.first?.contains("\"batchSize\" : 6") == true)
-    // 4 by 2 images of 6×6, eleven times as large.
-    #expect(contents.images == Array(repeating: [336, 184, 336, 184], count: 3))
+    // 4 by 2 images of 6×6, eleven times as large, with two lines of text below.
+    #expect(contents.images == Array(repeating: [336, 224, 336, 224], count: 3))
+    #expect(contents.numbers["batchSize"] == 6 && contents.numbers["epochs"] == 3 && contents.isEnded)
   }
 
   /// Killed in step 9 with a record half written, resumed from the state after step 6, killed in step 12, resumed

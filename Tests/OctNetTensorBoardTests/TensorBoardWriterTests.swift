@@ -71,6 +71,47 @@ struct TensorBoardWriterTests {
     #expect(events.flatMap(\.summary.value).filter { $0.tag == "predictions/images" }.count == 3)
   }
 
+  /// Each setting with its kind, so that numbers sort as numbers.
+  @Test func settingsAreHyperParameters() throws {
+    let model = ModelConfiguration(name: "resnet20", alpha: 0.125)
+    let configuration = TrainingConfiguration(
+      model: model, data: "cifar10:/d", epochs: 3, normalization: .cifar10, threads: 1)
+    let values = try HyperParameters.values(of: configuration)
+    #expect(values["model.alpha"]?.kind == .numberValue(0.125))
+    #expect(values["model.name"]?.kind == .stringValue("resnet20"))
+    #expect(values["model.lowToHigh"]?.kind == .boolValue(true))
+    #expect(values["normalization.mean"]?.kind == .stringValue("0.4914 0.4822 0.4465"))
+    let event = try Tensorboard_Event.sessionSettings(values, step: 7)
+    let value = try #require(event.summary.value.first)
+    #expect(value.tag == "_hparams_/session_start_info" && event.step == 7)
+    #expect(value.metadata.pluginData.pluginName == "hparams")
+    let content = try Tensorboard_Hparams_HParamsPluginData(
+      serializedBytes: value.metadata.pluginData.content)
+    #expect(content.sessionStartInfo.hparams == values)
+  }
+
+  /// Names stand below the frames: dark, then in the colour of the frame.
+  @Test func picturesNameClasses() {
+    let images = ImageSet(
+      name: "grey", height: 32, width: 32, channels: 1, classNames: ["i", "l"],
+      pixels: Array(repeating: 0, count: 2 * 1024), labels: [0, 1])
+    let picture = PredictionGrid(images: images).draw([
+      Prediction(label: 0, predicted: 0, probability: 0), Prediction(label: 1, predicted: 0, probability: 0),
+    ])
+    func has(_ color: [UInt8], tile: Int, line: Int) -> Bool {
+      let (left, top) = (8 + tile * 80, 8 + 78 + 2 + 9 * line)
+      return (0..<8).contains { row in
+        (0..<5).contains { column in
+          let first = 3 * ((top + row) * picture.width + left + column)
+          return Array(picture.bytes[first..<first + 3]) == color
+        }
+      }
+    }
+    #expect(has([30, 30, 30], tile: 0, line: 0) && has([46, 160, 67], tile: 0, line: 1))
+    #expect(has([30, 30, 30], tile: 1, line: 0) && has([218, 54, 51], tile: 1, line: 1))
+    #expect(!has([218, 54, 51], tile: 0, line: 1))
+  }
+
   /// A data set sorted by class must not show one class only.
   @Test func imagesAreOfAllClasses() throws {
     let predictions = TestPredictions(

@@ -33,6 +33,8 @@ import OctNet
       inputChannels: 1),
     ModelConfiguration(name: "densenet121", alpha: 0.125, stem: .cifar, classes: 5),
     ModelConfiguration(name: "resnet20", alpha: 0.5, variant: .seed, highToLow: false),
+    ModelConfiguration(
+      name: "resnet20", alpha: 0.25, lowToHigh: false, highToLow: false, keepsMerging: true),
   ])
   func settingsAreRecognizedThroughAPrefix(model: ModelConfiguration) throws {
     #expect(ModelConfiguration.recognized(try shapes(model, prefix: "module.")) == model)

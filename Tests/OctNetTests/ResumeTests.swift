@@ -201,7 +201,7 @@ import OctNet
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: run.path).sorted()
         == [
-          "best.safetensors", "config.json", "last.safetensors", "log.csv", "results.json",
+          "best.safetensors", "config.json", "last.safetensors", "log.csv", "machines.json", "results.json",
           "resume.safetensors",
           "timing.csv",
         ])

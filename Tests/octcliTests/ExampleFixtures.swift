@@ -154,7 +154,10 @@ struct ExampleFixtures {
     _ = try Study(StudyConfiguration(base: settings(), alphas: [0, 0.5]), path: runner.path(name))
   }
 
+  /// The repository's own where it has the file, else the one that docs/cli.md shows.
   private func makeSettings(_ name: String) throws {
+    let own = Example.root.appendingPathComponent(name)
+    if FileManager.default.fileExists(atPath: own.path) { return try write(Data(contentsOf: own), name) }
     let text = try #require(Example.documents.first { $0.name == "docs/cli.md" }?.text)
     let block = try #require(Example.blocks("yaml", of: text).first)
     try write(block.joined(separator: "\n").utf8, name)

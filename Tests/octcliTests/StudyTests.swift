@@ -35,9 +35,14 @@ struct StudyTests {
     let runs = try FileManager.default.contentsOfDirectory(atPath: runner.path("study/runs")).sorted()
     #expect(
       runs == [
-        "alpha-0.0-seed-1", "alpha-0.5-no-exchange-seed-1", "alpha-0.5-no-high-to-low-seed-1",
-        "alpha-0.5-no-low-to-high-seed-1", "alpha-0.5-seed-1", "alpha-0.5-strided-seed-1",
+        "alpha-0.0-average-seed-1", "alpha-0.0-seed-1", "alpha-0.5-no-exchange-but-merging-seed-1",
+        "alpha-0.5-no-high-to-low-seed-1", "alpha-0.5-no-low-to-high-seed-1", "alpha-0.5-seed-1",
+        "alpha-0.5-strided-seed-1",
       ])
+    let twin = "alpha-0.5-no-exchange-seed-1: the same network as alpha-0.5-no-low-to-high-seed-1"
+    #expect(study.output.contains(twin))
+    #expect(study.output.contains("to α = 0 average (points)"))
+    #expect(study.output.contains("From one run of a setting nothing can be told"))
     for run in runs {
       #expect(study.output.contains(run))
       let eval = try runner.run(
@@ -47,6 +52,18 @@ struct StudyTests {
     // Each differs in what its name says.
     let config = try runner.text("study/runs/alpha-0.5-no-low-to-high-seed-1/config.json")
     #expect(config.contains("\"lowToHigh\" : false") && config.contains("\"highToLow\" : true"))
+
+    // What is kept of them makes the same report.
+    let kept = try runner.run("study", "--resume", runner.path("study"), "--keep", runner.path("kept"))
+    #expect(kept.status == 0, "\(kept.errors)")
+    #expect(
+      try runner.contents(of: "kept").keys.filter { $0.contains("alpha-0.0-seed-1/") }.sorted()
+        == ["config.json", "log.csv", "machines.json", "results.json", "timing.csv"].map {
+          "alpha-0.0-seed-1/" + $0
+        })
+    #expect(try runner.run("report", runner.path("kept"), "--out", runner.path("page")).status == 0)
+    #expect(
+      try runner.text("page/report/differences.csv") == runner.text("study/report/differences.csv"))
 
     // Finished runs are not repeated, and other settings make another study.
     let before = try runner.contents(of: "study")
@@ -92,9 +109,10 @@ struct StudyTests {
     let plan = try runner.run(["study", "--dry-run", "--ablation"] + Self.flags)
     #expect(plan.status == 0, "\(plan.errors)")
     let lines = plan.output.split(separator: "\n")
-    #expect(lines.first?.hasPrefix("run  ") == true && lines.count == 9)
-    #expect(lines.last?.hasPrefix("7 runs, about 0:") == true)
-    #expect(lines.contains { $0.hasPrefix("alpha-0.125-no-exchange-seed-1 ") })
+    #expect(lines.first?.hasPrefix("run  ") == true && lines.count == 11)
+    #expect(lines.last?.hasPrefix("8 runs, about 0:") == true)
+    #expect(lines.contains { $0.hasPrefix("alpha-0.125-no-exchange-but-merging-seed-1 ") })
+    #expect(lines.contains { $0.hasPrefix("alpha-0.125-no-exchange-seed-1: the same network as ") })
     #expect(!FileManager.default.fileExists(atPath: runner.path("runs")))
   }
 
@@ -125,7 +143,7 @@ struct StudyTests {
     let end = try runner.run("study", "--resume", runner.path("parts"), "--threads", "1")
     #expect(end.status == 0, "\(end.errors)")
     let (expected, found) = (try outcome(runner, "whole"), try outcome(runner, "parts"))
-    #expect(expected.count == 8 && found.keys.sorted() == expected.keys.sorted())
+    #expect(expected.count == 12 && found.keys.sorted() == expected.keys.sorted())
     for (file, data) in expected { #expect(found[file] == data, "\(file)") }
   }
 

@@ -12,7 +12,8 @@ struct TrainTests {
     #expect(events.count == 1)
     #expect(
       files.filter { !events.contains($0) } == [
-        "best.safetensors", "config.json", "last.safetensors", "log.csv", "report", "report.html",
+        "best.safetensors", "config.json", "last.safetensors", "log.csv", "machines.json", "report",
+        "report.html",
         "results.json", "resume.safetensors", "timing.csv",
       ])
     let rows = try runner.logRows("run")

@@ -54,6 +54,7 @@ extension ModelConfiguration {
     guess.variant = traits.variant ?? .paper
     guess.lowToHigh = traits.lowToHigh ?? true
     guess.highToLow = traits.highToLow ?? true
+    guess.keepsMerging = traits.keepsMerging == true ? true : nil
     return guess
   }
 

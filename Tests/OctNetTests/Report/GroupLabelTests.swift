@@ -38,6 +38,27 @@ struct GroupLabelTests {
       ])
   }
 
+  /// Without paths to the high maps and out of them, only where octaves merge; and both networks at α = 0.
+  @Test func rowsThatDecide() throws {
+    func ablated(_ highToLow: Bool, _ keepsMerging: Bool?) -> TrainingConfiguration {
+      RunMaker.configuration(alpha: 0.125) {
+        $0.model?.lowToHigh = false
+        $0.model?.highToLow = highToLow
+        $0.model?.keepsMerging = keepsMerging
+      }
+    }
+    let pooled = RunMaker.configuration(alpha: 0) { $0.model?.downsampling = .average }
+    let rows = [
+      RunMaker.configuration(alpha: 0), pooled, ablated(true, nil), ablated(false, true),
+      RunMaker.configuration(alpha: 0.125),
+    ]
+    #expect(
+      try labels(rows) == [
+        "α = 0, strided", "α = 0, average", "α = 0.125", "α = 0.125, no L→H = no exchange",
+        "α = 0.125, no exchange but merging",
+      ])
+  }
+
   @Test func otherSettings() throws {
     #expect(
       try labels([

@@ -134,7 +134,7 @@ struct ReportNumberTests {
     #expect(lines.count == 5)
     #expect(lines[1] == "α = 0.25,yes,yes,average,1,0.75,,,1,1")
     #expect(lines[2].hasPrefix("\"α = 0.25, no H→L\",yes,no,average,1,0.7,,-0.05,0.9"))
-    #expect(lines[3].hasPrefix("\"α = 0.25, no exchange\",no,no,average,1,0.625,,-0.125,0.8"))
+    #expect(lines[3].hasPrefix("\"α = 0.25, no L→H = no exchange\",no,no,average,1,0.625,,-0.125,0.8"))
     #expect(lines[4] == "\"α = 0.25, strided\",yes,yes,strided,1,0.775,,0.025,1,1")
   }
 

@@ -1,0 +1,143 @@
+import OctNetCore
+import OctNetSupport
+
+/// What each setting has more than the network at α = 0, and what may be said of it.
+extension Comparison {
+  private typealias Column = ReportTable.Column
+  private typealias Cell = ReportTable.Cell
+
+  /// The kinds of α = 0 that are there: maps get smaller by pools as in octave networks, or by strides as in torchvision's.
+  private var references: [Downsampling] {
+    [.average, .strided].filter { kind in
+      groups.contains { group in
+        guard let reference = reference(of: group, kind) else { return false }
+        return reference.index != group.index
+      }
+    }
+  }
+
+  /// `nil` without a reference to compare with.
+  func difference(of group: RunGroup, to kind: Downsampling) -> PairedDifference? {
+    guard let reference = reference(of: group, kind), reference.index != group.index else { return nil }
+    return PairedDifference(group.bestTop1BySeed, minus: reference.bestTop1BySeed)
+  }
+
+  /// Of the best accuracy from run to run, `nil` where no setting has several seeds.
+  var runDeviation: RunDeviation? { RunDeviation(groups.compactMap(\.bestTop1)) }
+
+  /// Means by setting and differences to α = 0 by seed; `nil` where there is nothing to compare.
+  var differenceTable: ReportTable? {
+    let references = references
+    guard !references.isEmpty, groups.contains(where: { $0.bestTop1 != nil }) else { return nil }
+    var columns = [
+      Column("setting", csv: ["setting"], isText: true), Column("n", csv: ["n"]),
+      Column("top-1 (%)", csv: ["top1_mean", "top1_deviation"]),
+    ]
+    for kind in references {
+      let prefix = "to_\(kind.rawValue)_"
+      columns += [
+        Column("to α = 0 \(kind.rawValue) (points)", csv: [prefix + "difference"]),
+        Column("95 % interval", csv: ["lower", "upper"].map { prefix + $0 }),
+        Column("pairs", csv: [prefix + "pairs"]),
+      ]
+    }
+    var table = ReportTable(
+      "differences", caption: "Differences to α = 0, seed by seed", note: differenceNote, columns: columns)
+    for group in groups {
+      var row = [
+        Cell.text(group.label), .count(group.counted.count),
+        .spread(group.bestTop1) { ReportNumber.percent($0) },
+      ]
+      for kind in references {
+        let difference = difference(of: group, to: kind)
+        row += [
+          .number(difference?.mean, ReportNumber.points), Self.interval(difference?.interval),
+          .count(difference?.count),
+        ]
+      }
+      table.add(row)
+    }
+    return table
+  }
+
+  private static func interval(_ range: ClosedRange<Double>?) -> Cell {
+    Cell(
+      range.map(ReportNumber.points) ?? "–",
+      values: [
+        range.map { ReportNumber.raw($0.lowerBound) } ?? "",
+        range.map { ReportNumber.raw($0.upperBound) } ?? "",
+      ])
+  }
+
+  private var differenceNote: String {
+    var note = "Top-1 of the best evaluation"
+    if !hasLastOnTest { note = "Top-1 of the one test" }
+    note +=
+      ", mean ± sample deviation. Differences are means over the seeds that both settings have; their intervals are "
+    return note
+      + "Student's t, each for its row alone: of twenty such intervals one misses the true difference by chance."
+  }
+
+  // MARK: In sentences
+
+  /// What may be said of α = 0 and the others, and no more; empty where there is nothing to compare.
+  var verdicts: [String] {
+    let told = references.compactMap { kind -> String? in
+      let rows = groups.compactMap { group in
+        difference(of: group, to: kind).map { (label: group.label, difference: $0) }
+      }.filter { $0.difference.verdict != .single }
+      guard !rows.isEmpty else { return nil }
+      func list(_ verdict: PairedDifference.Verdict) -> String? {
+        let found = rows.filter { $0.difference.verdict == verdict }.map { row in
+          "\(row.label) (\(row.difference.interval.map(ReportNumber.points) ?? "–"))"
+        }
+        return found.isEmpty ? nil : found.joined(separator: ", ")
+      }
+      let parts = [
+        list(.above).map { "better: \($0)" }, list(.below).map { "worse: \($0)" },
+        list(.open).map { "not told apart: \($0)" },
+      ].compactMap { $0 }
+      return "Against α = 0, \(kind.rawValue), by 95 % intervals in points: \(parts.joined(separator: "; "))."
+    }
+    guard !references.isEmpty else { return [] }
+    let hasSingles = groups.contains { group in
+      references.contains { difference(of: group, to: $0)?.verdict == .single }
+    }
+    return told + (hasSingles ? [singleRunRule] : [])
+  }
+
+  /// What a pair of single runs allows.
+  var singleRunRule: String {
+    let rule =
+      "From one run of a setting nothing can be told of differences below the deviation from run to run"
+    guard let known = runDeviation else {
+      return rule + ", which is not known here: no setting has runs of two seeds."
+    }
+    return rule
+      + ": \(ReportNumber.percent(known.deviation)) points over \(counted(known.runs, "run")) of "
+      + "\(counted(known.settings, "setting")), and √2 times that for a difference of two."
+  }
+}
+
+extension Report {
+  /// A comparison's closing table: means by setting, differences to α = 0, and what they allow to say.
+  package struct Closing: Sendable {
+    /// Titles of the columns.
+    package var header: [String]
+    /// A cell for every column.
+    package var rows: [[String]]
+    /// What may be said.
+    package var sentences: [String]
+  }
+
+  /// One for each data set with something to compare.
+  package var closings: [Closing] {
+    comparisons.compactMap { comparison in
+      comparison.differenceTable.map { table in
+        Closing(
+          header: table.columns.map(\.title), rows: table.rows.map { $0.map(\.shown) },
+          sentences: comparison.verdicts)
+      }
+    }
+  }
+}
