@@ -3,10 +3,11 @@ import OctNet
 import OctNetImages
 import OctNetSettings
 
-/// The readers of files from outside, each as a function of bytes: it may refuse them with an `OctNetError`, and nothing
-/// else may ever happen. A trap, a sanitizer's finding and another error alike end the process.
+/// The readers of files from outside, each as a function of bytes: it may refuse them with an `OctNetError`,
+/// and nothing else may ever happen. A trap, a sanitizer's finding and another error alike end the process.
 package enum FuzzReader: String, CaseIterable, Sendable {
-  case safetensors, torch, numpy, mxnet, json, yaml, log, idx, cifar, prepared, tar, png, jpeg, webp, tiff, bmp
+  case safetensors, torch, numpy, mxnet, json, yaml, log, idx, cifar, prepared, tar
+  case png, jpeg, webp, tiff, bmp
 
   /// Whether this build has the reader: images need the trait `Images`.
   package var isAvailable: Bool {

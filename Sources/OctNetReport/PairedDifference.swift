@@ -28,6 +28,8 @@ struct PairedDifference: Equatable, Sendable {
 
   var verdict: Verdict {
     guard let interval else { return .single }
+    // Equal differences leave an interval without width: of a few runs on few images a coincidence, not a certainty.
+    guard interval.lowerBound < interval.upperBound else { return .open }
     return interval.lowerBound > 0 ? .above : interval.upperBound < 0 ? .below : .open
   }
 }

@@ -33,13 +33,14 @@ private struct RankSettings {
       let keys = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
     {
       for (key, value) in keys {
-        let written = try? JSONSerialization.data(withJSONObject: value, options: [.fragmentsAllowed, .sortedKeys])
+        let written = try? JSONSerialization.data(
+          withJSONObject: value, options: [.fragmentsAllowed, .sortedKeys])
         values[key] = written.map { String(decoding: $0, as: UTF8.self) }
       }
     }
-    for (name, part) in [("training", data.train), ("test", data.test)] + (data.validation.map { [("validation", $0)] } ?? []) {
-      values["\(name)-images"] = Self.summary(part)
-    }
+    values["training-images"] = Self.summary(data.train)
+    values["test-images"] = Self.summary(data.test)
+    values["validation-images"] = data.validation.map(Self.summary)
     self.values = values
   }
 
@@ -55,7 +56,8 @@ private struct RankSettings {
   func difference(from first: RankSettings, rank: Int) -> String? {
     let keys = Set(values.keys).union(first.values.keys).sorted()
     guard let key = keys.first(where: { values[$0] != first.values[$0] }) else { return nil }
-    return "rank \(rank) has \(key) \(values[key] ?? "unset"), the first rank \(first.values[key] ?? "unset"); "
+    return
+      "rank \(rank) has \(key) \(values[key] ?? "unset"), the first rank \(first.values[key] ?? "unset"); "
       + "all must be started with the same arguments and see the same files"
   }
 

@@ -163,7 +163,9 @@ import OctNet
   }
 
   @Test func ranksAgreeOnSettingsAndImages() throws {
-    func problems(_ change: @escaping @Sendable (Int, inout TrainingConfiguration, inout DataSplit) -> Void) -> [String?] {
+    func problems(_ change: @escaping @Sendable (Int, inout TrainingConfiguration, inout DataSplit) -> Void)
+      -> [String?]
+    {
       ThreadRanks.run(4) { exchange in
         var (configuration, data) = (TinyRun.configuration(threads: 1 + exchange.rank), TinyRun.data)
         change(exchange.rank, &configuration, &data)
@@ -177,9 +179,12 @@ import OctNet
     #expect(problems { _, _, _ in } == [nil, nil, nil, nil])
     let seeds = problems { rank, configuration, _ in configuration.seed = rank == 2 ? 9 : 8 }
     #expect(Set(seeds).count == 1)
-    #expect(seeds[0]?.contains("rank 2 has seed 9, the first rank 8; all must be started with the same") == true)
+    #expect(
+      seeds[0]?.contains("rank 2 has seed 9, the first rank 8; all must be started with the same") == true)
     // Unset on all but the last.
-    let clipped = problems { rank, configuration, _ in configuration.clipGradientNorm = rank == 3 ? 0.5 : nil }
+    let clipped = problems { rank, configuration, _ in
+      configuration.clipGradientNorm = rank == 3 ? 0.5 : nil
+    }
     #expect(Set(clipped).count == 1)
     #expect(clipped[0]?.contains("rank 3 has clipGradientNorm 0.5, the first rank unset") == true)
     // As many images of the same size, with other labels.

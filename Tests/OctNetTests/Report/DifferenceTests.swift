@@ -39,6 +39,8 @@ struct DifferenceTests {
     #expect(try #require(PairedDifference(other, minus: own)).verdict == .below)
     #expect(PairedDifference([1: 0.5], minus: [2: 0.5]) == nil)
     #expect(try #require(PairedDifference([1: 0.5, 2: 0.1], minus: [2: 0.5])).verdict == .single)
+    // Equal differences: an interval without width.
+    #expect(try #require(PairedDifference([1: 0.75, 2: 0.5], minus: [1: 0.5, 2: 0.25])).verdict == .open)
   }
 
   /// Deviations 0.1 (two values) and 0.2 (three): √((0.01 + 2 · 0.04) / 3).
