@@ -74,8 +74,13 @@ extension Comparison {
     if !hasLastOnTest { note = "Top-1 of the one test" }
     note +=
       ", mean ± sample deviation. Differences are means over the seeds that both settings have; their intervals are "
-    return note
-      + "Student's t, each for its row alone: of twenty such intervals one misses the true difference by chance."
+    note +=
+      "Student's t, each for its row alone: of twenty such intervals one misses the true difference by chance."
+    let hasEqual = groups.contains { group in
+      references.contains { difference(of: group, to: $0)?.isWithoutWidth == true }
+    }
+    guard hasEqual else { return note }
+    return note + " Where all differences are equal, an interval has no width and tells nothing."
   }
 
   // MARK: In sentences

@@ -23,13 +23,16 @@ struct PairedDifference: Equatable, Sendable {
   /// In which the true difference is with 95 % confidence; `nil` for one pair.
   var interval: ClosedRange<Double>? { differences.interval }
 
+  /// Whether all of several differences are equal but for rounding.
+  var isWithoutWidth: Bool { interval.map { $0.upperBound - $0.lowerBound < 1e-9 } ?? false }
+
   /// What the interval allows to say.
   enum Verdict: Equatable, Sendable { case above, below, open, single }
 
   var verdict: Verdict {
     guard let interval else { return .single }
     // Equal differences leave an interval without width: of a few runs on few images a coincidence, not a certainty.
-    guard interval.lowerBound < interval.upperBound else { return .open }
+    guard !isWithoutWidth else { return .open }
     return interval.lowerBound > 0 ? .above : interval.upperBound < 0 ? .below : .open
   }
 }

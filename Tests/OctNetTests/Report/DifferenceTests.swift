@@ -88,10 +88,10 @@ struct DifferenceTests {
       ])
     #expect(
       report.comparisons[0].verdicts == [
-        "Against α = 0, average, by 95 % intervals in points: worse: α = 0, strided (−10.00 to −10.00); not told "
-          + "apart: α = 0.125 (−4.85 to +7.85), α = 0.5 (−180.74 to +187.74).",
-        "Against α = 0, strided, by 95 % intervals in points: better: α = 0, average (+10.00 to +10.00), α = 0.125 "
-          + "(+5.15 to +17.85); not told apart: α = 0.5 (−170.74 to +197.74).",
+        "Against α = 0, average, by 95 % intervals in points: not told apart: α = 0, strided (−10.00 to −10.00), "
+          + "α = 0.125 (−4.85 to +7.85), α = 0.5 (−180.74 to +187.74).",
+        "Against α = 0, strided, by 95 % intervals in points: better: α = 0.125 (+5.15 to +17.85); not told apart: "
+          + "α = 0, average (+10.00 to +10.00), α = 0.5 (−170.74 to +197.74).",
       ])
   }
 
@@ -116,7 +116,7 @@ struct DifferenceTests {
     let single = Headline(try maker.report("a1", "b2").comparisons[0]).sentence
     #expect(
       single.contains(
-        "α = 0, average (50.00\u{A0}%) is 3.00 points below it. From one run of a setting nothing"),
+        "α = 0 (50.00\u{A0}%) is 3.00 points below it. From one run of a setting nothing"),
       "\(single)")
   }
 
