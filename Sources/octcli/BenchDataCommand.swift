@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import OctNet
+import OctNetSettings
 
 struct BenchDataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -15,7 +16,7 @@ struct BenchDataCommand: ParsableCommand {
       Examples:
         octcli bench data synthetic --augment resized-crop,flip --image-size 32
         octcli bench data cifar10:DIR --batch-size 128 --json
-        octcli bench data synthetic --model resnet20 --batch-size 16 --steps
+        octcli bench data synthetic --model resnet20 --alpha 0.5 --batch-size 16 --steps
       """)
 
   @Argument(help: DataOptions.help(default: "that of --config, else synthetic"))
@@ -33,6 +34,12 @@ struct BenchDataCommand: ParsableCommand {
       discussion: "With --steps: ms_alone, ms_fed and ms_preparation."))
   var json = false
 
+  @Option(
+    help: ArgumentHelp(
+      "With --steps: share of the channels at half resolution, 0 to 1 (default: \(QuickStart.alpha)).",
+      valueName: "ratio"))
+  var alpha: Double?
+
   @OptionGroup
   var training: TrainingOptions
 
@@ -40,6 +47,8 @@ struct BenchDataCommand: ParsableCommand {
     if source != nil && training.data.data != nil {
       throw ValidationError("the data is given twice, also by --data")
     }
+    if alpha != nil && !steps { throw ValidationError("--alpha belongs to --steps") }
+    try ArchitectureOptions.validate(alpha: alpha)
     try Bounds.check("--batches", batches, SettingBounds.repetitions)
   }
 
@@ -47,7 +56,7 @@ struct BenchDataCommand: ParsableCommand {
     let start = ContinuousClock().now
     var training = training
     if let source { training.data.data = source }
-    let resolved = try training.resolve(alpha: nil)
+    let resolved = try training.resolve(alpha: alpha)
     let settings = resolved.configuration
     let loader = try settings.trainingBatches(of: resolved.data)
     guard loader.batchesPerEpoch > 0, let model = settings.model else {

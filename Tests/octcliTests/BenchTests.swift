@@ -14,6 +14,30 @@ struct BenchTests {
     let shapes: [Shape]
   }
 
+  /// Alone, fed, and what a batch costs; α is the network's that learns.
+  @Test func dataTellsOfBatchesAndSteps() throws {
+    struct Batches: Decodable {
+      let images: Int
+      let peakRssBytes: [Int]
+    }
+    struct Steps: Decodable { let msAlone, msFed, msPreparation: Double }
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let data = ["bench", "data", "synthetic", "--batch-size", "8", "--batches", "6", "--threads", "1"]
+    let batches = try runner.run(data + ["--augment", "crop,flip", "--json"])
+    #expect(batches.status == 0, "\(batches.errors)")
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let found = try decoder.decode(Batches.self, from: Data(batches.output.utf8))
+    #expect(found.images == 48 && found.peakRssBytes.count == 4)
+    let fed = try runner.run(data + ["--steps", "--alpha", "0.5", "--json"])
+    #expect(fed.status == 0, "\(fed.errors)")
+    let steps = try decoder.decode(Steps.self, from: Data(fed.output.utf8))
+    #expect(steps.msAlone > steps.msPreparation && steps.msFed > 0 && steps.msPreparation > 0)
+    let wrong = try runner.run(data + ["--alpha", "0.5"])
+    #expect(wrong.status == 64 && wrong.errors.contains("--alpha belongs to --steps"))
+  }
+
   /// Figures are the machine's; that they fit together is ours.
   @Test func kernelsReportEveryShapeInEveryPass() throws {
     let runner = try CommandRunner()
