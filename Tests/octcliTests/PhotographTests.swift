@@ -80,6 +80,29 @@
       }
     }
 
+    /// By flag or file it is kept in the run and its checkpoint, and a flag takes it back.
+    @Test func scaledDecodingIsKept() throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      try make(runner)
+      let yaml = "data: folder:\(runner.path("photos"))\nevaluation: {scaledDecoding: true}\n"
+      try Data(yaml.utf8).write(to: URL(fileURLWithPath: runner.path("settings.yaml")))
+      for (name, flags, isScaled) in [
+        ("flag", ["--data", "folder:photos", "--scaled-decoding"], true),
+        ("file", ["--config", "settings.yaml"], true),
+        ("undone", ["--config", "settings.yaml", "--no-scaled-decoding"], false),
+      ] {
+        let outcome = try runner.run(["train", "--out", name] + flags + Self.short)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let config = try runner.text(name + "/config.json")
+        #expect(config.contains("\"scaledDecoding\" : \(isScaled)"), "\(name): \(config)")
+        let checkpoint = try Checkpoint(path: runner.path(name + "/last.safetensors"))
+        #expect(checkpoint.trainingImages.scaledDecoding == isScaled, "\(name)")
+      }
+      let scored = try runner.run("eval", "--checkpoint", "flag/last.safetensors", "--no-scaled-decoding")
+      #expect(scored.status == 0, "\(scored.errors)")
+    }
+
     @Test func tarsArePrepared() throws {
       let runner = try CommandRunner()
       defer { runner.removeScratch() }
