@@ -33,6 +33,19 @@ import Testing
     #expect(Set(run(&governor, seconds: 200, processors: 2)) == [2])
   }
 
+  /// Another process takes a processor for a quarter of a second, every three.
+  @Test func momentsAreWaitedOut() {
+    var governor = ThreadGovernor(threads: 2, follows: true)
+    var time = 0.0
+    while time < 300 {
+      let isBusy = time.truncatingRemainder(dividingBy: 3) < 0.25
+      let wall = isBusy ? 0.1 : 0.05
+      governor.add(.init(wall: wall, processor: (isBusy ? 1.2 : 2) * wall, images: 10))
+      #expect(governor.threads == 2, "after \(time) s")
+      time += wall
+    }
+  }
+
   @Test func aBusyMachineGetsFewerAndAreLookedAtAgain() {
     var governor = ThreadGovernor(threads: 2, follows: true)
     let busy = run(&governor, seconds: 100, processors: 1.5)

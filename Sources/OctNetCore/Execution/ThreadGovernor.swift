@@ -5,7 +5,8 @@ import Foundation
 /// Threads wait for each other after every operation. Where one of them shares its processor with another process, or a quota
 /// takes it away, the others wait with it, and fewer threads are faster. Results have the same bits for any number, so a session
 /// may change it between two calls: it compares the processor time that it got with the time that passed, and where that is
-/// too little tries so many threads as there was time for. What is faster stays, and is questioned again after some seconds.
+/// too little for two seconds tries so many threads as there was time for. What is faster stays, and is questioned again after
+/// some seconds.
 ///
 /// On a machine of its own a session gets all it asks for, and nothing changes.
 package struct ThreadGovernor {
@@ -41,8 +42,11 @@ package struct ThreadGovernor {
 
   /// Threads' worth of time that may be missing. If more is, others use the processors.
   static let tolerance = 0.3
-  /// Seconds that count as one measurement.
+  /// Seconds that count as one measurement of a trial.
   static let window = 0.1
+  /// Seconds over which all threads must have had too little time before fewer are tried: what others do for a moment now
+  /// and then, a few hundred milliseconds every few seconds, costs less than a trial and the rest after it.
+  static let patience = 2.0
   /// Seconds after a change that are not measured: a thread that is not needed any more waits actively for 0.2 seconds.
   static let settling = 0.3
   /// Seconds before a trial is repeated: at first, and at most, since each one that fails doubles them.
@@ -100,9 +104,15 @@ package struct ThreadGovernor {
       return
     }
     measured = measured + call
-    guard measured.wall >= Self.window else { return }
+    guard measured.wall >= length else { return }
     decide(measured)
     measured = Measurement(wall: 0, processor: 0, images: 0)
+  }
+
+  /// Seconds until the next decision.
+  private var length: Double {
+    if case .all = state { return Self.patience }
+    return Self.window
   }
 
   private mutating func decide(_ window: Measurement) {
