@@ -263,7 +263,8 @@
       #expect(resumed.status == 0 && resumed.errors.contains(note), "\(resumed.errors)")
       let other = try runner.run("train", "--skip-damaged", "--out", runner.path("other"))
       #expect(
-        other.errorMessage == "--skip-damaged: belongs to folder:DIR and csv:FILE, the data is synthetic")
+        other.errorMessage
+          == "--skip-damaged: belongs to folder:DIR, csv:FILE and tar:PATTERN, the data is synthetic")
 
       // To score, nothing needs to be there to train on.
       try FileManager.default.removeItem(atPath: runner.path("folder/train"))
