@@ -9,7 +9,7 @@ import OctNetSupport
 /// The gradient is that of the mean loss of the whole batch, shards' shares of it added in a fixed binary tree
 /// (`PairwiseSum`). Running statistics are the mean over what each shard makes of those before the step, weighted by its
 /// images, added in order of the shards. So who computes which shard, and how many threads do, changes no bit.
-final class ShardedPass {
+package final class ShardedPass {
   private let network: Network
   private let session: TrainingSession
   private let plan: ShardPlan
@@ -49,6 +49,11 @@ final class ShardedPass {
     let count = network.parameters.count
     let partial = PairwiseSum.buffers(leaves: plan.shards / ranks) * count * MemoryLayout<Float>.stride
     return partial + (ranks > 1 ? RankSum.bytes(count: count, ranks: ranks) : 0)
+  }
+
+  /// Bytes that a rank tells every other one of each of its shards: loss and norms' statistics.
+  package static func recordBytes(of graph: Graph) -> Int {
+    ShardTally.recordSize(states: ParameterStore.stateCount(of: graph)) * MemoryLayout<Double>.stride
   }
 
   /// What a pass made of a shard that came to no number.
