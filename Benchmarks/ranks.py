@@ -3,6 +3,7 @@
     swift build -c release --traits MPI --scratch-path .build-mpi --product octcli
     python Benchmarks/ranks.py                                  # two ranks of one thread, one of two threads, in turn
     sudo python Benchmarks/ranks.py --rates 1gbit,10gbit        # and two ranks in two network namespaces
+    python Benchmarks/ranks.py --forecast                       # what the model says of 8, 64 and 512 ranks
 
 Prints tables in Markdown. Needs Open MPI's mpirun; with --rates root, iproute2 and a Linux kernel with veth and tbf: each
 namespace has one end of a cable whose two directions are held to the rate, so that all bytes go through TCP. Figures are
@@ -70,6 +71,33 @@ def row(link, alpha, found):
             f"{spread(values('difference_percent'), 1)} | {statistics.median(values('efficiency')):.3f} |")
 
 
+def forecast(options):
+    """The model's tables for many ranks of as many threads as there are processors, with and without overlap."""
+    command = [options.octcli, "bench", "scale", *network(options), "--stem", "imagenet", "--classes", "1000", "--alphas",
+               ",".join(options.alphas), "--json"] + (["--seconds", options.seconds] if options.seconds else [])
+    with_overlap, without = output(command), output([*command, "--no-overlap"])
+    print("| ranks | Gbit/s | " + " | ".join(f"α = {a}: step ms | images/s | efficiency, without overlap | limit" for a in
+                                             options.alphas) + " | gain |")
+    print("|---" * (3 + 4 * len(options.alphas)) + "|")
+    key = lambda row: (row["ranks"], row["gbit"])
+    for case in dict.fromkeys(map(key, with_overlap["forecasts"])):
+        cells = [str(case[0]), f"{case[1]:g}"]
+        rows = [row for row in with_overlap["forecasts"] if key(row) == case]
+        for row, other in zip(rows, (row for row in without["forecasts"] if key(row) == case)):
+            cells += [f"{row['ms']:.0f}", f"{row['images_per_second']:.0f}", f"{row['efficiency']:.3f}, {other['efficiency']:.3f}",
+                      f"{row['limit']}, {other['limit']}" if row["limit"] != other["limit"] else row["limit"]]
+        print("| " + " | ".join([*cells, f"{rows[-1]['gain']:.2f}"]) + " |")
+    print("\n| Gbit/s | ranks | exchange as long as computation | efficiency 0.9, without overlap | half of the gain, without overlap |"
+          "\n|---|---|---|---|---|")
+    number = lambda value: "–" if value is None else f"{value:.3g}"
+    for row, other in zip(with_overlap["turns"], without["turns"]):
+        pairs = [f"{number(row.get(k))}, {number(other.get(k))}" for k in ("gbit_for_90_percent", "gbit_half_gain")]
+        print(f"| α = {row['alpha']:g} | {row['ranks']} | {number(row.get('gbit_exchange_as_long_as_computation'))} | "
+              + " | ".join(pairs) + " |")
+    for costs, alpha in zip(with_overlap["networks"], options.alphas):
+        print(f"α = {alpha}: {costs['ms_alone']:.0f} ms alone, ms of handling by ranks {costs['ms_handling']}", file=sys.stderr)
+
+
 @contextlib.contextmanager
 def cable(rate):
     """A launcher of two ranks between which a cable of this rate lies."""
@@ -110,10 +138,14 @@ def main():
     parser.add_argument("--alphas", type=lambda text: text.split(","), default=["0", "0.5"])
     parser.add_argument("--image-size", type=int, default=224)
     parser.add_argument("--batch-size", type=int, default=16, help="of one rank")
+    parser.add_argument("--forecast", action="store_true", help="print the model's tables and measure one process alone")
+    parser.add_argument("--seconds", help="with --forecast: of a step for each α, in place of measuring")
     options = parser.parse_args()
     require_program(parser, options.octcli)
     if options.rates and os.geteuid() != 0:
         parser.error("--rates: network namespaces are root's")
+    if options.forecast:
+        return forecast(options)
     here = ["mpirun", "-n", "2", "--bind-to", "core"]
     alone, together = {alpha: [] for alpha in options.alphas}, []
     for _ in range(options.rounds):

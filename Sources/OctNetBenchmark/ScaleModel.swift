@@ -51,11 +51,14 @@ package struct ScaleModel: Sendable {
     case pairwise
     /// With ranks at distances that double, log₂ R of them with as many bytes together, by a reduction in MPI's place.
     case recursive
+    /// With all others at once, which wait for one latency together: the best that could be.
+    case concurrent
 
     func count(ranks: Int) -> Int {
       switch self {
       case .pairwise: ranks - 1
       case .recursive: ranks.bitWidth - (ranks - 1).leadingZeroBitCount
+      case .concurrent: min(1, ranks - 1)
       }
     }
   }

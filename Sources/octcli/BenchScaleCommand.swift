@@ -81,8 +81,8 @@ struct BenchScaleCommand: ParsableCommand {
     help: ArgumentHelp(
       "How messages of one exchange follow one another.",
       discussion: """
-        pairwise: with each other rank in turn, as MPI does with long ones; recursive: with ranks at distances that double, which \
-        this program does not do.
+        pairwise: with each other rank in turn, as MPI exchanges long ones; recursive: with ranks at distances that double, by \
+        a reduction in MPI's place; concurrent: with all at once.
         """))
   var messages: ScaleModel.Messages = .pairwise
 

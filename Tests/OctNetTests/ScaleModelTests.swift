@@ -70,6 +70,8 @@ struct ScaleModelTests {
     #expect(isClose(model.step(ranks: 64, endless).seconds, 0.3 + 0.063 + 2 * 0.063 + 0.006 + 0.01))
     endless.messages = .recursive
     #expect(isClose(model.step(ranks: 64, endless).seconds, 0.3 + 0.006 + 2 * 0.006 + 0.006 + 0.01))
+    endless.messages = .concurrent
+    #expect(isClose(model.step(ranks: 64, endless).seconds, 0.3 + 0.001 + 2 * 0.001 + 0.006 + 0.01))
   }
 
   @Test func oneRankExchangesNothing() {
