@@ -13,9 +13,10 @@ extension ScaleModel {
     return 8e-9 * bytes(ranks: ranks) / rest
   }
 
-  /// The least Gbit/s with a good efficiency; `nil` where none has it.
+  /// The least Gbit/s with a good efficiency; `nil` where none has it, and for one rank.
   package func leastBandwidth(ranks: Int, _ link: Link) -> Double? {
-    least { gigabits in
+    guard ranks > 1 else { return nil }
+    return least { gigabits in
       var link = link
       link.gigabits = gigabits
       return isGood(ranks: ranks, link)
@@ -40,7 +41,7 @@ extension ScaleModel {
   }
 
   /// Gbit/s at which half of what this network's step is shorter than another one's is lost: that of the factor in images a
-  /// second, whose largest is that of an endless bandwidth. `nil` where it is not faster.
+  /// second, whose largest is that of an endless bandwidth. `nil` where it is not faster, and for one rank.
   package func halfGain(over other: ScaleModel, ranks: Int, _ link: Link) -> Double? {
     func gain(_ gigabits: Double) -> Double {
       var link = link
@@ -48,7 +49,7 @@ extension ScaleModel {
       return step(ranks: ranks, link).imagesPerSecond / other.step(ranks: ranks, link).imagesPerSecond - 1
     }
     let all = gain(.infinity)
-    guard all > 0 else { return nil }
+    guard ranks > 1, all > 0 else { return nil }
     return least { gain($0) >= all / 2 }
   }
 

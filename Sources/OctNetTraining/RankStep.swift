@@ -38,8 +38,8 @@ package final class RankStep {
       model: model, batchSize: images * count, optimizer: optimizer, normalization: .cifar10, threads: threads
     )
     if count > 1 { configuration.shards = count }
-    try configuration.validateShards()
     try configuration.validate(ranks: count)
+    try configuration.validateShards()
     network = try model.makeNetwork(seed: 1)
     imageFloats = network.graph.shape(of: network.graph.input).count
     // A rank reads its own images only: those of the ranks behind it need no memory.

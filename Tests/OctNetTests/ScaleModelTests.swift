@@ -78,7 +78,9 @@ struct ScaleModelTests {
     let step = Self.model(overlaps: false).step(ranks: 1, Self.link)
     #expect(isClose(step.seconds, 0.310) && step.efficiency == 1 && step.limit == .computation)
     #expect(step.gradient == 0 && step.statistics == 0 && step.messages == 0)
-    #expect(Self.model(overlaps: false).balance(ranks: 1, Self.link) == nil)
+    let model = Self.model(overlaps: false)
+    #expect(model.balance(ranks: 1, Self.link) == nil && model.leastBandwidth(ranks: 1, Self.link) == nil)
+    #expect(model.leastImages(ranks: 1, Self.link) == 1)
   }
 
   @Test func moreRanksAndLessBandwidthAreNeverFaster() {
