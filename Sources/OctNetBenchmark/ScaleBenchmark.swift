@@ -47,11 +47,18 @@ package struct ScaleBenchmark {
       recordBytes: ShardedPass.recordBytes(of: graph))
   }
 
-  /// Seconds of a step of the job.
+  /// Seconds of a step of the job, and of what a rank computes in it, by steps that take turns.
   /// - Precondition: this process is one of a job.
-  package func stepOfJob() throws -> Double {
+  /// - Throws: `OctNetError` as `RankStep`.
+  package func stepOfJob() throws -> (seconds: Double, computation: Double) {
     guard let ranks else { preconditionFailure("a process alone has no job") }
-    return try seconds(as: ranks)
+    let (step, silent) = (try makeStep(as: ranks), try makeStep(as: SilentRanks(ranks.ranks)))
+    var computation: [Double] = []
+    let seconds = try median(repetitions) {
+      computation.append(slowest(try silent.run()))
+      return try step.run()
+    }
+    return (seconds, computation.dropFirst().sorted()[repetitions / 2])
   }
 
   /// What lies between the ranks of the job, with the messages of a bucket and with short ones.
@@ -59,32 +66,34 @@ package struct ScaleBenchmark {
   package func link(bucketBytes: Int = ScaleModel.usualBucketBytes) -> ScaleModel.Link {
     guard let ranks else { preconditionFailure("a process alone has no job") }
     let messages = ScaleModel.Messages.pairwise
-    let each = max(1, bucketBytes / MemoryLayout<Float>.stride / ranks.ranks)
-    let short = exchange(each: 1, ranks, times: 100)
-    let long = exchange(each: each, ranks, times: 9)
-    let bytes = Double(2 * (ranks.ranks - 1) * each * MemoryLayout<Float>.stride)
+    let count = max(ranks.ranks, bucketBytes / MemoryLayout<Float>.stride)
+    let short = exchange(RankSlices(count: ranks.ranks, ranks: ranks.ranks), ranks, times: 100)
+    let long = exchange(RankSlices(count: count, ranks: ranks.ranks), ranks, times: 9)
+    let bytes = 2 * Double(ranks.ranks - 1) / Double(ranks.ranks) * Double(count * MemoryLayout<Float>.stride)
     return ScaleModel.Link(
       gigabits: 8e-9 * bytes / max(long - short, 1e-9),
       latency: short / Double(2 * messages.count(ranks: ranks.ranks)), messages: messages)
   }
 
   /// Median seconds of both exchanges of a bucket.
-  private func exchange(each: Int, _ ranks: any RankExchange, times: Int) -> Double {
-    let size = each * ranks.ranks * MemoryLayout<Float>.stride
+  private func exchange(_ slices: RankSlices, _ ranks: any RankExchange, times: Int) -> Double {
+    let size = slices.each * ranks.ranks * MemoryLayout<Float>.stride
     let (send, received) = (AlignedBuffer(byteCount: size), AlignedBuffer(byteCount: size))
     let clock = ContinuousClock()
     return median(times) {
       let start = clock.now
-      ranks.allToAll(UnsafePointer(send.floats), received.floats, each: each)
-      ranks.allGather(UnsafePointer(received.floats), send.floats, each: each)
+      ranks.beginAllToAll(send.floats, slices, received.floats).finish()
+      ranks.beginAllGather(send.floats, slices).finish()
       return (clock.now - start).inSeconds
     }
   }
 
   private func seconds(as rank: (any RankExchange)?) throws -> Double {
-    let step = try RankStep(
-      model: model, images: images, optimizer: optimizer, threads: threads, ranks: rank)
-    return try median(repetitions, step.run)
+    try median(repetitions, makeStep(as: rank).run)
+  }
+
+  private func makeStep(as rank: (any RankExchange)?) throws -> RankStep {
+    try RankStep(model: model, images: images, optimizer: optimizer, threads: threads, ranks: rank)
   }
 
   /// Times that the ranks agree about, each beginning when all have come to it.
@@ -126,7 +135,7 @@ package struct ScaleCosts: Sendable {
   /// Without handling.
   package let work: ScaleModel.Work
   /// Seconds by number of ranks.
-  package let handling: [Int: Double]
+  package private(set) var handling: [Int: Double]
   package let gradient: GradientOrder
   /// That a rank tells every other one in a step.
   package let recordBytes: Int
@@ -146,6 +155,13 @@ package struct ScaleCosts: Sendable {
     self.init(
       work: .init(images: images, forward: seconds / 3, backward: seconds * 2 / 3), handling: [:],
       gradient: GradientOrder(estimating: graph), recordBytes: ShardedPass.recordBytes(of: graph))
+  }
+
+  /// With what a rank of a job was seen to compute in a step.
+  package func computing(_ seconds: Double, ranks: Int) -> ScaleCosts {
+    var costs = self
+    costs.handling[ranks] = max(0, seconds - work.forward - work.backward)
+    return costs
   }
 
   package func model(

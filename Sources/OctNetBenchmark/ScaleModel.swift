@@ -47,11 +47,11 @@ package struct ScaleModel: Sendable {
 
   /// How a rank's messages of one exchange follow one another.
   package enum Messages: String, Codable, CaseIterable, Sendable {
-    /// With each other rank in turn, R − 1 of them, as MPI exchanges long messages.
+    /// With each other rank in turn, R − 1 of them: the worst that MPI does.
     case pairwise
     /// With ranks at distances that double, log₂ R of them with as many bytes together, by a reduction in MPI's place.
     case recursive
-    /// With all others at once, which wait for one latency together: the best that could be.
+    /// With all others at once, which wait for one latency together: the best that it does.
     case concurrent
 
     func count(ranks: Int) -> Int {

@@ -8,7 +8,12 @@ final class SilentRanks: RankExchange {
 
   init(_ ranks: Int) { self.ranks = ranks }
 
-  func allToAll(_ send: UnsafePointer<Float>, _ receive: UnsafeMutablePointer<Float>, each: Int) {}
+  func beginAllToAll(
+    _ send: UnsafePointer<Float>, _ slices: RankSlices, _ receive: UnsafeMutablePointer<Float>
+  ) -> any PendingExchange { Done() }
+  func beginAllGather(_ vector: UnsafeMutablePointer<Float>, _ slices: RankSlices) -> any PendingExchange {
+    Done()
+  }
   func allGather(_ send: UnsafePointer<Float>, _ receive: UnsafeMutablePointer<Float>, each: Int) {}
 
   func allGather(_ send: [Double]) -> [Double] {
@@ -20,4 +25,9 @@ final class SilentRanks: RankExchange {
 
   func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) {}
   func largest(_ value: Int32) -> Int32 { value }
+
+  private final class Done: PendingExchange {
+    func isDone() -> Bool { true }
+    func finish() {}
+  }
 }

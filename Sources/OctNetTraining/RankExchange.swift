@@ -44,7 +44,7 @@ public struct RankSlices: Equatable, Sendable {
   public let each: Int
 
   /// As equal as whole cache lines can be.
-  init(count: Int, ranks: Int) {
+  package init(count: Int, ranks: Int) {
     let line = AlignedBuffer.cacheLine / MemoryLayout<Float>.stride
     self.count = count
     each = max(1, ((count + ranks - 1) / ranks + line - 1) / line) * line

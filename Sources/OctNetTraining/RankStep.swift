@@ -8,9 +8,6 @@ package final class RankStep {
   /// Bytes of a bucket of the exchange.
   package static let usualBucketBytes = RankSum.usualBucket * MemoryLayout<Float>.stride
 
-  /// Whether buckets leave during backward.
-  package static let overlaps = false
-
   private let network: Network
   private let updater: WeightUpdater
   private let images: AlignedBuffer

@@ -49,7 +49,9 @@ struct ShardRecords {
   /// - Parameter states: running statistics.
   init(states: Int) { self.states = states }
 
-  private var size: Int { 3 + states }
+  /// Numbers of a shard.
+  static func size(states: Int) -> Int { 3 + states }
+  private var size: Int { Self.size(states: states) }
   var count: Int { numbers.count / size }
 
   mutating func append(_ result: StepResult, _ states: UnsafeBufferPointer<Float>) {

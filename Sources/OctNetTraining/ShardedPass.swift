@@ -54,7 +54,7 @@ package final class ShardedPass {
 
   /// Bytes that a rank tells every other one of each of its shards: loss and norms' statistics.
   package static func recordBytes(of graph: Graph) -> Int {
-    ShardTally.recordSize(states: ParameterStore.stateCount(of: graph)) * MemoryLayout<Double>.stride
+    ShardRecords.size(states: ParameterStore.stateCount(of: graph)) * MemoryLayout<Double>.stride
   }
 
   /// What a pass made of a shard that came to no number.

@@ -81,8 +81,8 @@ struct BenchScaleCommand: ParsableCommand {
     help: ArgumentHelp(
       "How messages of one exchange follow one another.",
       discussion: """
-        pairwise: with each other rank in turn, as MPI exchanges long ones; recursive: with ranks at distances that double, by \
-        a reduction in MPI's place; concurrent: with all at once.
+        pairwise: with each other rank in turn; concurrent: with all at once, as far as MPI can; recursive: with ranks at distances \
+        that double, by a reduction in MPI's place.
         """))
   var messages: ScaleModel.Messages = .pairwise
 
@@ -124,10 +124,12 @@ struct BenchScaleCommand: ParsableCommand {
       let given = try seconds.map {
         try ScaleCosts(estimating: benchmark.model, images: batchSize, seconds: $0.values[index])
       }
+      let costs = try given ?? benchmark.costs(ranks: counts)
+      guard let job else { return ScaleNetwork(model: benchmark.model, costs: costs, step: nil) }
+      let step = try benchmark.stepOfJob()
       return ScaleNetwork(
-        model: benchmark.model,
-        costs: try given ?? benchmark.costs(ranks: counts + (job.map { [$0.ranks] } ?? [])),
-        step: try job.map { _ in try benchmark.stepOfJob() })
+        model: benchmark.model, costs: costs.computing(step.computation, ranks: job.ranks),
+        step: step.seconds)
     }
     let report = ScaleReport(
       networks: networks, plan: plan(counts),

@@ -66,7 +66,7 @@ struct ScaleReport {
     }
     measured = networks.compactMap { network in
       guard let job, let seconds = network.step else { return nil }
-      let model = network.costs.model(ranks: job.ranks, overlaps: RankStep.overlaps)
+      let model = network.costs.model(ranks: job.ranks, overlaps: true)
       return Measured(network.model.alpha, seconds, model, job)
     }
   }

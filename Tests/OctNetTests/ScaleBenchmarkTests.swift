@@ -35,7 +35,8 @@ struct ScaleBenchmarkTests {
     let found = try ThreadRanks.run(2) { rank -> [Double] in
       let benchmark = Self.benchmark(rank)
       let link = benchmark.link(bucketBytes: 1 << 20)
-      return [try benchmark.stepOfJob(), link.gigabits, link.latency]
+      let step = try benchmark.stepOfJob()
+      return [step.seconds, step.computation, link.gigabits, link.latency]
     }.map { try $0.get() }
     #expect(found[0] == found[1])
     #expect(found[0].allSatisfy { $0 > 0 && $0.isFinite })

@@ -83,7 +83,7 @@ struct BenchScaleTests {
     defer { runner.removeScratch() }
     let outcome = try runner.run("bench", "scale", "--seconds", "1,0.5", "--messages", "recursive")
     #expect(outcome.status == 0)
-    #expect(outcome.output.contains("forecast with 50 µs a message, recursive, buckets of 32 MiB, overlap"))
+    #expect(outcome.output.contains("forecast with 50 µs a message, recursive, buckets of 16 MiB, overlap"))
     #expect(outcome.output.contains("turns at Gbit/s"))
     // 2 networks, 3 numbers of ranks, 3 bandwidths; then 2 networks and 3 numbers of ranks.
     let rows = outcome.output.split(separator: "\n").filter { $0.hasPrefix("0.") }
