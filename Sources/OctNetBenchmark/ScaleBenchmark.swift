@@ -133,7 +133,7 @@ package struct ScaleBenchmark {
 /// What a network costs a rank, for a model of any number of them that was measured.
 package struct ScaleCosts: Sendable {
   /// Without handling.
-  package let work: ScaleModel.Work
+  package private(set) var work: ScaleModel.Work
   /// Seconds by number of ranks.
   package private(set) var handling: [Int: Double]
   package let gradient: GradientOrder
@@ -157,10 +157,16 @@ package struct ScaleCosts: Sendable {
       gradient: GradientOrder(estimating: graph), recordBytes: ShardedPass.recordBytes(of: graph))
   }
 
-  /// With what a rank of a job was seen to compute in a step.
+  /// With what a rank of a job was seen to compute in a step, of which forward and backward are no more than all.
   package func computing(_ seconds: Double, ranks: Int) -> ScaleCosts {
+    let passes = work.forward + work.backward
+    let share = min(1, seconds / passes)
     var costs = self
-    costs.handling[ranks] = max(0, seconds - work.forward - work.backward)
+    costs.work.forward *= share
+    costs.work.backward *= share
+    // A process alone takes what it took.
+    costs.work.update += passes * (1 - share)
+    costs.handling[ranks] = max(0, seconds - passes)
     return costs
   }
 

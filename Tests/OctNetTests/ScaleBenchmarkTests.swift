@@ -46,5 +46,10 @@ struct ScaleBenchmarkTests {
     let costs = try ScaleCosts(estimating: Self.model, images: 16, seconds: 0.9)
     #expect(abs(costs.work.forward - 0.3) < 1e-12 && abs(costs.work.alone - 0.9) < 1e-12)
     #expect(costs.handling.isEmpty)
+    // Of a job's step that takes longer the rest is handling; of a shorter one, as machines have them, there is none.
+    for seconds in [1.1, 0.6] {
+      let work = costs.computing(seconds, ranks: 4).model(ranks: 4, overlaps: true).work
+      #expect(abs(work.amongRanks - seconds) < 1e-12 && abs(work.alone - 0.9) < 1e-12)
+    }
   }
 }
