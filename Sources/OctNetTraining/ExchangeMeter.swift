@@ -2,7 +2,7 @@
 final class ExchangeMeter {
   /// Seconds of passes with all that belongs to them, and those of them that this process waited for others.
   var seconds = 0.0, waited = 0.0
-  /// Floats that were exchanged, and those that were back before a backward pass had ended.
+  /// Floats that were exchanged on either way, and those that had arrived before a backward pass ended.
   var floats = 0, early = 0
 
   private let clock = ContinuousClock()
@@ -33,7 +33,7 @@ final class ExchangeMeter {
 public struct ExchangeReport: Equatable, Sendable {
   /// Share of the training's time in which this process waited: for numbers on their way, and for ranks that were slower.
   public var waited: Double
-  /// Share of the parameters that were exchanged before the backward pass had ended.
+  /// Share of the gradients and new weights that had arrived before the backward pass ended.
   public var early: Double
 
   package init(waited: Double, early: Double) {

@@ -15,8 +15,10 @@ public protocol RankExchange: AnyObject {
   func beginAllToAll(
     _ send: UnsafePointer<Float>, _ slices: RankSlices, _ receive: UnsafeMutablePointer<Float>
   ) -> any PendingExchange
-  /// Begins to give all ranks all slices of a vector, of which each rank has its own in place. No other of the calls waits
-  /// for these two, whose order on every rank is the same only within each of the two kinds.
+  /// Begins to give all ranks all slices of a vector, of which each rank has its own in place.
+  ///
+  /// Of the two calls that begin, those of one kind come in the same order on every rank. How the kinds mix, and what else is
+  /// called before they are done, may differ.
   func beginAllGather(_ vector: UnsafeMutablePointer<Float>, _ slices: RankSlices) -> any PendingExchange
   /// `each` floats of every rank, in order of the ranks.
   func allGather(_ send: UnsafePointer<Float>, _ receive: UnsafeMutablePointer<Float>, each: Int)

@@ -88,7 +88,7 @@ final class RankSum {
   func poll(knownFrom start: Int) {
     send(from: start)
     while let next = arriving.first, next.isDone() {
-      take()
+      meter.early += take()
       send(from: start)
     }
     while let next = spreading.first, next.pending.isDone() {
@@ -102,12 +102,12 @@ final class RankSum {
     send(from: 0)
     while let next = arriving.first {
       meter.wait { next.finish() }
-      take()
+      _ = take()
       send(from: 0)
     }
     for next in spreading { meter.wait { next.pending.finish() } }
     spreading.removeAll(keepingCapacity: true)
-    meter.floats += buckets.reduce(0) { $0 + $1.slices.count }
+    meter.floats += 2 * buckets.reduce(0) { $0 + $1.slices.count }
     job = nil
   }
 
@@ -123,7 +123,8 @@ final class RankSum {
   }
 
   /// Adds up what has arrived first and lets the result leave.
-  private func take() {
+  /// - Returns: floats of the bucket.
+  private func take() -> Int {
     guard let job else { preconditionFailure("no sum has begun") }
     let index = sent - arriving.count
     let bucket = buckets[index]
@@ -135,6 +136,7 @@ final class RankSum {
     }
     let pending = exchange.beginAllGather(job.result + bucket.start, bucket.slices)
     spreading.append((bucket.slices.count, pending))
+    return bucket.slices.count
   }
 
   /// The tree over vectors of the ranks, of which those at the end may be missing, in its first one: see `PairwiseSum`.

@@ -58,7 +58,7 @@ import OctNet
       #expect(parts[3].count { String($0) == letter } == early, "\(noted)")
     }
     // The rest leaves with the first layer's last operation.
-    #expect(meter.early == parameters.count && meter.floats == parameters.count)
+    #expect(meter.early == 2 * parameters.count && meter.floats == 2 * parameters.count)
     guard updates else { return }
     // From the end on.
     #expect(updated.first?.upperBound == parameters.count && updated.last?.lowerBound == 0)

@@ -26,10 +26,10 @@ typedef struct oct_mpi_pending oct_mpi_pending;
 /// Of a vector of `count` numbers in slices of `each`, one after another for each rank and the last ones shorter or empty, the
 /// one of rank q is sent to it, and of this rank's own slice what all ranks sent is received, in their order. Both stay as they
 /// are until it is done.
-oct_mpi_pending *_Nonnull oct_mpi_begin_all_to_all(const float *send, float *receive, ptrdiff_t count, ptrdiff_t each);
+oct_mpi_pending *oct_mpi_begin_all_to_all(const float *send, float *receive, ptrdiff_t count, ptrdiff_t each);
 /// Every rank gets the slices of all, its own being in place.
 oct_mpi_pending *oct_mpi_begin_all_gather(float *vector, ptrdiff_t count, ptrdiff_t each);
-/// Moves it on; whether it is done.
+/// Moves on all that is under way, as far as it goes at once; whether this one is done.
 bool oct_mpi_test(oct_mpi_pending *pending);
 /// Waits until it is done.
 void oct_mpi_wait(oct_mpi_pending *pending);
