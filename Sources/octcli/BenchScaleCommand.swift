@@ -13,7 +13,7 @@ struct BenchScaleCommand: ParsableCommand {
       exchange, and adds by a model what the exchange takes between so many machines like this one: bytes, messages, and what \
       of them backward hides. A table has each number of ranks at each bandwidth: the step, what of it is computation and what \
       waits for bytes and for messages, images a second of all ranks, the efficiency (beside as many processes that need not \
-      know of each other), what takes most of the step, and the images of a rank from which the efficiency is 90 %. A second \
+      know of each other), what costs most of what is missing to it, and the images of a rank from which it is 90 %. A second \
       table has the bandwidths at which this turns.
 
       Under mpirun the step is made among the job's ranks, too, and stands beside what the model says with the bandwidth and \
