@@ -5,7 +5,8 @@
 #
 # All ranks are processes of this machine, more than it has processors. Needs mpirun (openmpi-bin). A tiny network is trained
 # by one process and by 2, 4 and 8 ranks; by a job that is stopped by SIGTERM to one rank and goes on with other numbers of
-# ranks; by one of which a rank is killed. Numbers of ranks that do not fit, wrong flags and a full disk end a job with one message.
+# ranks; by one of which a rank is killed; and a larger network by one process and by 2 ranks. Numbers of ranks that do not fit,
+# wrong flags and a full disk end a job with one message.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ $# -gt 0 ]; then
@@ -75,6 +76,19 @@ done
 "$octcli" "${whole[@]}" --out "$scratch/whole" 2>/dev/null >/dev/null
 succeed 4 "${whole[@]}" --out "$scratch/whole-4"
 expect_same '4 ranks, clipping, accumulation, validation' "$scratch/whole" "$scratch/whole-4"
+
+# 11 million parameters, which leave in several buckets while the backward pass goes on.
+large=(train --data synthetic --model resnet18 --alpha 0.25 --shards 4 --batch-size 8 --epochs 1 --limit-train 24 --limit-test 8
+  --threads 1 --no-tensorboard)
+for flags in '' '--clip-gradients 1'; do
+  # shellcheck disable=SC2086 # none, or two words
+  "$octcli" "${large[@]}" $flags --out "$scratch/large-one" 2>/dev/null >/dev/null
+  # shellcheck disable=SC2086
+  succeed 2 "${large[@]}" $flags --out "$scratch/large-2"
+  grep -q 'exchanged [0-9]*% in backward, waited [0-9]*%' "$scratch/errors" || fail 'overlap: not said'
+  expect_same "2 ranks, several buckets $flags" "$scratch/large-one" "$scratch/large-2"
+  rm -r "$scratch"/large-*
+done
 
 # Starts a job and sends a signal to one of its ranks once the first state is written; sets `code`.
 disturb() { # directory, signal, ranks, arguments…

@@ -13,24 +13,86 @@
 
 bool oct_mpi_is_built(void) { return true; }
 
+// Calls that begin are matched between ranks by their order on a communicator. When an all-to-all is done, and the
+// all-gather behind it begins, is another moment on every rank: each kind has an order of its own.
+static MPI_Comm to_all, gathers;
+
 void oct_mpi_start(int *rank, int *ranks) {
   // The threads of OpenMP compute; the one that started them calls MPI.
   int provided;
   MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
   MPI_Comm_rank(MPI_COMM_WORLD, rank);
   MPI_Comm_size(MPI_COMM_WORLD, ranks);
+  MPI_Comm_dup(MPI_COMM_WORLD, &to_all);
+  MPI_Comm_dup(MPI_COMM_WORLD, &gathers);
 }
 
-void oct_mpi_finish(void) { MPI_Finalize(); }
+void oct_mpi_finish(void) {
+  MPI_Comm_free(&to_all);
+  MPI_Comm_free(&gathers);
+  MPI_Finalize();
+}
 
 void oct_mpi_abort(int code) {
   MPI_Abort(MPI_COMM_WORLD, code);
   _Exit(code);
 }
 
-void oct_mpi_all_to_all(const float *send, float *receive, int each) {
-  MPI_Alltoall(send, each, MPI_FLOAT, receive, each, MPI_FLOAT, MPI_COMM_WORLD);
+// What MPI reads until the call is done: numbers of each rank's slice and where it begins, and this rank's own slice as often as
+// there are ranks and where each of those goes.
+struct oct_mpi_pending {
+  MPI_Request request;
+  int *counts, *starts, *own_counts, *own_starts;
+  int numbers[];
+};
+
+static int smaller(ptrdiff_t a, ptrdiff_t b) { return (int)(a < b ? a : b); }
+
+static oct_mpi_pending *make_pending(ptrdiff_t count, ptrdiff_t each) {
+  int rank, ranks;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  oct_mpi_pending *pending = malloc(sizeof *pending + 4 * (size_t)ranks * sizeof(int));
+  if (pending == NULL) MPI_Abort(MPI_COMM_WORLD, 1);
+  pending->counts = pending->numbers;
+  pending->starts = pending->counts + ranks;
+  pending->own_counts = pending->starts + ranks;
+  pending->own_starts = pending->own_counts + ranks;
+  for (int q = 0; q < ranks; q++) {
+    pending->starts[q] = smaller(count, q * each);
+    pending->counts[q] = smaller(count, (q + 1) * each) - pending->starts[q];
+  }
+  for (int q = 0; q < ranks; q++) {
+    pending->own_counts[q] = pending->counts[rank];
+    pending->own_starts[q] = q * pending->counts[rank];
+  }
+  return pending;
 }
+
+oct_mpi_pending *oct_mpi_begin_all_to_all(const float *send, float *receive, ptrdiff_t count, ptrdiff_t each) {
+  oct_mpi_pending *pending = make_pending(count, each);
+  MPI_Ialltoallv(send, pending->counts, pending->starts, MPI_FLOAT, receive, pending->own_counts, pending->own_starts, MPI_FLOAT,
+                 to_all, &pending->request);
+  return pending;
+}
+
+oct_mpi_pending *oct_mpi_begin_all_gather(float *vector, ptrdiff_t count, ptrdiff_t each) {
+  oct_mpi_pending *pending = make_pending(count, each);
+  MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, vector, pending->counts, pending->starts, MPI_FLOAT, gathers,
+                  &pending->request);
+  return pending;
+}
+
+bool oct_mpi_test(oct_mpi_pending *pending) {
+  // One call takes a piece off each connection; between two tests, connections may have filled their buffers.
+  int done = false;
+  for (int calls = 0; calls < 16 && !done; calls++) MPI_Test(&pending->request, &done, MPI_STATUS_IGNORE);
+  return done;
+}
+
+void oct_mpi_wait(oct_mpi_pending *pending) { MPI_Wait(&pending->request, MPI_STATUS_IGNORE); }
+
+void oct_mpi_free(oct_mpi_pending *pending) { free(pending); }
 
 void oct_mpi_all_gather(const float *send, float *receive, int each) {
   MPI_Allgather(send, each, MPI_FLOAT, receive, each, MPI_FLOAT, MPI_COMM_WORLD);
@@ -72,10 +134,29 @@ void oct_mpi_abort(int code) {
   (void)code;
   abort();
 }
-void oct_mpi_all_to_all(const float *send, float *receive, int each) {
+oct_mpi_pending *oct_mpi_begin_all_to_all(const float *send, float *receive, ptrdiff_t count, ptrdiff_t each) {
   (void)send;
   (void)receive;
+  (void)count;
   (void)each;
+  abort();
+}
+oct_mpi_pending *oct_mpi_begin_all_gather(float *vector, ptrdiff_t count, ptrdiff_t each) {
+  (void)vector;
+  (void)count;
+  (void)each;
+  abort();
+}
+bool oct_mpi_test(oct_mpi_pending *pending) {
+  (void)pending;
+  abort();
+}
+void oct_mpi_wait(oct_mpi_pending *pending) {
+  (void)pending;
+  abort();
+}
+void oct_mpi_free(oct_mpi_pending *pending) {
+  (void)pending;
   abort();
 }
 void oct_mpi_all_gather(const float *send, float *receive, int each) {

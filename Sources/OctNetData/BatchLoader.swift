@@ -22,6 +22,18 @@ public struct Batch {
   public let index: Int
 }
 
+extension Batch {
+  /// A batch that comes from no data set.
+  package init(
+    images: UnsafePointer<Float>, imageFloats: Int, samples: UnsafePointer<Int>, labels: UnsafePointer<Int32>,
+    count: Int
+  ) {
+    self.init(
+      images: images, imageFloats: imageFloats, samples: samples, labels: labels, values: nil, mixed: nil,
+      count: count, index: 0)
+  }
+}
+
 /// An image that cannot be read.
 public struct SkippedImage: Sendable, Equatable {
   /// Its number in the data set.

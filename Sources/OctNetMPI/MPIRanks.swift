@@ -46,9 +46,39 @@ public final class MPIRanks: RankExchange {
 
   // MARK: Exchange
 
-  /// One call of `MPI_Alltoall`.
-  public func allToAll(_ send: UnsafePointer<Float>, _ receive: UnsafeMutablePointer<Float>, each: Int) {
-    oct_mpi_all_to_all(send, receive, Int32(each))
+  /// One call of `MPI_Ialltoallv`.
+  public func beginAllToAll(
+    _ send: UnsafePointer<Float>, _ slices: RankSlices, _ receive: UnsafeMutablePointer<Float>
+  ) -> any PendingExchange {
+    Pending(oct_mpi_begin_all_to_all(send, receive, slices.count, slices.each))
+  }
+
+  /// One call of `MPI_Iallgatherv`.
+  public func beginAllGather(
+    _ vector: UnsafeMutablePointer<Float>, _ slices: RankSlices
+  ) -> any PendingExchange {
+    Pending(oct_mpi_begin_all_gather(vector, slices.count, slices.each))
+  }
+
+  /// A request of MPI, which goes on in calls of MPI only.
+  private final class Pending: PendingExchange {
+    private let pending: OpaquePointer
+    private var isOver = false
+
+    init(_ pending: OpaquePointer) { self.pending = pending }
+
+    /// What is given up halfway keeps its memory, which MPI still reads.
+    deinit { if isOver { oct_mpi_free(pending) } }
+
+    func isDone() -> Bool {
+      isOver = isOver || oct_mpi_test(pending)
+      return isOver
+    }
+
+    func finish() {
+      if !isOver { oct_mpi_wait(pending) }
+      isOver = true
+    }
   }
 
   /// One call of `MPI_Allgather`.

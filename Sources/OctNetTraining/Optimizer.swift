@@ -128,13 +128,12 @@ public final class Optimizer {
     run(updates)
   }
 
-  /// One update of parts of the parameters: of those that `body` asks for, from gradients that begin with them.
+  /// Begins an update of the parameters slice by slice.
+  /// - Returns: updates those of a slice from gradients that begin with it; to be called once for each.
   /// - Precondition: no rule is for matrices.
-  func updateSlices(
-    learningRate: Double, _ body: ((Range<Int>, UnsafePointer<Float>) -> Void) -> Void
-  ) {
+  func beginSlices(learningRate: Double) -> (Range<Int>, UnsafePointer<Float>) -> Void {
     beginStep()
-    body { slice, gradients in
+    return { [self] slice, gradients in
       var updates: [oct_update] = []
       for group in groups where !isOver(group) && group.range.overlaps(slice) {
         var part = group

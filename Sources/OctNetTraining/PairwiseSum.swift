@@ -30,6 +30,9 @@ final class PairwiseSum {
     }
   }
 
+  /// Forgets what was added.
+  func reset() { added = 0 }
+
   func add(_ vector: UnsafePointer<Float>) {
     // The vector is the right end of as many sums as `added` has ones at its end.
     let height = (~added).trailingZeroBitCount
@@ -56,6 +59,20 @@ final class PairwiseSum {
     }
     // Of all leaves: there was nowhere to move to.
     return sum ?? UnsafePointer(partial[partial.count - 1].floats)
+  }
+
+  /// The sum of what was added and of a last vector at some places, each of which is asked for once: what the vector has
+  /// elsewhere may come later. `reset` follows the last of them.
+  /// - Returns: the sum at the first of the places and those behind it, valid until the next `add`; of the last vector
+  ///   alone, that itself.
+  func sum(with last: UnsafePointer<Float>, at places: Range<Int>) -> UnsafePointer<Float> {
+    var sum = last + places.lowerBound
+    for level in partial.indices where added & 1 << level != 0 {
+      let left = partial[level].floats + places.lowerBound
+      check(oct_add(places.count, left, sum, left, Int32(threads)))
+      sum = UnsafePointer(left)
+    }
+    return sum
   }
 
   private func add(_ vector: UnsafePointer<Float>, to level: Int) {

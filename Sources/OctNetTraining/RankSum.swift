@@ -1,93 +1,166 @@
+import CKernels
 import OctNetCore
 import OctNetSupport
 
 /// Adds up what the ranks made of their shards: each rank the places of its slices of the parameters, in the tree's order.
 /// Then all ranks get what it made of them. Bytes sent and received are those of a ring: twice the parameters.
 ///
-/// The parameters are exchanged in buckets, of each of which every rank has one slice.
+/// The parameters are exchanged in buckets, of each of which every rank has one slice. Buckets leave from the end, as backward
+/// passes finish them, and go on whenever `poll` is called; the one at the beginning, which nothing follows, is the smallest.
 final class RankSum {
   private let exchange: any RankExchange
-  private let count: Int
-  /// Floats of a slice.
-  private let each: Int
-  private let send, received, slice: AlignedBuffer
-  private let sum: PairwiseSum
+  /// In the order in which they leave.
+  private let buckets: [Bucket]
+  /// What arrives lies in one of them until it is added up, each bucket's in the next.
+  private let received: [AlignedBuffer]
+  private let meter: ExchangeMeter
+  /// For the next call; results do not depend on it.
+  var threads: Int
 
-  /// Floats of all slices that are exchanged at once.
-  static let usualBucket = 1 << 23
-
-  /// Bytes beside the parameters.
-  static func bytes(count: Int, ranks: Int) -> Int {
-    let each = each(count: count, ranks: ranks, bucket: usualBucket)
-    return (2 * ranks + 1 + PairwiseSum.buffers(leaves: ranks)) * each * MemoryLayout<Float>.stride
+  private struct Bucket {
+    var start: Int
+    var slices: RankSlices
+    var range: Range<Int> { start..<start + slices.count }
   }
 
-  /// Whole cache lines.
-  private static func each(count: Int, ranks: Int, bucket: Int) -> Int {
-    let line = AlignedBuffer.cacheLine / MemoryLayout<Float>.stride
-    return max(1, ((min(count, bucket) + ranks - 1) / ranks + line - 1) / line) * line
+  /// What is under way. In each of its two stages buckets follow each other in the order of all ranks.
+  private var job: Job?
+  private var sent = 0
+  private var arriving: [any PendingExchange] = []
+  private var spreading: [(floats: Int, pending: any PendingExchange)] = []
+
+  /// A sum of all ranks.
+  struct Job {
+    /// This rank's sum at some places; where it has no shard, anything.
+    var own: (Range<Int>) -> UnsafePointer<Float>
+    /// Ranks that have a shard, the first ones.
+    var filled: Int
+    /// Where all ranks are to get what each makes of its slices, in the order of the parameters. A bucket's part is left alone
+    /// until this rank's sum has left it.
+    var result: UnsafeMutablePointer<Float>
+    /// Gets each of this rank's slices and the sum of all in it, and leaves in `result` what it makes of it.
+    var use: (Range<Int>, UnsafePointer<Float>) -> Void
+  }
+
+  /// Floats that are exchanged at once: 16 MiB.
+  static let usualBucket = 1 << 22
+  /// Buckets whose sums are on their way at once.
+  private static let most = 4
+
+  /// Bytes beside the parameters.
+  static func bytes(count: Int, ranks: Int, bucket: Int = usualBucket) -> Int {
+    let buckets = (count + bucket - 1) / bucket
+    return min(most, buckets) * slot(min(count, bucket), ranks) * MemoryLayout<Float>.stride
+  }
+
+  /// Floats that arrive for a bucket.
+  private static func slot(_ count: Int, _ ranks: Int) -> Int {
+    RankSlices(count: count, ranks: ranks).each * ranks
   }
 
   /// - Parameters:
   ///   - count: floats in all.
   ///   - bucket: floats that are exchanged at once; no result depends on it.
-  init(_ exchange: any RankExchange, count: Int, bucket: Int = RankSum.usualBucket, threads: Int) {
-    self.exchange = exchange
-    self.count = count
-    each = Self.each(count: count, ranks: exchange.ranks, bucket: bucket)
-    let bytes = each * MemoryLayout<Float>.stride
-    send = AlignedBuffer(byteCount: bytes * exchange.ranks)
-    received = AlignedBuffer(byteCount: bytes * exchange.ranks)
-    slice = AlignedBuffer(byteCount: bytes)
-    sum = PairwiseSum(count: each, leaves: exchange.ranks, threads: threads)
-  }
-
-  /// For the next call; results do not depend on it.
-  var threads: Int {
-    get { sum.threads }
-    set { sum.threads = newValue }
-  }
-
-  /// - Parameters:
-  ///   - own: this rank's sum, `nil` where it has no shard of the batch.
-  ///   - filled: ranks that have one, the first ones.
-  ///   - use: gets each of this rank's slices and the sum of all in it, and says where what all ranks are to get lies.
-  ///   - result: where that goes, on every rank; may be where `own` is, and where `use` points to.
-  func add(
-    _ own: UnsafePointer<Float>?, filled: Int, to result: UnsafeMutablePointer<Float>,
-    _ use: (Range<Int>, UnsafePointer<Float>) -> UnsafePointer<Float> = { $1 }
+  init(
+    _ exchange: any RankExchange, count: Int, bucket: Int = RankSum.usualBucket, threads: Int,
+    meter: ExchangeMeter = ExchangeMeter()
   ) {
-    forEachBucket { start, length, ownRange in
-      if let own { send.floats.update(from: own + start, count: length) }
-      exchange.allToAll(UnsafePointer(send.floats), received.floats, each: each)
-      for rank in 0..<filled { sum.add(UnsafePointer(received.floats + rank * each)) }
-      let total = sum.finish()
-      if !ownRange.isEmpty { slice.floats.update(from: use(ownRange, total), count: ownRange.count) }
-      spread(to: result + start, length)
+    self.exchange = exchange
+    self.threads = threads
+    self.meter = meter
+    buckets = stride(from: count, to: 0, by: -bucket).map { end in
+      let start = max(0, end - bucket)
+      return Bucket(start: start, slices: RankSlices(count: end - start, ranks: exchange.ranks))
+    }
+    let bytes = Self.slot(min(count, bucket), exchange.ranks) * MemoryLayout<Float>.stride
+    received = (0..<min(Self.most, buckets.count)).map { _ in AlignedBuffer(byteCount: bytes) }
+  }
+
+  /// Begins a sum, of which nothing is there yet. `finish` follows.
+  func begin(_ job: Job) {
+    precondition(self.job == nil, "a sum is under way")
+    self.job = job
+    sent = 0
+  }
+
+  /// Sends what can leave, and moves on what is under way as far as it goes without waiting.
+  /// - Parameter start: behind it this rank's sum is known, and `result` may be written.
+  func poll(knownFrom start: Int) {
+    send(from: start)
+    while let next = arriving.first, next.isDone() {
+      meter.early += take()
+      send(from: start)
+    }
+    while let next = spreading.first, next.pending.isDone() {
+      spreading.removeFirst()
+      meter.early += next.floats
     }
   }
 
-  /// Gives all ranks what each has in its slices of a buffer. The first rank takes it; where the others do not, their memory
-  /// for the slices of other ranks stays untouched.
-  func gather(_ buffer: UnsafeMutablePointer<Float>) {
-    forEachBucket { start, length, ownRange in
-      if !ownRange.isEmpty {
-        slice.floats.update(from: buffer + ownRange.lowerBound, count: ownRange.count)
+  /// Waits for what is left, all of which is known.
+  func finish() {
+    send(from: 0)
+    while let next = arriving.first {
+      meter.wait { next.finish() }
+      _ = take()
+      send(from: 0)
+    }
+    for next in spreading { meter.wait { next.pending.finish() } }
+    spreading.removeAll(keepingCapacity: true)
+    meter.floats += 2 * buckets.reduce(0) { $0 + $1.slices.count }
+    job = nil
+  }
+
+  private func send(from start: Int) {
+    guard let job else { preconditionFailure("no sum has begun") }
+    while sent < buckets.count, buckets[sent].start >= start, arriving.count < received.count {
+      let bucket = buckets[sent]
+      arriving.append(
+        exchange.beginAllToAll(
+          job.own(bucket.range), bucket.slices, received[sent % received.count].floats))
+      sent += 1
+    }
+  }
+
+  /// Adds up what has arrived first and lets the result leave.
+  /// - Returns: floats of the bucket.
+  private func take() -> Int {
+    guard let job else { preconditionFailure("no sum has begun") }
+    let index = sent - arriving.count
+    let bucket = buckets[index]
+    arriving.removeFirst()
+    let own = bucket.slices.slice(of: exchange.rank)
+    if !own.isEmpty {
+      let sum = add(received[index % received.count].floats, each: own.count, filled: job.filled)
+      job.use(bucket.start + own.lowerBound..<bucket.start + own.upperBound, sum)
+    }
+    let pending = exchange.beginAllGather(job.result + bucket.start, bucket.slices)
+    spreading.append((bucket.slices.count, pending))
+    return bucket.slices.count
+  }
+
+  /// The tree over vectors of the ranks, of which those at the end may be missing, in its first one: see `PairwiseSum`.
+  private func add(_ vectors: UnsafeMutablePointer<Float>, each: Int, filled: Int) -> UnsafePointer<Float> {
+    var width = 1
+    while width < filled {
+      for place in stride(from: 0, to: filled - width, by: 2 * width) {
+        let left = vectors + place * each
+        check(oct_add(each, left, left + width * each, left, Int32(threads)))
       }
-      spread(to: exchange.rank == 0 ? buffer + start : nil, length)
+      width *= 2
     }
+    return UnsafePointer(vectors)
   }
 
-  private func spread(to result: UnsafeMutablePointer<Float>?, _ length: Int) {
-    exchange.allGather(UnsafePointer(slice.floats), send.floats, each: each)
-    result?.update(from: send.floats, count: length)
-  }
-
-  private func forEachBucket(_ body: (_ start: Int, _ length: Int, _ ownRange: Range<Int>) -> Void) {
-    let bucket = each * exchange.ranks
-    for start in stride(from: 0, to: count, by: bucket) {
-      let own = (start + exchange.rank * each..<start + (exchange.rank + 1) * each).clamped(to: 0..<count)
-      body(start, min(bucket, count - start), own)
+  /// Gives the first rank what each has in its slices of a buffer; elsewhere it stays as it is.
+  func gather(_ buffer: UnsafeMutablePointer<Float>) {
+    let own = AlignedBuffer(
+      byteCount: (buckets.map(\.slices.each).max() ?? 0) * MemoryLayout<Float>.stride)
+    for bucket in buckets {
+      let start = buffer + bucket.start, slice = bucket.slices.slice(of: exchange.rank)
+      own.floats.update(from: start + slice.lowerBound, count: slice.count)
+      exchange.allGather(UnsafePointer(own.floats), received[0].floats, each: bucket.slices.each)
+      if exchange.rank == 0 { start.update(from: received[0].floats, count: bucket.slices.count) }
     }
   }
 }

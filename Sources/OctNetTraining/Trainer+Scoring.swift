@@ -17,7 +17,7 @@ extension Trainer {
       epoch: epoch, epochs: configuration.epochs, trainLoss: position.lossSum / Double(position.images),
       trainAccuracy: Double(position.correct) / Double(position.images), test: test,
       evaluatedOn: images.chosenOn, learningRate: learningRate, seconds: position.seconds,
-      imagesPerSecond: imagesPerSecond, isBest: isBest)
+      imagesPerSecond: imagesPerSecond, isBest: isBest, exchange: updater.meter.take())
     if try hooks.epochEnd?(report, evaluatedNetwork) == true, results.outcome == .unfinished {
       results.outcome = .stoppedEarly
     }

@@ -103,7 +103,7 @@ public final class Trainer {
     let (test, graphs) = (data.test, [stages[stage].graph] + stages.map(\.graph))
     updater = try WeightUpdater(
       network: network, graphs: stages.count == 1 ? [] : graphs, configuration: configuration, loss: loss,
-      ranks: hooks.ranks
+      ranks: hooks.ranks, bucket: hooks.bucket
     ) { batch in
       // Batches in preparation are those of training or of an evaluation.
       headroom

@@ -39,6 +39,8 @@ public struct TrainerHooks {
   /// one alone. Their number is a power of two, at most `TrainingConfiguration.shards`. The first one gets the run's
   /// directory.
   public var ranks: (any RankExchange)?
+  /// Floats that ranks exchange at once; no result depends on it.
+  var bucket = RankSum.usualBucket
 
   /// What is `nil` changes nothing.
   public init(

@@ -88,6 +88,8 @@ public struct EpochReport: Sendable {
   public var imagesPerSecond: Double
   /// The best evaluation so far.
   public var isBest: Bool
+  /// With other ranks, since the epoch began or the run went on in it; `nil` without them.
+  public var exchange: ExchangeReport?
 }
 
 /// A run as it ends.

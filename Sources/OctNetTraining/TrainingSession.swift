@@ -214,17 +214,38 @@ public final class TrainingSession {
       dropoutSeed: dropoutSeed)
   }
 
-  /// - Parameter imagesOfMean: of the batch that these are a shard of: gradients are the shard's share of those of its mean.
   package func step(
-    images: UnsafePointer<Float>, targets: TargetPointers, count: Int, dropoutSeed: UInt64,
-    imagesOfMean: Int? = nil
+    images: UnsafePointer<Float>, targets: TargetPointers, count: Int, dropoutSeed: UInt64
   ) -> StepResult {
     governor.measure(images: count) { threads in
       executor.threads = threads
-      let result = forward(images, targets, count, dropoutSeed, imagesOfMean: imagesOfMean)
+      let result = forward(images, targets, count, dropoutSeed)
       executor.backward(images: images, count: count, seed: dropoutSeed)
       return result
     }
+  }
+
+  /// A step on a shard of a batch.
+  ///
+  /// - Parameters:
+  ///   - imagesOfMean: of the batch: gradients are the shard's share of those of its mean.
+  ///   - backward: gets the result of the forward pass, and says whether a backward pass follows it.
+  ///   - visit: is called in it as `Executor.backward` says.
+  func step(
+    images: UnsafePointer<Float>, targets: TargetPointers, count: Int, dropoutSeed: UInt64, imagesOfMean: Int,
+    backward: (StepResult) -> Bool, visit: (([ParameterID]) -> Void)? = nil
+  ) -> StepResult {
+    executor.threads = governor.threads
+    let (result, forwardTime) = ThreadGovernor.timed(images: count) {
+      forward(images, targets, count, dropoutSeed, imagesOfMean: imagesOfMean)
+    }
+    guard backward(result) else { return result }
+    let ((), backwardTime) = ThreadGovernor.timed(images: 0) {
+      executor.backward(images: images, count: count, seed: dropoutSeed, visit: visit)
+    }
+    // What lay between the two is no work of these threads.
+    governor.add(forwardTime + backwardTime)
+    return result
   }
 
   /// A step that hands each parameter with its gradient to a queue of updates, made once the loss is known. Where the loss is

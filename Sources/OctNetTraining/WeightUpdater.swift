@@ -15,6 +15,8 @@ final class WeightUpdater {
   /// Whether each rank updates, and remembers for it, its slices of the parameters only.
   private let isDivided: Bool
   private let largestNorm: Double?
+  /// Of ranks.
+  let meter = ExchangeMeter()
   private let configuration: TrainingConfiguration
 
   /// Over images of one size.
@@ -26,11 +28,12 @@ final class WeightUpdater {
   /// - Parameters:
   ///   - graphs: the network's for all sizes of images that it will be trained with, of which the first comes first;
   ///     empty for its own.
+  ///   - bucket: floats that ranks exchange at once.
   ///   - bytesBeside: what the caller is going to allocate itself, by the size of a batch.
   /// - Throws: as `TrainingSession`, with all that the updates need.
   init(
     network: Network, graphs: [Graph] = [], configuration: TrainingConfiguration, loss: any Loss,
-    ranks: (any RankExchange)? = nil,
+    ranks: (any RankExchange)? = nil, bucket: Int = RankSum.usualBucket,
     bytesBeside: @escaping (Int) -> Int = { _ in 0 }
   ) throws {
     self.network = network
@@ -50,7 +53,7 @@ final class WeightUpdater {
     let copiedBytes =
       copies * parameterBytes + stateBytes + shardBytes
       + configuration.optimizer.scratchBytes(groups, network.parameters, threads: threads)
-    makePasses = { graph in
+    makePasses = { [meter] graph in
       let plan = configuration.shardPlan(of: graph.freezingNorms(network.demand()))
       let batchSize = configuration.batchSize
       let passSize = plan?.largestShard(batchSize: batchSize) ?? batchSize
@@ -64,7 +67,9 @@ final class WeightUpdater {
       return Passes(
         session: session,
         shards: plan.map {
-          ShardedPass(network: network, session: session, plan: $0, exchange: exchange, threads: threads)
+          ShardedPass(
+            network: network, session: session, plan: $0, exchange: exchange, bucket: bucket,
+            threads: threads, meter: meter)
         })
     }
     // What a later size needs is told before the first step.
@@ -117,8 +122,9 @@ final class WeightUpdater {
       return result
     }
     if isDivided, let shards = passes.shards {
-      let result = try pass(batch, dropoutSeed, in: shards, session)
-      optimizer.updateSlices(learningRate: learningRate) { update in shards.update(update) }
+      let result = try pass(batch, dropoutSeed, in: shards, session) { [optimizer] in
+        optimizer.beginSlices(learningRate: learningRate)
+      }
       average?.update(from: network, updates: optimizer.step - 1)
       return result
     }
@@ -146,9 +152,10 @@ final class WeightUpdater {
   }
 
   private func pass(
-    _ batch: Batch, _ dropoutSeed: UInt64, in shards: ShardedPass, _ session: TrainingSession
+    _ batch: Batch, _ dropoutSeed: UInt64, in shards: ShardedPass, _ session: TrainingSession,
+    update: (() -> ShardedPass.SliceUpdate)? = nil
   ) throws(OctNetError) -> StepResult {
-    do { return try shards.process(batch, dropoutSeed: dropoutSeed) } catch {
+    do { return try shards.process(batch, dropoutSeed: dropoutSeed, update: update) } catch {
       let problem = shards.agree(of: error.shard) {
         notFinite(
           error.loss, images: batch.images(from: error.range.lowerBound), count: error.range.count,

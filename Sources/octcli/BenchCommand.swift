@@ -6,5 +6,6 @@ struct BenchCommand: ParsableCommand {
     abstract: "Measure how fast this machine is.",
     subcommands: [
       BenchKernelsCommand.self, BenchTrainCommand.self, BenchInferCommand.self, BenchDataCommand.self,
+      BenchScaleCommand.self,
     ])
 }

@@ -185,8 +185,10 @@ struct StudyCommand: ParsableCommand {
 }
 
 /// "0,0.125,0.5".
-struct RatioList: ExpressibleByArgument {
+struct RatioList: ExpressibleByArgument, CustomStringConvertible {
   let values: [Double]
+
+  init(_ values: [Double]) { self.values = values }
 
   init?(argument: String) {
     let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
@@ -194,4 +196,6 @@ struct RatioList: ExpressibleByArgument {
       .filter { (0...1).contains($0) }
     guard values.count == parts.count, Set(values).count == values.count else { return nil }
   }
+
+  var description: String { values.map { format($0, digits: 6) }.joined(separator: ",") }
 }

@@ -119,12 +119,17 @@ final class TrainingReporter {
       (String(format: "lr %.2g", report.learningRate), 6),
       (String(format: "%.0f img/s", report.imagesPerSecond), 5),
       (ProgressBar.duration(report.seconds), 4), (report.isBest ? "best" : nil, 2),
+      (
+        report.exchange.map {
+          String(format: "exchanged %.0f%% in backward, waited %.0f%%", 100 * $0.early, 100 * $0.waited)
+        }, 7
+      ),
     ]
     func joined(_ last: Int) -> String {
       fields.filter { $0.rank <= last }.compactMap(\.text).joined(separator: "  ")
     }
-    guard let width else { return joined(6) }
-    return (0...6).reversed().lazy.map(joined).first { $0.count <= width } ?? String(joined(0).prefix(width))
+    guard let width else { return joined(7) }
+    return (0...7).reversed().lazy.map(joined).first { $0.count <= width } ?? String(joined(0).prefix(width))
   }
 
   /// What the run came to, for standard output.

@@ -26,7 +26,8 @@ import OctNet
     configuration.shards = 4
     change(&configuration)
     var hooks = TrainerHooks()
-    hooks.ranks = exchange
+    // Several buckets.
+    (hooks.ranks, hooks.bucket) = (exchange, 96)
     let network = try network ?? TinyRun.network()
     var trained = Trained(weights: [:])
     let trainer = try Trainer(
@@ -59,6 +60,8 @@ import OctNet
     { ($0.cutmixAlpha, $0.emaDecay, $0.shards) = (1, 0.9, 2) },
     { ($0.validation, $0.testViews, $0.lossReduction) = (5, .two, .sum) },
     { ($0.optimizer, $0.frozen) = (.muon, ["enter"]) },
+    // The last batch has three images.
+    { ($0.optimizer, $0.frozen, $0.trainLimit) = (.adam, ["norm1", "classes"], 18) },
   ]
 
   @Test(arguments: [1, 2, 4], changes.indices)
@@ -99,9 +102,20 @@ import OctNet
       let sum = RankSum(exchange, count: count, bucket: 16 * ranks, threads: 1)
       var result = [Float](repeating: -1, count: count)
       var slices: [Range<Int>] = []
-      sum.add(places.isEmpty ? nil : own.finish(), filled: (filled + size - 1) / size, to: &result) {
-        slices.append($0)
-        return $1
+      let vector = places.isEmpty ? nil : own.finish()
+      result.withUnsafeMutableBufferPointer { result in
+        guard let start = result.baseAddress else { return }
+        sum.begin(
+          RankSum.Job(
+            own: { (vector ?? UnsafePointer(start)) + $0.lowerBound }, filled: (filled + size - 1) / size,
+            result: start
+          ) {
+            slices.append($0)
+            (start + $0.lowerBound).update(from: $1, count: $0.count)
+          })
+        // In one go, or bit by bit.
+        for place in exchange.rank % 2 == 0 ? [] : [100, 40, 40, 3] { sum.poll(knownFrom: place) }
+        sum.finish()
       }
       return (result, slices)
     }.compactMap { try? $0.get() }

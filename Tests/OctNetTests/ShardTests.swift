@@ -65,6 +65,13 @@ import OctNet
       for vector in vectors.prefix(count) { sum.add(vector) }
       let found = Array(UnsafeBufferPointer(start: sum.finish(), count: 37))
       #expect(found == tree(vectors.prefix(count), places: leaves), "\(count) of \(leaves)")
+      // The last one in two parts, from the end.
+      for vector in vectors.prefix(count - 1) { sum.add(vector) }
+      let parts = [19..<37, 0..<19].map { places in
+        Array(UnsafeBufferPointer(start: sum.sum(with: vectors[count - 1], at: places), count: places.count))
+      }
+      sum.reset()
+      #expect(parts[1] + parts[0] == found, "\(count) of \(leaves)")
     }
     guard leaves >= 4 else { return }
     let inOrder = vectors.dropFirst().reduce(vectors[0]) { zip($0, $1).map { $0 + $1 } }

@@ -54,6 +54,9 @@ final class ThreadRanks: RankExchange {
     private var given: [Int: [UInt8]] = [:]
     private var all: [[UInt8]] = []
     private var rounds = 0
+    /// What ranks gave for calls that only begin, by kind and number.
+    private var deposits: [Deposit: [Int: [UInt8]]] = [:]
+    private var collected: [Deposit: Int] = [:]
 
     init(ranks: Int) { self.ranks = ranks }
 
@@ -74,6 +77,68 @@ final class ThreadRanks: RankExchange {
         return all
       }
     }
+
+    func give(_ bytes: [UInt8], by rank: Int, for deposit: Deposit) {
+      condition.withLock {
+        deposits[deposit, default: [:]][rank] = bytes
+        condition.broadcast()
+      }
+    }
+
+    /// What all ranks gave, once they have; each takes it once.
+    func take(_ deposit: Deposit, waits: Bool) -> [[UInt8]]? {
+      condition.withLock {
+        while waits, deposits[deposit]?.count != ranks {
+          precondition(condition.wait(until: Date(timeIntervalSinceNow: 300)), "a rank did not come")
+        }
+        guard let given = deposits[deposit], given.count == ranks else { return nil }
+        collected[deposit, default: 0] += 1
+        if collected[deposit] == ranks { (deposits[deposit], collected[deposit]) = (nil, nil) }
+        return (0..<ranks).compactMap { given[$0] }
+      }
+    }
+  }
+
+  /// A call that only begins, of all ranks.
+  private struct Deposit: Hashable {
+    enum Kind { case allToAll, allGather }
+    var kind: Kind
+    var number: Int
+  }
+
+  private final class Pending: PendingExchange {
+    private let room: Room
+    private let deposit: Deposit
+    private var arrive: (([[UInt8]]) -> Void)?
+
+    init(_ room: Room, _ deposit: Deposit, _ arrive: @escaping ([[UInt8]]) -> Void) {
+      (self.room, self.deposit, self.arrive) = (room, deposit, arrive)
+    }
+
+    private func take(waits: Bool) -> Bool {
+      guard let arrive else { return true }
+      guard let all = room.take(deposit, waits: waits) else { return false }
+      arrive(all)
+      self.arrive = nil
+      return true
+    }
+
+    func isDone() -> Bool { take(waits: false) }
+    func finish() { _ = take(waits: true) }
+  }
+
+  private var begun: [Deposit.Kind: Int] = [:]
+
+  private func begin(
+    _ kind: Deposit.Kind, _ numbers: UnsafePointer<Float>, _ count: Int,
+    _ arrive: @escaping ([[UInt8]]) -> Void
+  ) -> any PendingExchange {
+    let deposit = Deposit(kind: kind, number: begun[kind, default: 0])
+    begun[kind, default: 0] += 1
+    room.give(
+      Array(UnsafeRawBufferPointer(UnsafeBufferPointer(start: numbers, count: count))), by: rank, for: deposit
+    )
+    return Pending(room, deposit, arrive)
   }
 
   private func meet(_ bytes: UnsafeRawBufferPointer) -> [[UInt8]] { room.meet(rank, Array(bytes)) }
@@ -82,11 +147,32 @@ final class ThreadRanks: RankExchange {
     meet(UnsafeRawBufferPointer(UnsafeBufferPointer(start: numbers, count: count)))
   }
 
-  func allToAll(_ send: UnsafePointer<Float>, _ receive: UnsafeMutablePointer<Float>, each: Int) {
-    let size = each * MemoryLayout<Float>.stride
-    for (other, bytes) in meet(send, each * ranks).enumerated() {
-      UnsafeMutableRawPointer(receive + other * each).copyMemory(
-        from: Array(bytes[rank * size..<(rank + 1) * size]), byteCount: size)
+  func beginAllToAll(
+    _ send: UnsafePointer<Float>, _ slices: RankSlices, _ receive: UnsafeMutablePointer<Float>
+  ) -> any PendingExchange {
+    begin(.allToAll, send, slices.count) { [rank] all in
+      let own = slices.slice(of: rank)
+      for (other, bytes) in all.enumerated() {
+        bytes.withUnsafeBytes { bytes in
+          let sent = bytes.bindMemory(to: Float.self)[own]
+          _ = UnsafeMutableBufferPointer(start: receive + other * own.count, count: own.count)
+            .update(fromContentsOf: sent)
+        }
+      }
+    }
+  }
+
+  func beginAllGather(_ vector: UnsafeMutablePointer<Float>, _ slices: RankSlices) -> any PendingExchange {
+    let own = slices.slice(of: rank)
+    return begin(.allGather, UnsafePointer(vector + own.lowerBound), own.count) { all in
+      for (other, bytes) in all.enumerated() {
+        let slice = slices.slice(of: other)
+        bytes.withUnsafeBytes { bytes in
+          precondition(bytes.count == slice.count * MemoryLayout<Float>.stride)
+          _ = UnsafeMutableBufferPointer(start: vector + slice.lowerBound, count: slice.count)
+            .update(fromContentsOf: bytes.bindMemory(to: Float.self))
+        }
+      }
     }
   }
 

@@ -17,6 +17,7 @@ import Testing
       "ranks: started as one of 2 processes, but this build trains in one; build it with: "
       + "swift build -c release --traits MPI"
     #expect(try run(rank: 0, "train", "--epochs", "1").errorMessage == message)
+    #expect(try run(rank: 0, "bench", "scale", "--seconds", "1,0.6").errorMessage == message)
     let other = try run(rank: 1, "train", "--epochs", "1")
     #expect(other.status == 1 && other.errors.isEmpty)
   }

@@ -92,6 +92,15 @@ struct TerminalTests {
       imagesPerSecond: 1043, isBest: true)
   }
 
+  @Test func epochLinesTellOfRanks() {
+    var report = report(nil)
+    report.exchange = ExchangeReport(waited: 0.034, early: 0.76)
+    let whole =
+      "epoch 3/30  train loss 1.2346 acc 50.0%  lr 0.1  1043 img/s  1:15  best  exchanged 76% in backward, waited 3%"
+    #expect(TrainingReporter.line(report) == whole)
+    #expect(TrainingReporter.line(report, width: whole.count - 1) == TrainingReporter.line(self.report(nil)))
+  }
+
   @Test func epochLinesLoseWhatMattersLeast() {
     let test = EvaluationResult(
       images: 4, top1: 0.25, top5: 1, loss: 1.5, classNames: [], perClassAccuracy: [], confusion: [])

@@ -19,9 +19,23 @@ void oct_mpi_finish(void);
 /// Ends all ranks; the launcher's exit code is `code`.
 _Noreturn void oct_mpi_abort(int code);
 
-/// Numbers of `float` for each rank lie one rank after another: those of rank q are sent to it, and what it sent is
-/// received in their place.
-void oct_mpi_all_to_all(const float *send, float *receive, int each);
+/// A call that began and goes on while the process does something else, as far as somebody asks for it: MPI moves nothing
+/// while it is not called.
+typedef struct oct_mpi_pending oct_mpi_pending;
+
+/// Of a vector of `count` numbers in slices of `each`, one after another for each rank and the last ones shorter or empty, the
+/// one of rank q is sent to it, and of this rank's own slice what all ranks sent is received, in their order. Both stay as they
+/// are until it is done.
+oct_mpi_pending *oct_mpi_begin_all_to_all(const float *send, float *receive, ptrdiff_t count, ptrdiff_t each);
+/// Every rank gets the slices of all, its own being in place.
+oct_mpi_pending *oct_mpi_begin_all_gather(float *vector, ptrdiff_t count, ptrdiff_t each);
+/// Moves on all that is under way, as far as it goes at once; whether this one is done.
+bool oct_mpi_test(oct_mpi_pending *pending);
+/// Waits until it is done.
+void oct_mpi_wait(oct_mpi_pending *pending);
+/// Frees what is done.
+void oct_mpi_free(oct_mpi_pending *pending);
+
 /// What every rank sends, one after another, on every rank.
 void oct_mpi_all_gather(const float *send, float *receive, int each);
 void oct_mpi_all_gather_double(const double *send, double *receive, int each);

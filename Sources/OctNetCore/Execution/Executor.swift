@@ -166,9 +166,11 @@ package final class Executor {
   ///
   /// - Parameter updates: receives each parameter and its gradient once nothing reads the parameter any more, and has run
   ///   them all in the end; the gradients are gone then. Without it all gradients are kept.
+  /// - Parameter visit: is called after each operation with its parameters: their gradients are known, and nothing reads
+  ///   them any more.
   package func backward(
     images: UnsafePointer<Float>, count: Int, seed: UInt64 = 0,
-    updates: UpdateQueue? = nil
+    updates: UpdateQueue? = nil, visit: (([ParameterID]) -> Void)? = nil
   ) {
     precondition(plan.training)
     let memory = updates == nil ? self.memory : transientMemory
@@ -190,6 +192,7 @@ package final class Executor {
       } else {
         node.operation.backward(context)
       }
+      visit?(node.operation.parameters)
       guard let updates else { continue }
       for parameter in node.operation.parameters where !memory.isFrozen[parameter.index] {
         updates.append(parameter, gradient: memory.gradient(parameter))

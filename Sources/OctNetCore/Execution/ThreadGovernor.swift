@@ -22,7 +22,7 @@ package struct ThreadGovernor {
       self.images = images
     }
 
-    static func + (a: Measurement, b: Measurement) -> Measurement {
+    package static func + (a: Measurement, b: Measurement) -> Measurement {
       Measurement(
         wall: a.wall + b.wall, processor: a.processor + b.processor, images: a.images + b.images)
     }
@@ -81,13 +81,21 @@ package struct ThreadGovernor {
     -> Result
   {
     guard follows else { return try call(threads) }
-    let wall = Self.seconds(CLOCK_MONOTONIC), processor = Self.seconds(CLOCK_PROCESS_CPUTIME_ID)
-    let result = try call(threads)
-    add(
-      Measurement(
-        wall: Self.seconds(CLOCK_MONOTONIC) - wall,
-        processor: Self.seconds(CLOCK_PROCESS_CPUTIME_ID) - processor, images: images))
+    let (result, spent) = try Self.timed(images: images) { try call(threads) }
+    add(spent)
     return result
+  }
+
+  /// Runs a part of a call, whose measurements are to be added up.
+  package static func timed<Result>(images: Int, _ part: () throws -> Result) rethrows
+    -> (Result, Measurement)
+  {
+    let wall = seconds(CLOCK_MONOTONIC), processor = seconds(CLOCK_PROCESS_CPUTIME_ID)
+    let result = try part()
+    let spent = Measurement(
+      wall: seconds(CLOCK_MONOTONIC) - wall, processor: seconds(CLOCK_PROCESS_CPUTIME_ID) - processor,
+      images: images)
+    return (result, spent)
   }
 
   private static func seconds(_ clock: clockid_t) -> Double {

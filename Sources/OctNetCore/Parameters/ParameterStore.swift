@@ -51,27 +51,40 @@ public final class ParameterStore {
   package let stateCount: Int
 
   init(graph: Graph) {
-    let lane = AlignedBuffer.cacheLine / MemoryLayout<Float>.stride
-    var next = 0
-    entries = graph.parameters.map { parameter in
-      let range = next..<next + parameter.storedCount
-      next = (range.upperBound + lane - 1) / lane * lane
-      return Entry(
+    let ranges = Self.ranges(of: graph)
+    entries = zip(graph.parameters, ranges).map { parameter, range in
+      Entry(
         name: parameter.name, kind: parameter.kind, range: range, isFrozen: parameter.isFrozen,
         shape: parameter.shape, layout: parameter.layout)
     }
-    count = next
-    var offsets: [Int] = []
-    var end = 0
-    for buffer in graph.buffers {
-      offsets.append(end)
-      end = (end + buffer.count + lane - 1) / lane * lane
-    }
+    count = Self.count(of: graph)
+    let (offsets, end) = Self.aligned(graph.buffers.map(\.count))
     bufferOffsets = offsets
     stateCount = end
     valueBuffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
     gradientBuffer = AlignedBuffer(byteCount: count * MemoryLayout<Float>.stride)
     stateBuffer = AlignedBuffer(byteCount: end * MemoryLayout<Float>.stride)
+  }
+
+  /// Where each of a graph's parameters would be.
+  package static func ranges(of graph: Graph) -> [Range<Int>] {
+    let sizes = graph.parameters.map(\.storedCount)
+    return zip(aligned(sizes).offsets, sizes).map { $0..<$0 + $1 }
+  }
+
+  /// Floats of all of them, and of the running statistics, gaps included.
+  package static func count(of graph: Graph) -> Int { aligned(graph.parameters.map(\.storedCount)).count }
+  package static func stateCount(of graph: Graph) -> Int { aligned(graph.buffers.map(\.count)).count }
+
+  /// Each begins a cache line.
+  private static func aligned(_ sizes: [Int]) -> (offsets: [Int], count: Int) {
+    let lane = AlignedBuffer.cacheLine / MemoryLayout<Float>.stride
+    var end = 0
+    let offsets = sizes.map { size in
+      defer { end = (end + size + lane - 1) / lane * lane }
+      return end
+    }
+    return (offsets, end)
   }
 
   /// Ask for the pointer again before each change: that is how an inference session, which keeps some weights in another
