@@ -6,7 +6,7 @@ import OctNetSupport
 /// Then all ranks get what it made of them. Bytes sent and received are those of a ring: twice the parameters.
 ///
 /// The parameters are exchanged in buckets, of each of which every rank has one slice. Buckets leave from the end, as backward
-/// passes finish them, and go on whenever `poll` is called; the one at the beginning, which nothing follows, is the smallest.
+/// passes finish them, and go on whenever `poll` is called; the one at the beginning, which nothing follows, is never larger.
 final class RankSum {
   private let exchange: any RankExchange
   /// In the order in which they leave.
