@@ -16,7 +16,7 @@ struct BenchDataCommand: ParsableCommand {
       Examples:
         octcli bench data synthetic --augment resized-crop,flip --image-size 32
         octcli bench data cifar10:DIR --batch-size 128 --json
-        octcli bench data synthetic --model resnet20 --alpha 0.5 --batch-size 16 --steps
+        octcli bench data synthetic --alpha 0.5 --batch-size 16 --steps
       """)
 
   @Argument(help: DataOptions.help(default: "that of --config, else synthetic"))
