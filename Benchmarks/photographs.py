@@ -24,6 +24,7 @@ import random
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -195,7 +196,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="+", choices=["loaders", "steps", "files"])
     parser.add_argument("--octcli", default=".build/release/octcli")
-    parser.add_argument("--directory", type=pathlib.Path, default=pathlib.Path("/tmp/octnet-photographs"))
+    parser.add_argument("--directory", type=pathlib.Path, default=pathlib.Path(tempfile.gettempdir()) / "octnet-photographs")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batches", type=int, default=12, help="of a fed round of steps")
     parser.add_argument("--cold", action="store_true", help="empty the system's caches before listing (root)")
