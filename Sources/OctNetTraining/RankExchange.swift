@@ -11,7 +11,10 @@ public protocol RankExchange: AnyObject {
 
   /// Begins to bring together what all ranks have of each slice: the one of rank q goes to it, and of this rank's own slice what
   /// the ranks sent lies in `receive`, in their order. Neither memory is touched by anybody else before it is done.
-  /// - Parameter send: the vector that the slices divide.
+  /// - Parameters:
+  ///   - send: the vector that the slices divide.
+  ///   - slices: of all ranks.
+  ///   - receive: room for this rank's own slice from every rank.
   func beginAllToAll(
     _ send: UnsafePointer<Float>, _ slices: RankSlices, _ receive: UnsafeMutablePointer<Float>
   ) -> any PendingExchange
