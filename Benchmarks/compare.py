@@ -92,7 +92,9 @@ def compare(work, alpha, options, folder):
             result = time_one(runtime, work, alpha, options, onnx)
             if result:
                 rounds.setdefault(runtime, []).append(result)
-                print(f"{work['name']} alpha={alpha} {runtime}: {result['ms_median']:.1f} ms", flush=True)
+                fewer = result.get("threads_used", options.threads) < options.threads
+                note = f" on {result['threads_used']:.1f} threads: other processes used the processors" if fewer else ""
+                print(f"{work['name']} alpha={alpha} {runtime}: {result['ms_median']:.1f} ms{note}", flush=True)
     return {
         runtime: {"ms": statistics.median(r["ms_median"] for r in results),
                   "rss": max(r["peak_rss_bytes"] for r in results)}

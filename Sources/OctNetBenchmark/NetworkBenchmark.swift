@@ -31,6 +31,8 @@ public struct NetworkBenchmark {
     public let fractionOfPeak: Double
     /// Of this machine with as many threads, measured beside.
     public let peakGFLOPS: Double
+    /// Mean of the timed repetitions: fewer than were asked for where other processes used the processors.
+    public let threadsUsed: Double
 
     enum CodingKeys: String, CodingKey {
       case medianMilliseconds = "ms_median"
@@ -41,6 +43,7 @@ public struct NetworkBenchmark {
       case gflops
       case fractionOfPeak = "fraction_of_peak"
       case peakGFLOPS = "peak_gflops"
+      case threadsUsed = "threads_used"
     }
   }
 
@@ -81,12 +84,17 @@ public struct NetworkBenchmark {
     let imageBytes = imageSize * MemoryLayout<Float>.stride
     let operations = 2 * Double(batchSize) * Double(graph.costSummary().total.macs)
     var times: [Double]
+    var threadsUsed = 0
     switch work {
     case .inference:
       let weights = try InferenceModel(model.makeNetwork(seed: 1), batchSize: batchSize, threads: threads)
       let session = try InferenceSession(weights) { $0 * imageBytes + headroom }
       let images = randomImages(imageSize * batchSize)
-      times = measure(start: { session.profiler = profiler }) {
+      times = measure(start: {
+        session.profiler = profiler
+        threadsUsed = 0
+      }) {
+        threadsUsed += session.activeThreads
         _ = session.logits(images: images.floats, count: batchSize)
       }
     case .training(let rule):
@@ -103,7 +111,9 @@ public struct NetworkBenchmark {
       times = measure(start: {
         session.profiler = profiler
         optimizer.profiler = profiler
+        threadsUsed = 0
       }) {
+        threadsUsed += session.activeThreads
         _ = session.step(
           images: images.floats, labels: labels, count: batchSize, updating: optimizer, learningRate: 1e-3)
       }
@@ -115,7 +125,8 @@ public struct NetworkBenchmark {
     return Result(
       medianMilliseconds: median * 1e3, minimumMilliseconds: times[0] * 1e3, repetitions: times.count,
       imagesPerSecond: Double(batchSize) / median, peakResidentBytes: ProcessUsage().peakResidentBytes,
-      gflops: gflops, fractionOfPeak: gflops / peak, peakGFLOPS: peak)
+      gflops: gflops, fractionOfPeak: gflops / peak, peakGFLOPS: peak,
+      threadsUsed: Double(threadsUsed) / Double(times.count))
   }
 
   /// Forward, backward to the data and backward to the weights multiply equally often.

@@ -5,8 +5,6 @@ import OctNetSettings
 
 /// What `bench train` and `bench infer` share.
 struct BenchNetworkOptions: ParsableArguments {
-  @OptionGroup var network: NetworkOptions
-
   @Option(help: ArgumentHelp("Images a step or pass (default: 100 in train, 16 in infer).", valueName: "n"))
   var batchSize: Int?
 
@@ -28,7 +26,7 @@ struct BenchNetworkOptions: ParsableArguments {
 
   @Flag(
     help:
-      "Print JSON: ms_median, ms_minimum, images_per_second, peak_rss_bytes, gflops, fraction_of_peak and more."
+      "Print JSON: ms_median, ms_minimum, images_per_second, peak_rss_bytes, gflops, fraction_of_peak, threads_used and more."
   )
   var json = false
 
@@ -37,10 +35,9 @@ struct BenchNetworkOptions: ParsableArguments {
     try Bounds.check("--repetitions", repetitions, SettingBounds.repetitions)
   }
 
-  func run(_ work: NetworkBenchmark.Work, batchSize: Int, smallImages: Bool) throws {
+  func run(_ work: NetworkBenchmark.Work, of model: ModelConfiguration, batchSize: Int) throws {
     let benchmark = NetworkBenchmark(
-      model: network.configuration(smallImages: smallImages), work: work,
-      batchSize: self.batchSize ?? batchSize,
+      model: model, work: work, batchSize: self.batchSize ?? batchSize,
       threads: threadOptions.count, repetitions: repetitions)
     let profiler = profile || profileShapes ? Profiler() : nil
     let result = try benchmark.run(profiler: profiler)
@@ -56,7 +53,7 @@ struct BenchNetworkOptions: ParsableArguments {
   }
 
   private static func text(_ benchmark: NetworkBenchmark, _ result: NetworkBenchmark.Result) -> String {
-    [
+    let lines = [
       "\(benchmark.model.heading), batch \(benchmark.batchSize), \(counted(benchmark.threads, "thread")), "
         + KernelBenchmark.instructionSet,
       String(
@@ -66,7 +63,10 @@ struct BenchNetworkOptions: ParsableArguments {
         format: "speed   %.1f images/s, %.1f GFLOP/s, %.0f%% of the peak of %.1f", result.imagesPerSecond,
         result.gflops, 100 * result.fractionOfPeak, result.peakGFLOPS),
       String(format: "memory  %.1f MiB at most", Double(result.peakResidentBytes) / 1_048_576),
-    ].joined(separator: "\n")
+    ]
+    let shared = String(
+      format: "threads %.1f on average, since other processes used the processors", result.threadsUsed)
+    return (lines + (result.threadsUsed < Double(benchmark.threads) ? [shared] : [])).joined(separator: "\n")
   }
 
   private struct Report: Encodable {
@@ -109,13 +109,16 @@ struct BenchTrainCommand: ParsableCommand {
           --optimizer sgd --json
       """)
 
+  @OptionGroup var network: NetworkOptions
+
   @OptionGroup var options: BenchNetworkOptions
 
   @Option(help: "Update rule.")
   var optimizer: OptimizerName = .adam
 
   func run() throws {
-    try options.run(.training(optimizer.rule), batchSize: 100, smallImages: true)
+    try options.run(
+      .training(optimizer.rule), of: network.configuration(smallImages: true), batchSize: 100)
   }
 }
 
@@ -131,9 +134,11 @@ struct BenchInferCommand: ParsableCommand {
         octcli bench infer --model resnet18 --batch-size 1 --threads 1 --profile
       """)
 
+  @OptionGroup var network: NetworkOptions
+
   @OptionGroup var options: BenchNetworkOptions
 
   func run() throws {
-    try options.run(.inference, batchSize: 16, smallImages: false)
+    try options.run(.inference, of: network.configuration(), batchSize: 16)
   }
 }

@@ -169,6 +169,9 @@ public final class InferenceSession {
     return try body(outputs.indices.map { output($0, count: count) })
   }
 
+  /// Of those that were asked for, the threads that the next call uses (`ThreadGovernor`).
+  package var activeThreads: Int { governor.threads }
+
   /// The first output without a copy, and without a check of the length.
   package func logits(images: UnsafePointer<Float>, count: Int) -> UnsafeBufferPointer<Float> {
     precondition(count > 0 && count <= batchSize)
