@@ -35,9 +35,6 @@ struct TrainDataOptions: ParsableArguments {
       valueName: "n"))
   var shuffleBuffer: Int?
 
-  @OptionGroup
-  var files: ImageFileOptions
-
   func validate() throws {
     if let problem = imageSize?.problem { throw ValidationError("--image-size: \(problem)") }
     try Bounds.check("--limit-train", limitTrain, SettingBounds.images)
@@ -90,9 +87,6 @@ struct ImageFileOptions: ParsableArguments {
 
   @Flag(inversion: .prefixedNo, help: ExifOrientationFlag.help)
   var exifOrientation: Bool?
-
-  @OptionGroup
-  var crop: CropOptions
 
   /// Writes what was given over `configuration`, of what no result depends on.
   func apply(to configuration: inout TrainingConfiguration) {

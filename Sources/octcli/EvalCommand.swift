@@ -62,6 +62,9 @@ struct EvalCommand: ParsableCommand {
   @OptionGroup
   var files: ImageFileOptions
 
+  @OptionGroup
+  var crop: CropOptions
+
   @Option(help: CropsOption.help)
   var crops: EvaluationSettings.Views?
 
@@ -200,8 +203,8 @@ struct EvalCommand: ParsableCommand {
       // Mirror images are made of what is loaded.
       reading.evaluation.views = crops == .flip ? nil : crops
     }
-    reading.evaluation = files.crop.applied(to: reading.evaluation)
-    reading.isEvaluationGiven = !files.crop.isEmpty
+    reading.evaluation = crop.applied(to: reading.evaluation)
+    reading.isEvaluationGiven = !crop.isEmpty
     return reading
   }
 

@@ -46,6 +46,9 @@ struct PrepareCommand: ParsableCommand {
   var files: ImageFileOptions
 
   @OptionGroup
+  var crop: CropOptions
+
+  @OptionGroup
   var threadOptions: ThreadOptions
 
   func validate() throws {
@@ -60,8 +63,8 @@ struct PrepareCommand: ParsableCommand {
     (reading.trainLimit, reading.testLimit) = (limitTrain, limitTest)
     reading.skipsDamaged = files.skipDamaged
     reading.appliesOrientation = files.exifOrientation ?? false
-    reading.evaluation = files.crop.applied(to: EvaluationSettings())
-    reading.isEvaluationGiven = !files.crop.isEmpty
+    reading.evaluation = crop.applied(to: EvaluationSettings())
+    reading.isEvaluationGiven = !crop.isEmpty
     reading.testShare = files.testShare
     (reading.inMemory, reading.workers) = (files.inMemory, files.workers ?? threadOptions.count)
     var data = try DataOptions.load(source, reading)
@@ -70,7 +73,7 @@ struct PrepareCommand: ParsableCommand {
     data.test = data.test.first(limitTest)
     if DataOptions.isFiles(source) {
       data.preparation = ImagePreparation(
-        evaluation: files.crop.isEmpty ? nil : reading.evaluation, exifOrientation: reading.appliesOrientation
+        evaluation: crop.isEmpty ? nil : reading.evaluation, exifOrientation: reading.appliesOrientation
       )
     }
     let bar = ProgressBar()

@@ -69,10 +69,10 @@ enum Ranks {
   }
 
   /// Where processes that cannot join fail alike: returns in the first of them.
-  private static func letFirstSpeak(_ code: ExitCode) throws {
+  private static func letFirstSpeak(_ code: @autoclosure () -> ExitCode) throws {
     guard RankLaunch().rank ?? 0 > 0 else { return }
     Thread.sleep(forTimeInterval: patience)
-    throw code
+    throw code()
   }
 
   private static func tell(_ error: any Error) -> ExitCode {

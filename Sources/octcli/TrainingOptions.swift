@@ -6,6 +6,9 @@ import OctNetSettings
 enum RecipeName: String, ExpressibleByArgument, CaseIterable { case seed, speedrun94, photographs }
 
 /// Everything that says how a network is trained, but for its α and its directory: what `train` and `study` share.
+///
+/// Its groups have none inside: a debug build of ArgumentParser checks every group several times for each one around it,
+/// and five deep that took three seconds of every command.
 struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Network (default: \(QuickStart.model)).", valueName: "name"))
   var model: ModelName?
@@ -15,6 +18,12 @@ struct TrainingOptions: ParsableArguments {
 
   @OptionGroup(title: "Data")
   var data: TrainDataOptions
+
+  @OptionGroup(title: "Data")
+  var files: ImageFileOptions
+
+  @OptionGroup(title: "Data")
+  var crop: CropOptions
 
   @OptionGroup(title: "Data")
   var normalization: NormalizationOptions
@@ -80,10 +89,10 @@ struct TrainingOptions: ParsableArguments {
       ("--config", config != nil), ("architecture flags", !architecture.isEmpty),
       ("--image-size", data.imageSize != nil), ("--mean and --std", normalization.normalization != nil),
       ("augmentation flags", !augmentation.isEmpty),
-      ("--crop-ratio, --crop-mode, --eval-interpolation and --scaled-decoding", !data.files.crop.isEmpty),
+      ("--crop-ratio, --crop-mode, --eval-interpolation and --scaled-decoding", !crop.isEmpty),
       ("--limit-train and --limit-test", data.limitTrain != nil || data.limitTest != nil),
-      ("--exif-orientation", data.files.exifOrientation != nil),
-      ("--test-share and --shuffle-buffer", data.files.testShare != nil || data.shuffleBuffer != nil),
+      ("--exif-orientation", files.exifOrientation != nil),
+      ("--test-share and --shuffle-buffer", files.testShare != nil || data.shuffleBuffer != nil),
       ("optimization flags", optimization.changesMoreThanEpochs),
       ("--eval-every, --best-metric, --validation and --test-views", course.changesResults),
     ]
@@ -93,7 +102,7 @@ struct TrainingOptions: ParsableArguments {
   /// Writes over `configuration` what a run that goes on may change; the rest stays as it was.
   func applyResumable(to configuration: inout TrainingConfiguration) {
     if let source = data.data { configuration.data = source }
-    data.files.apply(to: &configuration)
+    files.apply(to: &configuration)
     optimization.epochs?.apply(to: &configuration)
     course.apply(to: &configuration)
     if let threads = threadOptions.threads { configuration.threads = threads }
@@ -142,18 +151,18 @@ struct TrainingOptions: ParsableArguments {
     if let threads = threadOptions.threads { settings.threads = threads }
     if let limit = data.limitTrain { settings.trainLimit = limit }
     if let limit = data.limitTest { settings.testLimit = limit }
-    data.files.apply(to: &settings)
+    files.apply(to: &settings)
     if let buffer = data.shuffleBuffer { settings.shuffleBuffer = buffer }
-    if !data.files.crop.isEmpty {
-      settings.evaluation = data.files.crop.applied(to: settings.evaluation ?? EvaluationSettings())
+    if !crop.isEmpty {
+      settings.evaluation = crop.applied(to: settings.evaluation ?? EvaluationSettings())
     }
     if let made = split.preparation {
       // Whoever predicts a photograph has to bring it to its size as these images were.
       settings.evaluation = settings.evaluation ?? made.evaluation
       if made.exifOrientation { settings.exifOrientation = true }
     }
-    if let turns = data.files.exifOrientation { settings.exifOrientation = turns ? true : nil }
-    if let share = data.files.testShare { settings.testShare = share }
+    if let turns = files.exifOrientation { settings.exifOrientation = turns ? true : nil }
+    if let share = files.testShare { settings.testShare = share }
     try settings.validate()
     let threads = file?.has("threads") == true ? "\(settings.threads) (the settings file)" : nil
     return Resolved(configuration: settings, data: split, threads: threadOptions.reason(else: threads))
@@ -168,19 +177,19 @@ struct TrainingOptions: ParsableArguments {
     if DataOptions.isFiles(source), reading.size == nil, let name = try recipeName(file) {
       reading.size = TrainingConfiguration.photographSize(ofRecipe: name)
     }
-    reading.testShare = data.files.testShare ?? known?.testShare
+    reading.testShare = files.testShare ?? known?.testShare
     reading.shuffleBuffer = data.shuffleBuffer ?? known?.shuffleBuffer
     reading.largestSize = sizes?.largest
     reading.trainLimit = try data.limitTrain ?? file?.number("trainLimit")
     reading.testLimit = try data.limitTest ?? file?.number("testLimit")
-    reading.skipsDamaged = try data.files.skipDamaged || file?.flag("skipDamaged") ?? false
-    reading.appliesOrientation = data.files.exifOrientation ?? known?.exifOrientation ?? false
+    reading.skipsDamaged = try files.skipDamaged || file?.flag("skipDamaged") ?? false
+    reading.appliesOrientation = files.exifOrientation ?? known?.exifOrientation ?? false
     let written = try file?.evaluation()
-    reading.evaluation = data.files.crop.applied(to: written ?? EvaluationSettings())
-    reading.isEvaluationGiven = !data.files.crop.isEmpty || written != nil
-    reading.inMemory = try data.files.inMemory || file?.flag("inMemory") ?? false
+    reading.evaluation = crop.applied(to: written ?? EvaluationSettings())
+    reading.isEvaluationGiven = !crop.isEmpty || written != nil
+    reading.inMemory = try files.inMemory || file?.flag("inMemory") ?? false
     reading.keepsPhotographs = reading.inMemory && known?.augmentation.randomResizedCrop != nil
-    reading.workers = try data.files.workers ?? file?.number("workers") ?? threadCount
+    reading.workers = try files.workers ?? file?.number("workers") ?? threadCount
     let said = known?.normalization
     reading.normalization = normalization.normalization ?? (said?.mean.isEmpty == true ? nil : said)
     return reading
