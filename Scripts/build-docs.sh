@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Builds the documentation of every product with the toolchain's own docc, and fails where that warns (links to nothing,
 # parameters that do not exist, some that are described and some that are not) and where a public symbol has no comment.
-# Usage: Scripts/build-docs.sh [directory]   (default: .build/documentation)
+# Usage: Scripts/build-docs.sh [directory [symbols]]   (default: .build/documentation)
+# Symbols: a directory of graphs that a build from nothing has left with the flags of Scripts/symbol-flags; else they are
+# made here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-.build/documentation}
@@ -9,16 +11,20 @@ mkdir -p "$out"
 graphs=$(mktemp -d)
 trap 'rm -rf "$graphs"' EXIT
 
-# With images where their libraries are installed: the module is empty without.
-traits=()
-if dpkg -s libpng-dev libjpeg-dev libwebp-dev libtiff-dev >/dev/null 2>&1; then traits=(--traits Images); fi
-symbols=$PWD/.build-docs/symbols
-# From nothing: an incremental build leaves the graphs of modules in which only comments have changed.
-rm -rf .build-docs
-mkdir -p "$symbols"
-swift build ${traits[@]+"${traits[@]}"} --scratch-path .build-docs -Xswiftc -emit-symbol-graph \
-  -Xswiftc -emit-symbol-graph-dir -Xswiftc "$symbols" -Xswiftc -symbol-graph-minimum-access-level -Xswiftc public \
-  -Xswiftc -symbol-graph-skip-synthesized-members > "$graphs/log" 2>&1 || { cat "$graphs/log"; exit 1; }
+if [ $# -gt 1 ]; then
+  symbols=$(cd "$2" && pwd)
+else
+  # With images where their libraries are installed: the module is empty without.
+  traits=()
+  if dpkg -s libpng-dev libjpeg-dev libwebp-dev libtiff-dev >/dev/null 2>&1; then traits=(--traits Images); fi
+  symbols=$PWD/.build-docs/symbols
+  # From nothing: an incremental build leaves the graphs of modules in which only comments have changed.
+  rm -rf .build-docs
+  mkdir -p "$symbols"
+  # shellcheck disable=SC2046
+  swift build ${traits[@]+"${traits[@]}"} --scratch-path .build-docs $(Scripts/symbol-flags "$symbols") \
+    > "$graphs/log" 2>&1 || { cat "$graphs/log"; exit 1; }
+fi
 
 # build PRODUCT MODULE...: the archive of a product from its catalogue and what its modules have in public.
 build() {

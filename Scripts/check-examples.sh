@@ -2,7 +2,7 @@
 # Builds the packages of Examples/ from this tree and runs them as their READMEs say: an operation of one's own with its
 # test, the segmentation up to a mean IoU of 0.9, the fine-tuning, and the server with good and broken images, up to its
 # graceful end. The server needs libpng-dev, libjpeg-dev, libwebp-dev and libtiff-dev; without them it is left out, and said.
-# Usage: Scripts/check-examples.sh [name of an example ...]
+# Usage: [OCTCLI=program] Scripts/check-examples.sh [name of an example ...]
 set -euo pipefail
 cd "$(dirname "$0")/../Examples"
 scratch=$PWD/../.build-examples
@@ -37,8 +37,9 @@ fi
 if wants Server && ! dpkg -s libpng-dev libjpeg-dev libwebp-dev libtiff-dev >/dev/null 2>&1; then
   echo 'skipped: the server, since libpng-dev, libjpeg-dev, libwebp-dev or libtiff-dev is not installed'
 elif wants Server; then
-  (cd .. && swift run octcli train --model resnet20 --alpha 0.25 --epochs 1 --limit-train 128 --limit-test 20 \
-    --out "$work/run" --no-tensorboard)
+  [ -n "${OCTCLI:-}" ] || OCTCLI=$(cd .. && swift build --product octcli >&2 && swift build --show-bin-path)/octcli
+  "$OCTCLI" train --model resnet20 --alpha 0.25 --epochs 1 --limit-train 128 --limit-test 20 \
+    --out "$work/run" --no-tensorboard
   image=../Tests/OctNetImagesTests/Fixtures/baseline-444.jpg
   run Server build
   bin=$(run Server build --show-bin-path)
