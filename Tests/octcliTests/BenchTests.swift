@@ -71,7 +71,7 @@ struct BenchTests {
     struct Row: Decodable {
       let operation, part, shapes: String, calls: Int, ms: Double, share: Double
     }
-    let msMedian, msMinimum, imagesPerSecond, gflops, fractionOfPeak, peakGflops: Double
+    let msMedian, msMinimum, imagesPerSecond, gflops, fractionOfPeak, peakGflops, threadsUsed: Double
     let peakRssBytes, repetitions, threads, batchSize: Int
     let profile: [Row]?
   }
@@ -91,6 +91,7 @@ struct BenchTests {
     let report = try decoder.decode(NetworkReport.self, from: Data(outcome.output.utf8))
     #expect(report.repetitions == 3 && report.threads == 2 && report.batchSize == 3)
     #expect(report.msMinimum <= report.msMedian)
+    #expect(report.threadsUsed >= 1 && report.threadsUsed <= 2)
     #expect(abs(report.imagesPerSecond * report.msMedian / 3000 - 1) < 1e-9)
     #expect(abs(report.fractionOfPeak - report.gflops / report.peakGflops) < 1e-9)
     #expect(report.peakRssBytes > 1 << 20)
