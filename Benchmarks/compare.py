@@ -93,7 +93,7 @@ def compare(work, alpha, options, folder):
             if result:
                 rounds.setdefault(runtime, []).append(result)
                 fewer = result.get("threads_used", options.threads) < options.threads
-                note = f" on {result['threads_used']:.1f} threads: other processes used the processors" if fewer else ""
+                note = f" on {result['threads_used']:.1f} threads: others left no more" if fewer else ""
                 print(f"{work['name']} alpha={alpha} {runtime}: {result['ms_median']:.1f} ms{note}", flush=True)
     return {
         runtime: {"ms": statistics.median(r["ms_median"] for r in results),

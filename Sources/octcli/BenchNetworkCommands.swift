@@ -65,7 +65,7 @@ struct BenchNetworkOptions: ParsableArguments {
       String(format: "memory  %.1f MiB at most", Double(result.peakResidentBytes) / 1_048_576),
     ]
     let shared = String(
-      format: "threads %.1f on average, since other processes used the processors", result.threadsUsed)
+      format: "threads %.1f on average: other processes, or a quota, left no more", result.threadsUsed)
     return (lines + (result.threadsUsed < Double(benchmark.threads) ? [shared] : [])).joined(separator: "\n")
   }
 
