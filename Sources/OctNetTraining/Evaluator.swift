@@ -21,6 +21,11 @@ public struct Evaluator {
   /// Processes that evaluate the same images together, each a part of every batch; all get the whole result. Of targets in
   /// place of classes each evaluates all.
   var ranks: (any RankExchange)?
+  /// Sees that all ranks can read a batch.
+  private func goOn(_ problem: OctNetError?) throws {
+    if let ranks { try ranks.goOn(problem) } else if let problem { throw problem }
+  }
+
   /// Called with each image that is left out, as it cannot be read.
   public var onSkipped: (SkippedImage) -> Void = { _ in }
   /// Threads that read photographs; `nil` is as many as compute.
@@ -145,7 +150,7 @@ public struct Evaluator {
     let skip = { (image: SkippedImage) in
       if skipped.insert(image.sample / perImage).inserted { onSkipped(image) }
     }
-    try loader.forEachBatch(epoch: 0, onSkipped: skip) { batch in
+    try loader.forEachBatch(epoch: 0, onSkipped: skip, onReady: goOn) { batch in
       let found =
         gathering?.logits(count: batch.count) { logits(batch.images(from: $0.lowerBound), $0.count) }
         ?? logits(batch.images, batch.count)
@@ -204,7 +209,7 @@ extension Evaluator {
       shuffleSeed: nil, limit: limit, workers: workers ?? threads)
     var sum = LossValue(sum: 0)
     var done = 0
-    try loader.forEachBatch(epoch: 0, onSkipped: onSkipped) { batch in
+    try loader.forEachBatch(epoch: 0, onSkipped: onSkipped, onReady: goOn) { batch in
       let pixels = UnsafeBufferPointer(start: batch.images, count: batch.count * dataset.imageSize)
       let value = try session.withOutputs(images: pixels) { outputs in
         let pointers = TargetPointers(batch)
