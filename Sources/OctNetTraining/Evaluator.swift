@@ -78,6 +78,27 @@ public struct Evaluator {
     }
   }
 
+  /// The logits of every image, in the data set's order, whatever classes the data set has: nothing is scored.
+  ///
+  /// - Parameters:
+  ///   - dataset: the images.
+  ///   - onProgress: as that of `evaluate`.
+  ///   - body: is called with each image's number and its logits.
+  /// - Throws: as `evaluate`, and what `body` throws.
+  public func logits(
+    of dataset: any Dataset, onProgress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in },
+    _ body: (_ index: Int, _ logits: UnsafeBufferPointer<Float>) throws -> Void
+  ) throws {
+    let images = dataset.unscored(classNames: (0..<network.outputShape.channels).map { "class \($0)" })
+    try network.check(fits: images, normalization: normalization)
+    precondition(viewsPerImage > 0 && dataset.count % viewsPerImage == 0, "\(viewsPerImage) views an image")
+    guard dataset.targetSize == 0 else {
+      throw OctNetError.configuration(
+        key: "predictions", "\"\(dataset.name)\" has targets, expected classes")
+    }
+    _ = try run(images, limit: nil, onProgress: onProgress) { index, _, logits in try body(index, logits) }
+  }
+
   /// About what an evaluation takes for a while in the middle of a training.
   static func bytes(network: Network, dataset: any Dataset, batchSize: Int, sampleCount: Int) -> Int {
     let logits = batchSize * (network.outputShape.channels + 1) * MemoryLayout<Float>.stride
