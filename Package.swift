@@ -133,7 +133,8 @@ let package = Package(
     .testTarget(name: "FuzzTests", dependencies: ["FuzzReaders"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "CReference"]),
     .testTarget(
-      name: "OctNetTests", dependencies: ["OctNet", "OctNetTesting", "RandomNetworks", "CKernels"],
+      name: "OctNetTests",
+      dependencies: ["OctNet", "OctNetImages", "OctNetTesting", "RandomNetworks", "CKernels"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "OctNetTensorBoardTests",

@@ -6,7 +6,8 @@
 # All ranks are processes of this machine, more than it has processors. Needs mpirun (openmpi-bin). A tiny network is trained
 # by one process and by 2, 4 and 8 ranks; by a job that is stopped by SIGTERM to one rank and goes on with other numbers of
 # ranks; by one of which a rank is killed; and a larger network by one process and by 2 ranks. Numbers of ranks that do not fit,
-# wrong flags and a full disk end a job with one message.
+# wrong flags and a full disk end a job with one message. A build with the trait Images too trains on shards of images, and meets
+# one that a rank cannot read.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ $# -gt 0 ]; then
@@ -137,6 +138,45 @@ expect_message 64 '--shards: expected a power of two, found 3'
 job 2 train --resume "$scratch/nothing"
 expect_message 1 "$scratch/nothing"
 [ ! -e "$scratch/wrong" ] || fail 'a job that could not begin made a directory'
+
+# Images in tars, which are sheets that octcli augment draws.
+shard() { # name, first, last
+  local number files=()
+  for number in $(seq "$2" "$3"); do
+    printf '%s' $((number % 2)) > "$scratch/sheets/$number.cls"
+    "$octcli" augment synthetic --images 1 --seed "$number" --augment flip --out "$scratch/sheets/$number.png" > "$scratch/output" \
+      2> "$scratch/errors" || fail 'sheets'
+    files+=("$number.png" "$number.cls")
+  done
+  tar -cf "$scratch/wds/$1.tar" -C "$scratch/sheets" "${files[@]}"
+}
+mkdir "$scratch/sheets" "$scratch/wds"
+shard train-0 0 9
+shard train-1 10 19
+shard val-0 20 23
+printf 'even\nodd\n' > "$scratch/wds/classes.txt"
+photographs=(train --data "tar:$scratch/wds/*.tar" --model resnet20 --alpha 0.25 --image-size 32 --shards 4 --batch-size 8 --epochs 2
+  --schedule constant --learning-rate 0.05 --augment resized-crop,flip --threads 1 --no-tensorboard)
+if "$octcli" "${photographs[@]}" --out "$scratch/tar-one" > "$scratch/output" 2> "$scratch/errors"; then
+  for ranks in 2 4; do
+    # Each makes the indices.
+    rm "$scratch"/wds/*.octidx
+    succeed $ranks "${photographs[@]}" --out "$scratch/tar-$ranks"
+    expect_same "$ranks ranks, tars" "$scratch/tar-one" "$scratch/tar-$ranks"
+  done
+  # An image of one rank, under a tar's old time, so that nobody reads it before its turn.
+  cp -p "$scratch/wds/train-1.tar" "$scratch/train-1.tar"
+  printf 'xxxx' | dd of="$scratch/wds/train-1.tar" bs=1 seek=512 conv=notrunc 2> "$scratch/errors"
+  touch -r "$scratch/train-1.tar" "$scratch/wds/train-1.tar"
+  job 2 "${photographs[@]}" --out "$scratch/tar-damaged"
+  expect_message 1 "$scratch/wds/train-1.tar: 10.[a-z]* at byte 512: .*the run's state is written"
+  cp -p "$scratch/train-1.tar" "$scratch/wds/train-1.tar"
+  succeed 4 train --resume "$scratch/tar-damaged"
+  expect_same '2 ranks, a damaged image, then 4 ranks with it mended' "$scratch/tar-one" "$scratch/tar-damaged"
+else
+  grep -q 'without the trait Images' "$scratch/errors" || fail 'tars'
+  echo 'skipped: images in tars, which need the trait Images'
+fi
 
 # A full disk where the first rank writes. Shared memory would be a file that is limited, too.
 code=0

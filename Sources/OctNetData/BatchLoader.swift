@@ -167,6 +167,18 @@ public final class BatchLoader: Sendable {
     epoch: Int, startingAt first: Int = 0, upTo limit: Int = .max,
     onSkipped: (SkippedImage) -> Void = { _ in }, _ body: (Batch) throws -> Void
   ) throws {
+    try forEachBatch(
+      epoch: epoch, startingAt: first, upTo: limit, onSkipped: onSkipped,
+      onReady: { problem in if let problem { throw problem } }, body)
+  }
+
+  /// The same for somebody who has a word to say in front of each batch: `onReady` gets why it cannot be read, or `nil`, and
+  /// has to throw then; what it throws ends the epoch.
+  package func forEachBatch(
+    epoch: Int, startingAt first: Int = 0, upTo limit: Int = .max,
+    onSkipped: (SkippedImage) -> Void = { _ in }, onReady: (OctNetError?) throws -> Void,
+    _ body: (Batch) throws -> Void
+  ) throws {
     precondition(first >= 0, "batch \(first)")
     let end = min(batchesPerEpoch, limit)
     guard first < end else { return }
@@ -190,7 +202,7 @@ public final class BatchLoader: Sendable {
 
     for index in first..<end {
       let slot = ring.waitForFilledSlot()
-      if let problem = slot.problem { throw problem }
+      try onReady(slot.problem)
       slot.skipped.forEach(onSkipped)
       if slot.count > 0 { try body(batch(slot, index: index)) }
       ring.release()

@@ -11,11 +11,20 @@
     struct File: Equatable {
       /// Of the file, or of the tar that it is in.
       let path: FilePath
-      let label: Int
+      /// `nil` where nothing says it.
+      let label: Int?
       /// Where it is in the tar.
       var entry: TarEntry?
       /// Of a tar.
       var shard = 0
+      /// The tar in a tar of tars that it is in, without `.tar`.
+      var innerTar: FilePath?
+
+      /// What somebody finds it by: `cat.jpg`, `train-0.tar:000123.jpg`, `train.tar:n01440764.tar:1.JPEG`.
+      var name: String {
+        guard let entry else { return "\(path)" }
+        return "\(path):" + (innerTar.map { "\($0).tar:" } ?? "") + "\(entry.name)"
+      }
     }
 
     static let extensions = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"]
@@ -69,6 +78,20 @@
       }
     }
 
+    /// All images below a folder, without labels: folders by path, in each of them files by name.
+    /// - Throws: `OctNetError.file` for a folder that cannot be read or without images.
+    init(allBelow directory: FilePath) throws(OctNetError) {
+      self.directory = directory
+      classes = []
+      var images: [FilePath] = []
+      try Self.walk(directory, images: &images, leftOut: &leftOut)
+      guard !images.isEmpty else {
+        throw OctNetError.file(
+          path: "\(directory)", "expected \(Self.extensionList) files, found \(leftOut)")
+      }
+      files = images.map { File(path: $0, label: nil) }
+    }
+
     /// Files that a list names, or that are in tars.
     init(list: FilePath, classes: [FilePath], files: [File]) {
       directory = list
@@ -110,7 +133,7 @@
 
     /// The classes without an image.
     var emptyClasses: [FilePath] {
-      let labels = Set(files.map(\.label))
+      let labels = Set(files.compactMap(\.label))
       return zip(0..., classes).filter { !labels.contains($0.0) }.map(\.1)
     }
 
@@ -124,7 +147,7 @@
     /// Keeps `limit` files: of every class the same share, from its first file on, and at least one where there are as
     /// many as classes.
     mutating func keep(_ limit: Int) {
-      files = ClassShares.first(limit, of: files.map(\.label)).map { files[$0] }
+      files = ClassShares.first(limit, of: files.map { $0.label ?? 0 }).map { files[$0] }
     }
 
     /// Takes a share of every class away, at least one image, and leaves one: those whose names have the smallest checksums,
@@ -136,7 +159,7 @@
         // Wherever the folder lies.
         let isBelow = file.entry == nil && file.path.bytes.starts(with: directory.bytes)
         let name = file.entry?.name.bytes ?? Array(file.path.bytes.dropFirst(isBelow ? root : 0))
-        ranked[file.label].append((oct_crc32c(name, name.count), place))
+        ranked[file.label ?? 0].append((oct_crc32c(name, name.count), place))
       }
       var taken: Set<Int> = []
       for images in ranked where images.count > 1 {

@@ -39,7 +39,8 @@
     var width: Int { preparation.size }
     var channels: Int { preparation.channels }
 
-    func label(at index: Int) -> Int { files[index / imagesPerFile].label }
+    /// 0 for those without one, which nobody asks for.
+    func label(at index: Int) -> Int { files[index / imagesPerFile].label ?? 0 }
 
     func shard(at index: Int) -> Int { files[index / imagesPerFile].shard }
 

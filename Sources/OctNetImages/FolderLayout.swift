@@ -45,6 +45,16 @@
       validation = test == nil ? nil : validations.first
     }
 
+    /// DIR/test, else DIR/val and its likes, else DIR.
+    /// - Throws: `OctNetError.file` for a folder that cannot be read.
+    static func testFolder(of directory: FilePath) throws(OctNetError) -> FilePath {
+      let entries = try DirectoryListing(directory).entries
+      let name = ["test", "val", "valid", "validation"].map { FilePath($0) }.first { name in
+        entries.contains { $0.name == name && $0.isDirectory }
+      }
+      return name.map(directory.appending) ?? directory
+    }
+
     /// "cat/, dog/, labels.csv and 2 more".
     private static func describe(_ entries: [DirectoryListing.Entry], of directory: FilePath) -> String {
       guard !entries.isEmpty else { return "nothing" }

@@ -122,6 +122,31 @@
       return Loaded(value: sets[0], notes: (shards?.notes ?? []) + notes)
     }
 
+    /// The images to say something of, with or without labels, by their names: in a folder all that are below its folder
+    /// `test`, in a list or tars those for tests; where there are none those for validation, and without these all.
+    /// - Throws: as `split`.
+    public func named() throws(OctNetError) -> Loaded<NamedImages> {
+      let path = FilePath(directory)
+      let listing: ClassListing
+      var notes: [String] = []
+      switch kind {
+      case .folder: listing = try ClassListing(allBelow: try FolderLayout.testFolder(of: path))
+      case .list: listing = try ImageList(path, needsLabels: false).listingOfAll()
+      case .shards:
+        let shards = try TarShards(directory, indexDirectory: options.indexDirectory)
+        listing = try shards.listingOfAll()
+        notes = shards.notes
+      }
+      let (sets, more) = try load([listing], views: true)
+      let (files, classNames) = (listing.files, sets[0].classNames)
+      let named = NamedImages(sets[0]) {
+        files[$0].name
+      } label: {
+        files[$0].label.map { classNames[$0] }
+      }
+      return Loaded(value: named, notes: notes + more)
+    }
+
     /// Measured on the training images.
     /// - Throws: as `split`.
     public func normalization() throws(OctNetError) -> Normalization {

@@ -12,7 +12,8 @@
 
     private struct Row {
       let path: FilePath
-      let label: FilePath
+      /// `nil` without that column.
+      let label: FilePath?
       let split: Split?
     }
 
@@ -24,8 +25,9 @@
     private let path: FilePath
     private let rows: [Row]
 
+    /// - Parameter needsLabels: whether there must be labels.
     /// - Throws: `OctNetError.file` that names the line: a column or a cell that is missing, another split.
-    init(_ path: FilePath) throws(OctNetError) {
+    init(_ path: FilePath, needsLabels: Bool = true) throws(OctNetError) {
       self.path = path
       let file = try FileReader(path, limit: Self.largestFile)
       var cells = CSVCells(try file.bytes(at: 0, count: file.size))
@@ -41,9 +43,12 @@
       }
       let names = header.cells.map { String(decoding: $0, as: UTF8.self) }
       columns = names
-      guard let pathColumn = names.firstIndex(of: "path"), let labelColumn = names.firstIndex(of: "label")
-      else {
-        throw failure(1, "expected a header with path and label, found \(names.joined(separator: ", "))")
+      let labelColumn = names.firstIndex(of: "label")
+      guard let pathColumn = names.firstIndex(of: "path"), labelColumn != nil || !needsLabels else {
+        throw failure(
+          1,
+          "expected a header with path\(needsLabels ? " and label" : ""), found \(names.joined(separator: ", "))"
+        )
       }
       let splitColumn = names.firstIndex(of: "split")
       hasSplits = splitColumn != nil
@@ -56,8 +61,8 @@
           throw failure(
             row.line, "found \(numbered(row.cells.count, "cell")), expected \(names.count) as in the header")
         }
-        let name = row.cells[pathColumn], label = row.cells[labelColumn]
-        guard !name.isEmpty, !label.isEmpty else {
+        let name = row.cells[pathColumn], label = labelColumn.map { row.cells[$0] }
+        guard !name.isEmpty, label?.isEmpty != true else {
           throw failure(row.line, "no \(name.isEmpty ? "path" : "label")")
         }
         var split: Split?
@@ -72,7 +77,7 @@
         rows.append(
           Row(
             path: isAbsolute ? FilePath(bytes: name) : folder.appending(FilePath(bytes: name)),
-            label: FilePath(bytes: label), split: split))
+            label: label.map(FilePath.init(bytes:)), split: split))
       }
       guard !rows.isEmpty else { throw OctNetError.file(path: "\(path)", "names no images") }
       self.rows = rows
@@ -94,9 +99,10 @@
     /// - Throws: `OctNetError.file` for other classes.
     func listing(of split: Split?, known: [FilePath]?) throws(OctNetError) -> ClassListing {
       let rows = split == nil ? rows : rows.filter { $0.split == split }
-      let classes = known ?? Self.sorted(Set(rows.map(\.label)))
+      let found = Set(rows.compactMap(\.label))
+      let classes = known ?? Self.sorted(found)
       let labels = Dictionary(uniqueKeysWithValues: zip(classes, 0...))
-      let strangers = Set(rows.map(\.label)).subtracting(labels.keys)
+      let strangers = found.subtracting(labels.keys)
       guard strangers.isEmpty else {
         throw OctNetError.file(
           path: "\(path)",
@@ -105,7 +111,12 @@
       }
       return ClassListing(
         list: path, classes: classes,
-        files: rows.map { ClassListing.File(path: $0.path, label: labels[$0.label] ?? 0) })
+        files: rows.map { row in ClassListing.File(path: row.path, label: row.label.flatMap { labels[$0] }) })
+    }
+
+    /// All images to be named: the test rows, else those for validation, else all.
+    func listingOfAll() throws(OctNetError) -> ClassListing {
+      try listing(of: has(.test) ? .test : has(.validation) ? .validation : nil, known: nil)
     }
 
     /// By number where all are whole numbers, else by code points.

@@ -1,6 +1,5 @@
 #if Images
   import CTransforms
-  import Foundation
   import OctNet
 
   /// A network and what it takes to show it images, one at a time. Call it from one thread.
@@ -62,10 +61,7 @@
         logits = logits.isEmpty ? found : zip(logits, found).map(+)
       }
       if views.count > 1 { logits = logits.map { $0 / Double(views.count) } }
-      let largest = logits.max() ?? 0
-      let exponentials = logits.map { exp($0 - largest) }
-      let sum = exponentials.reduce(0, +)
-      return exponentials.map { $0 / sum }
+      return softmax(logits)
     }
 
     private func logits(of image: RasterImage) -> [Double] {

@@ -5,8 +5,8 @@
   package struct ShardIndex: Equatable {
     package struct Record: Equatable {
       let entry: TarEntry
-      /// Of `labels`.
-      let label: Int
+      /// Of `labels`; `nil` for an image without one.
+      let label: Int?
     }
 
     /// What in the shard is no labelled image.
@@ -26,7 +26,8 @@
     let records: [Record]
 
     static let magic: [UInt8] = [0x89] + Array("OCTIDX\n".utf8)
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
+    private static let noLabel = UInt32.max
     /// Twenty million images with long names.
     private static let largestFile = 4 << 30
 
@@ -56,7 +57,7 @@
       for record in records {
         add(UInt64(record.entry.offset))
         add(UInt64(record.entry.size))
-        add(UInt32(record.label))
+        add(record.label.map { UInt32($0) } ?? Self.noLabel)
         add(record.entry.name.bytes)
       }
       add(result.withUnsafeBytes { PreparedLayout.checksum($0) })
@@ -99,13 +100,17 @@
       }
       for _ in 0..<count {
         let (offset, size) = (try fields.count(), try fields.count())
-        let label = Int(try fields.number(UInt32.self))
-        guard size <= self.size, offset <= self.size - size, label < labels.count else {
+        let number = try fields.number(UInt32.self)
+        guard size <= self.size, offset <= self.size - size, number == Self.noLabel || number < labels.count
+        else {
           throw fields.failure(
-            "a record of \(numbered(size, "byte")) at byte \(offset) with the label \(label)")
+            "a record of \(numbered(size, "byte")) at byte \(offset) with the label \(number)")
         }
         let name = FilePath(bytes: try fields.text())
-        records.append(Record(entry: TarEntry(name: name, offset: offset, size: size), label: label))
+        records.append(
+          Record(
+            entry: TarEntry(name: name, offset: offset, size: size),
+            label: number == Self.noLabel ? nil : Int(number)))
       }
       (self.labels, self.leftOut, self.records) = (labels, leftOut, records)
     }

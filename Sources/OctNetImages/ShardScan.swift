@@ -93,23 +93,27 @@
       }
     }
 
-    private static func trimmed(_ bytes: [UInt8]) -> [UInt8] {
+    /// Without spaces and ends of lines at both ends.
+    static func trimmed(_ bytes: some Sequence<UInt8>) -> [UInt8] {
       func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0d).contains(byte) }
-      let tail = bytes.drop(while: isSpace)
-      return Array(tail[..<((tail.lastIndex { !isSpace($0) } ?? tail.startIndex - 1) + 1)])
+      let text = Array(bytes)
+      guard let first = text.firstIndex(where: { !isSpace($0) }),
+        let last = text.lastIndex(where: { !isSpace($0) })
+      else { return [] }
+      return Array(text[first...last])
     }
 
     private mutating func finishSample() {
       switch (sample.image, sample.label) {
-      case (let image?, let label?): add(image, label)
-      case (.some, nil): leave("image without label")
+      case (let image?, let label): add(image, label)
       case (nil, .some): leave("label without image")
       case (nil, nil): break
       }
       sample = Sample()
     }
 
-    private mutating func add(_ entry: TarEntry, _ label: FilePath) {
+    private mutating func add(_ entry: TarEntry, _ label: FilePath?) {
+      guard let label else { return records.append(ShardIndex.Record(entry: entry, label: nil)) }
       let number = numbers[label] ?? labels.count
       if number == labels.count {
         numbers[label] = number

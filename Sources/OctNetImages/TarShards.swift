@@ -15,6 +15,8 @@
 
     private let pattern: FilePath
     private let shards: [Shard]
+    /// For labels that are numbers.
+    private let names: ShardClasses?
     /// What is to be said of indices that were made anew.
     private(set) var notes: [String] = []
     /// Those that could not be written beside their shards.
@@ -31,6 +33,18 @@
         shards.append(Shard(path: path, split: Self.split(path), index: index))
       }
       self.shards = shards
+      names = try Self.names(of: shards, &notes)
+    }
+
+    /// Those beside the shards, for labels that are all numbers.
+    private static func names(of shards: [Shard], _ notes: inout [String]) throws(OctNetError)
+      -> ShardClasses?
+    {
+      guard let found = try ShardClasses.beside(shards.map(\.path)) else { return nil }
+      let labels = shards.lazy.flatMap(\.index.labels)
+      guard let text = labels.first(where: { ShardClasses.number($0) == nil }) else { return found }
+      notes.append("\(found.path): is not needed, since labels in the shards are names, such as \(text)")
+      return nil
     }
 
     // MARK: Indices
@@ -77,13 +91,14 @@
 
     func has(_ split: ImageList.Split) -> Bool { shards.contains { $0.split == split } }
 
-    /// The classes of these images, by number where all are whole numbers, else by code points.
+    /// The classes are those that a file beside the shards names; else these images' labels, by number where all are whole
+    /// numbers, else by code points.
     func listing(of split: ImageList.Split?, known: [FilePath]?) throws(OctNetError) -> ClassListing {
       let shards = shards.filter { split == nil || $0.split == split }
       let found = Set(shards.flatMap(\.index.labels))
-      let classes = known ?? ImageList.sorted(found)
+      let classes = known ?? names?.names ?? ImageList.sorted(found)
       let labels = Dictionary(uniqueKeysWithValues: zip(classes, 0...))
-      let strangers = found.subtracting(labels.keys)
+      let strangers = names == nil ? found.subtracting(labels.keys) : []
       guard strangers.isEmpty else {
         throw OctNetError.file(
           path: "\(pattern)",
@@ -91,40 +106,83 @@
             + "\(ClassListing.list(ImageList.sorted(strangers))), expected some of \(ClassListing.list(classes))"
         )
       }
-      var files: [ClassListing.File] = []
-      var group = 0
-      for shard in shards {
-        let numbers = shard.index.labels.map { labels[$0] ?? 0 }
-        files.reserveCapacity(files.count + shard.index.records.count)
-        for record in shard.index.records {
-          files.append(
-            ClassListing.File(
-              path: shard.path, label: numbers[record.label], entry: record.entry,
-              shard: shard.index.isNested ? group + record.label : group))
-        }
-        group += shard.index.isNested ? shard.index.labels.count : 1
+      let files = try files(of: shards, isLabelled: true) { label, shard throws(OctNetError) in
+        try names?.number(of: label, in: shard) ?? labels[label] ?? 0
       }
       guard !files.isEmpty else {
         throw OctNetError.file(
-          path: "\(pattern)", "expected labelled images in tars, found \(leftOut(of: shards))")
+          path: "\(pattern)",
+          "expected labelled images in tars, found \(leftOut(of: shards, isLabelled: true))")
       }
       var listing = ClassListing(list: pattern, classes: classes, files: files)
       listing.isSortedByClass = shards.allSatisfy(\.index.isNested)
-      for shard in shards where !shard.index.leftOut.isEmpty {
-        listing.shardNotes.append("\(shard.path): left out \(leftOut(of: [shard]))")
-      }
+      listing.shardNotes = notes(of: shards, isLabelled: true)
       return listing
     }
 
-    /// "3 × link, 1 × image without label".
-    private func leftOut(of shards: [Shard]) -> String {
-      let parts = shards.flatMap(\.index.leftOut).map { "\($0.count) × \($0.what)" }
+    /// All images to be named, with or without a label: those of the test shards, else of those for validation, else all.
+    func listingOfAll() throws(OctNetError) -> ClassListing {
+      let split: ImageList.Split? = has(.test) ? .test : has(.validation) ? .validation : nil
+      let shards = shards.filter { split == nil || $0.split == split }
+      let classes = names?.names ?? ImageList.sorted(Set(shards.flatMap(\.index.labels)))
+      let labels = Dictionary(uniqueKeysWithValues: zip(classes, 0...))
+      let files = try files(of: shards, isLabelled: false) { label, shard throws(OctNetError) in
+        try names?.number(of: label, in: shard) ?? labels[label] ?? 0
+      }
+      guard !files.isEmpty else {
+        throw OctNetError.file(
+          path: "\(pattern)", "expected images in tars, found \(leftOut(of: shards, isLabelled: false))")
+      }
+      var listing = ClassListing(list: pattern, classes: classes, files: files)
+      listing.shardNotes = notes(of: shards, isLabelled: false)
+      return listing
+    }
+
+    /// - Parameter number: of a label.
+    private func files(
+      of shards: [Shard], isLabelled: Bool,
+      _ number: (_ label: FilePath, _ shard: FilePath) throws(OctNetError) -> Int
+    ) throws(OctNetError) -> [ClassListing.File] {
+      var files: [ClassListing.File] = []
+      var group = 0
+      for shard in shards {
+        var numbers: [Int] = []
+        for label in shard.index.labels { numbers.append(try number(label, shard.path)) }
+        files.reserveCapacity(files.count + shard.index.records.count)
+        for record in shard.index.records where record.label != nil || !isLabelled {
+          files.append(
+            ClassListing.File(
+              path: shard.path, label: record.label.map { numbers[$0] }, entry: record.entry,
+              shard: shard.index.isNested ? group + (record.label ?? 0) : group,
+              innerTar: shard.index.isNested ? record.label.map { shard.index.labels[$0] } : nil))
+        }
+        group += shard.index.isNested ? shard.index.labels.count : 1
+      }
+      return files
+    }
+
+    private func notes(of shards: [Shard], isLabelled: Bool) -> [String] {
+      shards.compactMap { shard in
+        let text = leftOut(of: [shard], isLabelled: isLabelled)
+        return text == "none" ? nil : "\(shard.path): left out \(text)"
+      }
+    }
+
+    /// "3 × link, 1 × image without label"; these are left out where labels are asked for.
+    private func leftOut(of shards: [Shard], isLabelled: Bool) -> String {
+      var kinds: [String: Int] = [:]
+      for shard in shards {
+        for entry in shard.index.leftOut { kinds[entry.what, default: 0] += entry.count }
+        let unlabelled = shard.index.records.count { $0.label == nil }
+        if isLabelled, unlabelled > 0 { kinds["image without label", default: 0] += unlabelled }
+      }
+      let parts = kinds.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.value) × \($0.key)" }
       return parts.isEmpty ? "none" : parts.joined(separator: ", ")
     }
   }
 
   extension FilePath {
-    fileprivate var exists: Bool { withCString { access($0, F_OK) } == 0 }
+    var exists: Bool { withCString { access($0, F_OK) } == 0 }
 
     /// Whether the system lets this process write in the folder that this is in.
     fileprivate var isFolderWritable: Bool {

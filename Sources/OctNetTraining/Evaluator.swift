@@ -21,6 +21,11 @@ public struct Evaluator {
   /// Processes that evaluate the same images together, each a part of every batch; all get the whole result. Of targets in
   /// place of classes each evaluates all.
   var ranks: (any RankExchange)?
+  /// Sees that all ranks can read a batch.
+  private func goOn(_ problem: OctNetError?) throws {
+    if let ranks { try ranks.goOn(problem) } else if let problem { throw problem }
+  }
+
   /// Called with each image that is left out, as it cannot be read.
   public var onSkipped: (SkippedImage) -> Void = { _ in }
   /// Threads that read photographs; `nil` is as many as compute.
@@ -71,6 +76,27 @@ public struct Evaluator {
       try writer.flush()
       return result
     }
+  }
+
+  /// The logits of every image, in the data set's order, whatever classes the data set has: nothing is scored.
+  ///
+  /// - Parameters:
+  ///   - dataset: the images.
+  ///   - onProgress: as that of `evaluate`.
+  ///   - body: is called with each image's number and its logits.
+  /// - Throws: as `evaluate`, and what `body` throws.
+  public func logits(
+    of dataset: any Dataset, onProgress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in },
+    _ body: (_ index: Int, _ logits: UnsafeBufferPointer<Float>) throws -> Void
+  ) throws {
+    let images = dataset.unscored(classNames: (0..<network.outputShape.channels).map { "class \($0)" })
+    try network.check(fits: images, normalization: normalization)
+    precondition(viewsPerImage > 0 && dataset.count % viewsPerImage == 0, "\(viewsPerImage) views an image")
+    guard dataset.targetSize == 0 else {
+      throw OctNetError.configuration(
+        key: "predictions", "\"\(dataset.name)\" has targets, expected classes")
+    }
+    _ = try run(images, limit: nil, onProgress: onProgress) { index, _, logits in try body(index, logits) }
   }
 
   /// About what an evaluation takes for a while in the middle of a training.
@@ -145,7 +171,7 @@ public struct Evaluator {
     let skip = { (image: SkippedImage) in
       if skipped.insert(image.sample / perImage).inserted { onSkipped(image) }
     }
-    try loader.forEachBatch(epoch: 0, onSkipped: skip) { batch in
+    try loader.forEachBatch(epoch: 0, onSkipped: skip, onReady: goOn) { batch in
       let found =
         gathering?.logits(count: batch.count) { logits(batch.images(from: $0.lowerBound), $0.count) }
         ?? logits(batch.images, batch.count)
@@ -204,7 +230,7 @@ extension Evaluator {
       shuffleSeed: nil, limit: limit, workers: workers ?? threads)
     var sum = LossValue(sum: 0)
     var done = 0
-    try loader.forEachBatch(epoch: 0, onSkipped: onSkipped) { batch in
+    try loader.forEachBatch(epoch: 0, onSkipped: onSkipped, onReady: goOn) { batch in
       let pixels = UnsafeBufferPointer(start: batch.images, count: batch.count * dataset.imageSize)
       let value = try session.withOutputs(images: pixels) { outputs in
         let pointers = TargetPointers(batch)

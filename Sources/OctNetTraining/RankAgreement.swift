@@ -17,6 +17,34 @@ extension RankExchange {
   }
 }
 
+extension RankExchange {
+  /// Sees that all ranks go on: none was asked to stop, and none has an image that cannot be read.
+  /// - Throws: on all ranks the same: `Trainer.StopRequest`, or the problem of the first rank that has one as
+  ///   `SharedRankError`.
+  func goOn(isAskedToStop: Bool = false, _ problem: OctNetError?) throws {
+    let own: Int32 = isAskedToStop ? 2 : problem == nil ? 0 : 1
+    let all = largest(own)
+    guard all > 0 else { return }
+    guard all == 1 else { throw Trainer.StopRequest() }
+    let first = allGather([Double(own)]).firstIndex(of: 1) ?? 0
+    var (path, text) = ("", problem?.description)
+    if case .file(let file, let problem)? = problem { (path, text) = (file, problem) }
+    path = broadcast(path, from: first)
+    let problem = broadcast(text, from: first)
+    throw SharedRankError(
+      error: path.isEmpty ? .configuration(key: "data", problem) : .file(path: path, problem))
+  }
+}
+
+/// An error that all ranks have, so that they can end together and one tells it for all.
+public struct SharedRankError: Error, CustomStringConvertible {
+  /// The same on all ranks, but for what the first one may say of files that it wrote.
+  public let error: OctNetError
+
+  /// That of the error.
+  public var description: String { error.description }
+}
+
 /// What ranks have to agree on, as lines "key value".
 private struct RankSettings {
   private let values: [String: String]

@@ -7,6 +7,7 @@ extension Trainer {
   var stepsPerEpoch: Int { plan.steps }
 
   /// What is left of the epoch's training: nothing where only its evaluation is due.
+  /// - Parameter shouldStop: of this rank. Ranks ask each other when the next batch is there or is known not to be.
   func trainEpoch(shouldStop: () throws -> Bool) throws {
     try enterStage()
     let clock = ContinuousClock()
@@ -16,9 +17,24 @@ extension Trainer {
     let end = batchesOfThisEpoch
     // Else an error is one of the step, or of whoever is told of it.
     var isReading = true
+    // There was a batch before, after which nobody has asked yet.
+    var isStopDue = false
+    func goOn(_ problem: OctNetError?) throws {
+      // An error of whoever is asked is no image's.
+      isReading = false
+      let isAskedToStop = try isStopDue && shouldStop()
+      (isReading, isStopDue) = (true, false)
+      if let ranks = hooks.ranks {
+        try ranks.goOn(isAskedToStop: isAskedToStop, problem)
+      } else if isAskedToStop {
+        throw StopRequest()
+      } else if let problem {
+        throw problem
+      }
+    }
     do {
       try loader.forEachBatch(
-        epoch: position.epoch, startingAt: position.batch, upTo: end, onSkipped: tell
+        epoch: position.epoch, startingAt: position.batch, upTo: end, onSkipped: tell, onReady: goOn
       ) { batch in
         isReading = false
         let isLast =
@@ -38,16 +54,19 @@ extension Trainer {
           stepLoss = (0, 0)
           if isCheckpointDue { try writeState() }
         }
-        if try shouldStop() {
-          // No state holds the gradients between two updates.
-          if !isLast { takeBackAccumulatedBatches() }
-          throw StopRequest()
-        }
-        isReading = true
+        (isReading, isStopDue) = (true, true)
       }
-    } catch let error as OctNetError where isReading {
+      try goOn(nil)
+    } catch let error as StopRequest {
+      // No state holds the gradients between two updates.
+      if position != updatedPosition { takeBackAccumulatedBatches() }
+      throw error
+    } catch let error as OctNetError where isReading && hooks.ranks == nil {
       if position != updatedPosition { takeBackAccumulatedBatches() }
       throw try keepingState(error)
+    } catch let error as SharedRankError {
+      if position != updatedPosition { takeBackAccumulatedBatches() }
+      throw SharedRankError(error: try keepingState(error.error))
     }
   }
 
@@ -64,13 +83,14 @@ extension Trainer {
   }
 
   /// Writes the state before an image that cannot be read ends the run, which goes on from there once it can be, or without
-  /// it.
+  /// it. All ranks together.
   /// - Returns: the error with that in it.
   func keepingState(_ error: OctNetError) throws -> OctNetError {
-    // Of several ranks one meets the image, and the others would have to write with it.
-    guard directory != nil, hooks.ranks == nil else { return error }
+    guard directory != nil || hooks.ranks != nil else { return error }
     if savedPosition != position { try writeState() }
-    guard case .file(let path, let problem) = error else { return error }
+    // None ends before the first one has written.
+    _ = hooks.ranks?.largest(0)
+    guard directory != nil, case .file(let path, let problem) = error else { return error }
     return .file(
       path: path,
       "\(problem) (the run's state is written: it goes on with the image mended, or with --skip-damaged)")

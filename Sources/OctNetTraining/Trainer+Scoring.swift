@@ -59,8 +59,10 @@ extension Trainer {
         // After the last batch the result is there.
         if done < total { try stopIfAsked(shouldStop) }
       }
-    } catch let error as OctNetError {
+    } catch let error as OctNetError where hooks.ranks == nil {
       throw try keepingState(error)
+    } catch let error as SharedRankError {
+      throw SharedRankError(error: try keepingState(error.error))
     }
   }
 

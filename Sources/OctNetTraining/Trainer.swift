@@ -190,7 +190,8 @@ public final class Trainer {
   ///   and the run is interrupted. An evaluation that was cut short begins again when the run goes on, and so does an
   ///   update of which some batches were accumulated.
   /// - Throws: `OctNetError.training` for a loss that is not a number; `OctNetError.file` for an image that cannot be read,
-  ///   after the state was written, and for a checkpoint that cannot be written; earlier files stay as they were.
+  ///   after the state was written, and for a checkpoint that cannot be written; earlier files stay as they were. Of several
+  ///   ranks each throws `SharedRankError` for an image that one of them cannot read.
   @discardableResult
   public func run(shouldStop: () throws -> Bool = { false }) throws -> TrainingSummary {
     try lock?.acquire()
@@ -204,7 +205,7 @@ public final class Trainer {
     var isInterrupted = false
     do {
       while !isDone {
-        try trainEpoch(shouldStop: stops)
+        try trainEpoch(shouldStop: shouldStop)
         try finishEpoch(shouldStop: stops)
         if !isDone { try stopIfAsked(stops) }
       }

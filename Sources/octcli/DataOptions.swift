@@ -219,10 +219,28 @@ enum DataOptions {
     #endif
   }
 
+  /// The images to name what is in them: see `ImageFolder.named`; of other data sets the test images.
+  /// - Throws: as `load`.
+  static func loadNamed(_ source: String, _ reading: ImageReading) throws -> NamedImages {
+    guard let files = try files(source, reading) else {
+      return NamedImages(try dataSet(source, reading).test)
+    }
+    #if Images
+      let loaded = try imageFolder(files, reading).named()
+      for note in loaded.notes { Terminal.printError(note) }
+      return loaded.value
+    #else
+      throw ImagesTrait.missing("--data \(files.kind):\(files.path)")
+    #endif
+  }
+
   /// Whether images come from files of their own.
   static func isFiles(_ source: String) -> Bool {
     FileKind.allCases.contains { source.hasPrefix("\($0):") }
   }
+
+  /// Whether a text says a data set, and not a file's name.
+  static func isDataSet(_ text: String) -> Bool { isFiles(text) || (try? DataSource.parse(text)) != nil }
 
   /// Images that have a size each, by what they are called in front of the colon.
   private enum FileKind: String, CaseIterable {
@@ -240,7 +258,7 @@ enum DataOptions {
 
   /// Images that are no photographs, resized where another size than theirs is asked for.
   private static func dataSet(_ source: String, _ reading: ImageReading) throws -> DataSplit {
-    let data = try DataSource.parse(source)
+    let data = try dataSource(source)
     if reading.inMemory { throw belongsToFiles("--in-memory", source) }
     if reading.testShare != nil { throw belongsToFiles("--test-share", source) }
     if reading.shuffleBuffer != nil {
@@ -289,6 +307,17 @@ enum DataOptions {
           + "\(split.train.height)×\(split.train.width) already")
     }
     return split
+  }
+
+  /// What is no data set at all may be meant for one that this library reads by another.
+  private static func dataSource(_ source: String) throws(OctNetError) -> DataSource {
+    do throws(OctNetError) { return try DataSource.parse(source) } catch {
+      guard case .configuration(let key, let problem) = error, problem.hasSuffix(DataSource.syntax) else {
+        throw error
+      }
+      throw OctNetError.configuration(
+        key: key, problem + "; with the trait Images also folder:DIR, csv:FILE or tar:PATTERN")
+    }
   }
 
   private static func belongsToFiles(_ flag: String, _ source: String) -> OctNetError {

@@ -6,22 +6,30 @@ import OctNetImages
 struct PredictCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "predict",
-    abstract: "Say what a network sees in files of images.",
+    abstract: "Say what a network sees in files of images, or in those of a data set.",
     discussion: """
-      Needs an octcli built with the package trait Images. An image of the network's input size is taken as it is; any \
+      Files of images, and data sets of them, need an octcli built with the package trait Images. An image of the network's input size is taken as it is; any \
       other is resized as at evaluation, its shorter side to 256/224 of the input (to the input itself below 64 pixels), \
       and cut in the middle. A network of one channel gets gray images. A file that cannot be read gets a line on standard error, the others are predicted, and the \
       exit code is 1.
 
+      With --data it goes through a data set: through its test images, else those for validation, else all; of folder:DIR through all files \
+      below DIR/test, DIR/val or DIR, of tar:PATTERN and csv:FILE also through images without a label. Images are called \
+      by their file, SHARD:FILE or their number from 0 on.
+
       Examples:
         octcli predict --checkpoint runs/first/best.safetensors cat.jpg dog.png
         octcli predict --checkpoint best.safetensors --top-k 1 --csv images/*.png
+        octcli predict --checkpoint runs/first/best.safetensors --data 'tar:val-*.tar'
         octcli predict --checkpoint resnet50.safetensors --model resnet50 \\
           --mean .485 .456 .406 --std .229 .224 .225 x.jpg
       """)
 
   @Argument(help: ArgumentHelp("PNG, JPEG, WebP, TIFF or BMP files.", valueName: "image"))
-  var inputs: [String]
+  var inputs: [String] = []
+
+  @Option(help: DataOptions.help(default: nil))
+  var data: String?
 
   @Option(help: ArgumentHelp("File of weights: safetensors, .pth, .npz or .params.", valueName: "file"))
   var checkpoint: String
@@ -29,10 +37,13 @@ struct PredictCommand: ParsableCommand {
   @Option(name: .customLong("top-k"), help: ArgumentHelp("Classes to name for each image.", valueName: "k"))
   var topK = 5
 
-  @Flag(help: "Print JSON: for each image its path and the classes with their probabilities.")
+  @Flag(
+    help:
+      "Print JSON: for each image its path, its label if a data set says it, and the classes with their probabilities."
+  )
   var json = false
 
-  @Flag(help: "Print CSV: image,rank,class,probability.")
+  @Flag(help: "Print CSV: image,rank,class,probability, and with --data label.")
   var csv = false
 
   @Option(
@@ -64,6 +75,17 @@ struct PredictCommand: ParsableCommand {
   var normalization: NormalizationOptions
 
   func validate() throws {
+    let name = inputs.first { DataOptions.isDataSet($0) && !FileManager.default.fileExists(atPath: $0) }
+    if let name { throw ValidationError("'\(name)' is a data set and no file; say --data \(name.shellWord)") }
+    guard inputs.isEmpty != (data == nil) else {
+      throw ValidationError(
+        data == nil
+          ? "expected files of images, or a data set by --data"
+          : "files of images and --data exclude each other")
+    }
+    if resize != nil && data != nil {
+      throw ValidationError("--resize belongs to files of images; see --crop-ratio")
+    }
     try Bounds.check("--top-k", topK, SettingBounds.classes)
     try Bounds.check("--resize", resize, SettingBounds.imageSize)
     try Bounds.check("--image-size", imageSize, SettingBounds.imageSize)
@@ -77,8 +99,17 @@ struct PredictCommand: ParsableCommand {
   }
 
   func run() throws {
+    let checkpoint = try Checkpoint(path: checkpoint)
+    let (results, hasFailures) =
+      try data.map { try predictions(of: $0, checkpoint) } ?? predictionsOfFiles(checkpoint)
+    if !results.isEmpty || json { try Terminal.print(text(results)) }
+    if hasFailures { throw ExitCode.failure }
+  }
+
+  private func predictionsOfFiles(
+    _ checkpoint: Checkpoint
+  ) throws -> (results: [Prediction], hasFailures: Bool) {
     #if Images
-      let checkpoint = try Checkpoint(path: checkpoint)
       let predictor = try predictor(checkpoint)
       var evaluation = crop.applied(to: try EvaluationSettings(checkpoint.trainingImages))
       evaluation.views = crops
@@ -90,12 +121,12 @@ struct PredictCommand: ParsableCommand {
       var hasFailures = false
       for path in RawArguments.paths(inputs) {
         do {
-          let classes = predictor.probabilities(ofViews: try ImageFile(path).views(preparation))
-          guard classes.allSatisfy(\.isFinite) else {
+          guard (try? DirectoryListing(path)) == nil else {
             throw OctNetError.file(
-              path: path.description,
-              "the network gives logits that are not finite numbers, and so no prediction")
+              path: path.description, "expected a file, found a folder; --data folder:DIR takes all in it")
           }
+          let classes = predictor.probabilities(ofViews: try ImageFile(path).views(preparation))
+          guard classes.allSatisfy(\.isFinite) else { throw Self.notFinite(path.description) }
           results.append(
             Prediction(
               image: path.description, probabilities: classes, names: predictor.classNames, count: topK))
@@ -104,16 +135,23 @@ struct PredictCommand: ParsableCommand {
           hasFailures = true
         }
       }
-      if !results.isEmpty || json { try Terminal.print(text(results)) }
-      if hasFailures { throw ExitCode.failure }
+      return (results, hasFailures)
     #else
       throw ImagesTrait.missing("predict")
     #endif
   }
 
+  static func notFinite(_ image: String) -> OctNetError {
+    .file(path: image, "the network gives logits that are not finite numbers, and so no prediction")
+  }
+
+  var missingNormalization: OctNetError {
+    .file(path: checkpoint, "does not say how pixels were normalised; add --mean and --std")
+  }
+
   private func text(_ results: [Prediction]) throws -> String {
     if json { return try JSONOutput.text(results) }
-    if csv { return Prediction.csv(results) }
+    if csv { return Prediction.csv(results, labels: data != nil) }
     return Prediction.table(results)
   }
 
@@ -133,8 +171,7 @@ struct PredictCommand: ParsableCommand {
           key: "--resize", "found \(resize), expected at least the input's \(model.inputHeight)")
       }
       guard let normalization = normalization.normalization ?? checkpoint.normalization else {
-        throw OctNetError.file(
-          path: self.checkpoint, "does not say how pixels were normalised; add --mean and --std")
+        throw missingNormalization
       }
       return try Predictor(
         network: try foreign.network(of: checkpoint, model, for: Checkpoint.Use.prediction),
@@ -143,51 +180,4 @@ struct PredictCommand: ParsableCommand {
         threads: threadOptions.count)
     }
   #endif
-}
-
-/// The likeliest classes of one image.
-struct Prediction: Encodable {
-  struct Class: Encodable {
-    let name: String
-    let probability: Double
-  }
-
-  let image: String
-  let classes: [Class]
-
-  /// Equal probabilities rank by class.
-  init(image: String, probabilities: [Double], names: [String], count: Int) {
-    self.image = image
-    let ranked = probabilities.indices.sorted {
-      (probabilities[$1], $0) < (probabilities[$0], $1)
-    }
-    classes = ranked.prefix(count).map { Class(name: names[$0], probability: probabilities[$0]) }
-  }
-
-  static func table(_ predictions: [Prediction]) -> String {
-    var table = TextTable(header: ["image", "class", "probability"])
-    for prediction in predictions {
-      for (rank, entry) in prediction.classes.enumerated() {
-        table.add([
-          rank == 0 ? prediction.image : "", entry.name, String(format: "%.2f%%", 100 * entry.probability),
-        ])
-      }
-    }
-    return table.description
-  }
-
-  static func csv(_ predictions: [Prediction]) -> String {
-    func quoted(_ text: String) -> String {
-      guard text.unicodeScalars.contains(where: { "\",\r\n".unicodeScalars.contains($0) }) else {
-        return text
-      }
-      return "\"" + text.replacingOccurrences(of: "\"", with: "\"\"") + "\""
-    }
-    let rows = predictions.flatMap { prediction in
-      prediction.classes.enumerated().map { rank, entry in
-        "\(quoted(prediction.image)),\(rank + 1),\(quoted(entry.name)),\(String(format: "%.9g", entry.probability))"
-      }
-    }
-    return (["image,rank,class,probability"] + rows).joined(separator: "\n")
-  }
 }

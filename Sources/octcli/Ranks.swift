@@ -17,6 +17,9 @@ enum Ranks {
     } catch let code as ExitCode {
       ranks.leave()
       throw code
+    } catch let shared as SharedRankError {
+      defer { ranks.leave() }
+      try together(ranks) { throw shared.error }
     } catch {
       // The others wait for this one somewhere. Where they have the same error, the first one tells it.
       if ranks.rank > 0 { Thread.sleep(forTimeInterval: patience) }

@@ -77,7 +77,7 @@ struct ExampleFixtures {
     }
   }
 
-  private func photograph(_ label: Int, _ index: Int) -> [UInt8] {
+  func photograph(_ label: Int, _ index: Int) -> [UInt8] {
     PNGEncoder.encode(
       RGBImage(width: 40 + index, height: 32, fill: (UInt8(200 - 90 * label), UInt8(60 + 5 * index), 60)))
   }
@@ -102,7 +102,7 @@ struct ExampleFixtures {
     try write(tar(files), name)
   }
 
-  private func tar(_ files: [(String, [UInt8])]) -> [UInt8] {
+  func tar(_ files: [(String, [UInt8])]) -> [UInt8] {
     var bytes: [UInt8] = []
     for (name, content) in files {
       var block = [UInt8](repeating: 0, count: 512)
