@@ -44,7 +44,7 @@ package struct ScaleBenchmark {
       work: .init(
         images: images, forward: trace.forward, backward: trace.backward, update: max(0, alone - passes)),
       handling: handling, gradient: GradientOrder(trace, count: ParameterStore.count(of: graph)),
-      recordBytes: ShardedPass.recordBytes(of: graph))
+      statisticsBytes: ShardedPass.statisticsBytes(of: graph))
   }
 
   /// Seconds of a step of the job, and of what a rank computes in it, by steps that take turns.
@@ -79,11 +79,12 @@ package struct ScaleBenchmark {
   private func exchange(_ slices: RankSlices, _ ranks: any RankExchange, times: Int) -> Double {
     let size = slices.each * ranks.ranks * MemoryLayout<Float>.stride
     let (send, received) = (AlignedBuffer(byteCount: size), AlignedBuffer(byteCount: size))
+    let vectors = [RankVector(send.floats, slices)]
     let clock = ContinuousClock()
     return median(times) {
       let start = clock.now
-      ranks.beginAllToAll(send.floats, slices, received.floats).finish()
-      ranks.beginAllGather(send.floats, slices).finish()
+      ranks.beginAllToAll(vectors, received.floats).finish()
+      ranks.beginAllGather(vectors).finish()
       return (clock.now - start).inSeconds
     }
   }
@@ -137,14 +138,14 @@ package struct ScaleCosts: Sendable {
   /// Seconds by number of ranks.
   package private(set) var handling: [Int: Double]
   package let gradient: GradientOrder
-  /// That a rank tells every other one in a step.
-  package let recordBytes: Int
+  /// Of norms, of a rank's shard.
+  package let statisticsBytes: Int
 
-  init(work: ScaleModel.Work, handling: [Int: Double], gradient: GradientOrder, recordBytes: Int) {
+  init(work: ScaleModel.Work, handling: [Int: Double], gradient: GradientOrder, statisticsBytes: Int) {
     self.work = work
     self.handling = handling
     self.gradient = gradient
-    self.recordBytes = recordBytes
+    self.statisticsBytes = statisticsBytes
   }
 
   /// From the seconds of a step elsewhere: a third of it forward, backward as its multiplications pass, and nothing for copies and
@@ -154,7 +155,7 @@ package struct ScaleCosts: Sendable {
     let graph = try model.makeGraph()
     self.init(
       work: .init(images: images, forward: seconds / 3, backward: seconds * 2 / 3), handling: [:],
-      gradient: GradientOrder(estimating: graph), recordBytes: ShardedPass.recordBytes(of: graph))
+      gradient: GradientOrder(estimating: graph), statisticsBytes: ShardedPass.statisticsBytes(of: graph))
   }
 
   /// With what a rank of a job was seen to compute in a step, of which forward and backward are no more than all.
@@ -176,6 +177,7 @@ package struct ScaleCosts: Sendable {
     var work = work
     work.handling = handling[ranks] ?? 0
     return ScaleModel(
-      work: work, gradient: gradient, bucketBytes: bucketBytes, recordBytes: recordBytes, overlaps: overlaps)
+      work: work, gradient: gradient, bucketBytes: bucketBytes, recordBytes: ShardedPass.recordBytes,
+      statisticsBytes: statisticsBytes, overlaps: overlaps)
   }
 }

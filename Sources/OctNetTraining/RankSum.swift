@@ -7,8 +7,11 @@ import OctNetSupport
 ///
 /// The parameters are exchanged in buckets, of each of which every rank has one slice. Buckets leave from the end, as backward
 /// passes finish them, and go on whenever `poll` is called; the one at the beginning, which nothing follows, is never larger.
+///
+/// Running statistics go along with the first bucket that leaves, in its messages.
 final class RankSum {
   private let exchange: any RankExchange
+  private let statistics: ShardStatistics?
   /// In the order in which they leave.
   private let buckets: [Bucket]
   /// What arrives lies in one of them until it is added up, each bucket's in the next.
@@ -26,7 +29,7 @@ final class RankSum {
   /// What is under way. In each of its two stages buckets follow each other in the order of all ranks.
   private var job: Job?
   private var sent = 0
-  private var arriving: [any PendingExchange] = []
+  private var arriving: [(stride: Int, pending: any PendingExchange)] = []
   private var spreading: [(floats: Int, pending: any PendingExchange)] = []
 
   /// A sum of all ranks.
@@ -47,33 +50,39 @@ final class RankSum {
   /// Buckets whose sums are on their way at once.
   private static let most = 4
 
-  /// Bytes beside the parameters.
-  static func bytes(count: Int, ranks: Int, bucket: Int = usualBucket) -> Int {
+  /// Bytes beside the parameters, at most.
+  static func bytes(count: Int, ranks: Int, statistics: Int, shards: Int, bucket: Int = usualBucket) -> Int {
     let buckets = (count + bucket - 1) / bucket
-    return min(most, buckets) * slot(min(count, bucket), ranks) * MemoryLayout<Float>.stride
+    return min(most, buckets) * slot(RankSlices(count: min(count, bucket), ranks: ranks), ranks)
+      + shards * slot(RankSlices(count: statistics, ranks: ranks), ranks)
   }
 
-  /// Floats that arrive for a bucket.
-  private static func slot(_ count: Int, _ ranks: Int) -> Int {
-    RankSlices(count: count, ranks: ranks).each * ranks
+  /// Bytes that arrive of a bucket.
+  private static func slot(_ slices: RankSlices, _ ranks: Int) -> Int {
+    ranks * slices.each * MemoryLayout<Float>.stride
   }
 
   /// - Parameters:
   ///   - count: floats in all.
   ///   - bucket: floats that are exchanged at once; no result depends on it.
+  ///   - statistics: of the shards, which are kept when a sum begins.
   init(
     _ exchange: any RankExchange, count: Int, bucket: Int = RankSum.usualBucket, threads: Int,
-    meter: ExchangeMeter = ExchangeMeter()
+    statistics: ShardStatistics? = nil, meter: ExchangeMeter = ExchangeMeter()
   ) {
     self.exchange = exchange
+    self.statistics = statistics
     self.threads = threads
     self.meter = meter
-    buckets = stride(from: count, to: 0, by: -bucket).map { end in
+    // Of nothing there is an empty one, for what goes along.
+    buckets = stride(from: count, to: min(0, count - 1), by: -bucket).map { end in
       let start = max(0, end - bucket)
       return Bucket(start: start, slices: RankSlices(count: end - start, ranks: exchange.ranks))
     }
-    let bytes = Self.slot(min(count, bucket), exchange.ranks) * MemoryLayout<Float>.stride
-    received = (0..<min(Self.most, buckets.count)).map { _ in AlignedBuffer(byteCount: bytes) }
+    received = buckets.prefix(Self.most).enumerated().map { index, bucket in
+      let along = index == 0 ? statistics?.largestArrival ?? 0 : 0
+      return AlignedBuffer(byteCount: Self.slot(bucket.slices, exchange.ranks) + exchange.ranks * along)
+    }
   }
 
   /// Begins a sum, of which nothing is there yet. `finish` follows.
@@ -87,7 +96,7 @@ final class RankSum {
   /// - Parameter start: behind it this rank's sum is known, and `result` may be written.
   func poll(knownFrom start: Int) {
     send(from: start)
-    while let next = arriving.first, next.isDone() {
+    while let next = arriving.first, next.pending.isDone() {
       meter.early += take()
       send(from: start)
     }
@@ -101,7 +110,7 @@ final class RankSum {
   func finish() {
     send(from: 0)
     while let next = arriving.first {
-      meter.wait { next.finish() }
+      meter.wait { next.pending.finish() }
       _ = take()
       send(from: 0)
     }
@@ -114,12 +123,17 @@ final class RankSum {
   private func send(from start: Int) {
     guard let job else { preconditionFailure("no sum has begun") }
     while sent < buckets.count, buckets[sent].start >= start, arriving.count < received.count {
-      let bucket = buckets[sent]
-      arriving.append(
-        exchange.beginAllToAll(
-          job.own(bucket.range), bucket.slices, received[sent % received.count].floats))
+      let vectors = vectors(sent, UnsafeMutablePointer(mutating: job.own(buckets[sent].range)))
+      let pending = exchange.beginAllToAll(vectors, received[sent % received.count].base)
+      arriving.append((RankVector.stride(vectors, to: exchange.rank), pending))
       sent += 1
     }
+  }
+
+  /// What goes round of a bucket, of whose numbers these are the first.
+  private func vectors(_ index: Int, _ start: UnsafeMutablePointer<Float>) -> [RankVector] {
+    // Statistics begin where floats may, whatever a slice of the bucket ends with.
+    (index == 0 ? statistics?.sent ?? [] : []) + [RankVector(start, buckets[index].slices)]
   }
 
   /// Adds up what has arrived first and lets the result leave.
@@ -128,28 +142,38 @@ final class RankSum {
     guard let job else { preconditionFailure("no sum has begun") }
     let index = sent - arriving.count
     let bucket = buckets[index]
-    arriving.removeFirst()
+    let stride = arriving.removeFirst().stride
     let own = bucket.slices.slice(of: exchange.rank)
+    let arrived = received[index % received.count].base
+    let along = index == 0 ? statistics : nil
+    along?.average(arrived, stride: stride, on: exchange.rank)
     if !own.isEmpty {
-      let sum = add(received[index % received.count].floats, each: own.count, filled: job.filled)
+      let sums = arrived + (along?.arriving(on: exchange.rank) ?? 0)
+      let sum = add(sums, stride: stride, count: own.count, filled: job.filled)
       job.use(bucket.start + own.lowerBound..<bucket.start + own.upperBound, sum)
     }
-    let pending = exchange.beginAllGather(job.result + bucket.start, bucket.slices)
+    let pending = exchange.beginAllGather(
+      (along?.spread ?? []) + [RankVector(job.result + bucket.start, bucket.slices)])
     spreading.append((bucket.slices.count, pending))
     return bucket.slices.count
   }
 
   /// The tree over vectors of the ranks, of which those at the end may be missing, in its first one: see `PairwiseSum`.
-  private func add(_ vectors: UnsafeMutablePointer<Float>, each: Int, filled: Int) -> UnsafePointer<Float> {
+  private func add(
+    _ vectors: UnsafeMutableRawPointer, stride bytes: Int, count: Int, filled: Int
+  ) -> UnsafePointer<Float> {
+    func vector(_ rank: Int) -> UnsafeMutablePointer<Float> {
+      (vectors + rank * bytes).assumingMemoryBound(to: Float.self)
+    }
     var width = 1
     while width < filled {
       for place in stride(from: 0, to: filled - width, by: 2 * width) {
-        let left = vectors + place * each
-        check(oct_add(each, left, left + width * each, left, Int32(threads)))
+        let left = vector(place)
+        check(oct_add(count, left, vector(place + width), left, Int32(threads)))
       }
       width *= 2
     }
-    return UnsafePointer(vectors)
+    return UnsafePointer(vector(0))
   }
 
   /// Gives the first rank what each has in its slices of a buffer; elsewhere it stays as it is.

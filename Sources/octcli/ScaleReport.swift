@@ -79,7 +79,7 @@ struct ScaleReport {
     let alone, forward, backward, update: Double
     /// By number of ranks.
     let handling: [String: Double]
-    let gradientBytes, recordBytes: Int
+    let gradientBytes, statisticsBytes: Int
 
     init(_ network: ScaleNetwork) {
       let (costs, work) = (network.costs, network.costs.work)
@@ -89,7 +89,7 @@ struct ScaleReport {
       (backward, update) = (1e3 * work.backward, 1e3 * work.update)
       handling = Dictionary(uniqueKeysWithValues: costs.handling.map { (String($0), 1e3 * $1) })
       gradientBytes = Int(costs.gradient.bytes)
-      recordBytes = costs.recordBytes
+      statisticsBytes = costs.statisticsBytes
     }
 
     enum CodingKeys: String, CodingKey {
@@ -101,7 +101,7 @@ struct ScaleReport {
       case update = "ms_update"
       case handling = "ms_handling"
       case gradientBytes = "gradient_bytes"
-      case recordBytes = "record_bytes"
+      case statisticsBytes = "statistics_bytes"
     }
   }
 

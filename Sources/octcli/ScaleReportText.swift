@@ -24,8 +24,8 @@ extension ScaleReport {
           network.forward, network.backward, network.update),
         "exchange "
           + String(
-            format: "%.1f MB of gradient, %.2f MB of statistics a rank%@",
-            Double(network.gradientBytes) / 1e6, Double(network.recordBytes) / 1e6,
+            format: "%.1f MB of gradient, %.2f MB of statistics%@",
+            Double(network.gradientBytes) / 1e6, Double(network.statisticsBytes) / 1e6,
             exchange.isEmpty ? "" : "; copies, additions and update: ms \(exchange)"),
       ].joined(separator: "\n")
     }.joined(separator: "\n")

@@ -7,7 +7,7 @@ struct BenchScaleTests {
     struct Network: Decodable {
       let msAlone, msForward, msBackward, msUpdate: Double
       let msHandling: [String: Double]
-      let gradientBytes, recordBytes, imagesPerRank: Int
+      let gradientBytes, statisticsBytes, imagesPerRank: Int
     }
     struct Forecast: Decodable {
       let alpha, gbit, ms, msComputation, msGradient, msStatistics, msMessages: Double
@@ -52,8 +52,8 @@ struct BenchScaleTests {
       report.forecasts.map(\.ranks) == [2, 8, 2, 8] && report.forecasts.map(\.alpha) == [0, 0, 0.5, 0.5])
     let row = report.forecasts[1], network = report.networks[0]
     let buckets = (Double(network.gradientBytes) / Double(report.bucketBytes)).rounded(.up)
-    let bytes = 1.75 * Double(network.gradientBytes) + 7 * Double(network.recordBytes)
-    let expected = 900 + 1e3 * bytes / 1e9 + 0.1 * (7 + buckets * 14 + 3)
+    let bytes = 1.75 * Double(network.gradientBytes + network.statisticsBytes) + 7 * 24
+    let expected = 900 + 1e3 * bytes / 1e9 + 0.1 * (3 + buckets * 14 + 3)
     #expect(abs(row.ms - expected) < 1e-6)
     #expect(abs(row.msComputation + row.msGradient + row.msStatistics + row.msMessages - row.ms) < 1e-6)
     #expect(abs(row.imagesPerSecond - 128_000 / row.ms) < 1e-6 && abs(row.efficiency - 900 / row.ms) < 1e-9)
