@@ -12,13 +12,15 @@ package struct ScaleBenchmark {
   package let threads: Int
   /// Of which the median counts; one more before them does not.
   package let repetitions: Int
+  /// Numbers of the sums that ranks send.
+  package let dtype: ReduceDtype
   /// The job that this process is one of.
   private let ranks: (any RankExchange)?
 
   /// - Precondition: sizes are positive.
   package init(
     model: ModelConfiguration, images: Int, optimizer: OptimizerConfiguration, threads: Int, repetitions: Int,
-    ranks: (any RankExchange)? = nil
+    dtype: ReduceDtype = .float32, ranks: (any RankExchange)? = nil
   ) {
     precondition(images > 0 && threads > 0 && repetitions > 0)
     self.model = model
@@ -26,6 +28,7 @@ package struct ScaleBenchmark {
     self.optimizer = optimizer
     self.threads = threads
     self.repetitions = repetitions
+    self.dtype = dtype
     self.ranks = ranks
   }
 
@@ -94,7 +97,8 @@ package struct ScaleBenchmark {
   }
 
   private func makeStep(as rank: (any RankExchange)?) throws -> RankStep {
-    try RankStep(model: model, images: images, optimizer: optimizer, threads: threads, ranks: rank)
+    try RankStep(
+      model: model, images: images, optimizer: optimizer, threads: threads, dtype: dtype, ranks: rank)
   }
 
   /// Times that the ranks agree about, each beginning when all have come to it.
@@ -172,12 +176,12 @@ package struct ScaleCosts: Sendable {
   }
 
   package func model(
-    ranks: Int, bucketBytes: Int = ScaleModel.usualBucketBytes, overlaps: Bool
+    ranks: Int, bucketBytes: Int = ScaleModel.usualBucketBytes, dtype: ReduceDtype = .float32, overlaps: Bool
   ) -> ScaleModel {
     var work = work
     work.handling = handling[ranks] ?? 0
     return ScaleModel(
       work: work, gradient: gradient, bucketBytes: bucketBytes, recordBytes: ShardedPass.recordBytes,
-      statisticsBytes: statisticsBytes, overlaps: overlaps)
+      statisticsBytes: statisticsBytes, dtype: dtype, overlaps: overlaps)
   }
 }

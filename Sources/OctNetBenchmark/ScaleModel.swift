@@ -5,7 +5,7 @@ import OctNetTraining
 /// A rank computes forward, backward, and what it copies, adds and updates for the exchange: C seconds together. Of P parameters
 /// as float32 every rank sends, and receives, in buckets of b bytes, twice (R − 1)/R · b: its sums to the others, then its slice
 /// of the weights. So a bucket takes 2 · ((R − 1)/R · b / bandwidth + m · latency), where m counts the messages that follow
-/// one another (`Messages`); statistics of norms, which go along with the first one, are as many more of its bytes. Before the
+/// one another (`Messages`); sums in bfloat16 are half as many bytes. Statistics of norms, which go along with the first one, are as many more of its bytes. Before the
 /// last backward pass the ranks tell each other their losses, which all wait for, and after the step who was asked to stop:
 /// few bytes, that any MPI sends in log₂ R messages.
 ///
@@ -89,6 +89,8 @@ package struct ScaleModel: Sendable {
   package var recordBytes: Int
   /// Of norms' statistics, of which each rank has one shard's.
   package var statisticsBytes: Int
+  /// Numbers of the sums that ranks send.
+  package var dtype: ReduceDtype
   /// Whether buckets leave during backward.
   package var overlaps: Bool
 
@@ -97,7 +99,7 @@ package struct ScaleModel: Sendable {
 
   package init(
     work: Work, gradient: GradientOrder, bucketBytes: Int = usualBucketBytes, recordBytes: Int = 0,
-    statisticsBytes: Int = 0, overlaps: Bool
+    statisticsBytes: Int = 0, dtype: ReduceDtype = .float32, overlaps: Bool
   ) {
     precondition(bucketBytes > 0)
     self.work = work
@@ -105,7 +107,13 @@ package struct ScaleModel: Sendable {
     self.bucketBytes = bucketBytes
     self.recordBytes = recordBytes
     self.statisticsBytes = statisticsBytes
+    self.dtype = dtype
     self.overlaps = overlaps
+  }
+
+  /// Of what is there as float32: of the sums on their way to a slice's rank, and of the weights on their way from it.
+  private var bytesOnBothWays: Double {
+    Double(dtype.size) / Double(ReduceDtype.float32.size) + 1
   }
 
   /// - Precondition: `ranks` is positive.
@@ -125,7 +133,7 @@ package struct ScaleModel: Sendable {
     var end = work.forward + records
     var handled = 0.0
     for (index, bucket) in gradient.buckets(of: bucketBytes).enumerated() {
-      let bytes = 2 * share * bucket.bytes / link.bytesPerSecond
+      let bytes = bytesOnBothWays * share * bucket.bytes / link.bytesPerSecond
       let along = index == 0 ? 2 * share * Double(statisticsBytes) / link.bytesPerSecond : 0
       let waiting = 2 * messages * link.latency
       time.gradient += bytes
@@ -146,7 +154,8 @@ package struct ScaleModel: Sendable {
 
   /// Bytes that a rank sends in a step, and receives.
   package func bytes(ranks: Int) -> Double {
-    2 * Double(ranks - 1) / Double(ranks) * (gradient.bytes + Double(statisticsBytes))
+    Double(ranks - 1) / Double(ranks)
+      * (bytesOnBothWays * gradient.bytes + 2 * Double(statisticsBytes))
       + Double((ranks - 1) * recordBytes)
   }
 

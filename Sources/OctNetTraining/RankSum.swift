@@ -12,10 +12,13 @@ import OctNetSupport
 final class RankSum {
   private let exchange: any RankExchange
   private let statistics: ShardStatistics?
+  private let dtype: ReduceDtype
   /// In the order in which they leave.
   private let buckets: [Bucket]
   /// What arrives lies in one of them until it is added up, each bucket's in the next.
   private let received: [AlignedBuffer]
+  /// For the sum of a slice, which is wider than what arrives in bfloat16.
+  private let sums: AlignedBuffer?
   private let meter: ExchangeMeter
   /// For the next call; results do not depend on it.
   var threads: Int
@@ -34,8 +37,8 @@ final class RankSum {
 
   /// A sum of all ranks.
   struct Job {
-    /// This rank's sum at some places; where it has no shard, anything.
-    var own: (Range<Int>) -> UnsafePointer<Float>
+    /// This rank's sum at some places, in the numbers that are sent; where it has no shard, anything.
+    var own: (Range<Int>) -> UnsafeMutableRawPointer
     /// Ranks that have a shard, the first ones.
     var filled: Int
     /// Where all ranks are to get what each makes of its slices, in the order of the parameters. A bucket's part is left alone
@@ -51,27 +54,34 @@ final class RankSum {
   private static let most = 4
 
   /// Bytes beside the parameters, at most.
-  static func bytes(count: Int, ranks: Int, statistics: Int, shards: Int, bucket: Int = usualBucket) -> Int {
+  static func bytes(
+    count: Int, ranks: Int, dtype: ReduceDtype, statistics: Int, shards: Int, bucket: Int = usualBucket
+  ) -> Int {
     let buckets = (count + bucket - 1) / bucket
-    return min(most, buckets) * slot(RankSlices(count: min(count, bucket), ranks: ranks), ranks)
-      + shards * slot(RankSlices(count: statistics, ranks: ranks), ranks)
+    let slices = RankSlices(count: min(count, bucket), ranks: ranks)
+    return slot(slices, ranks, .float32) + (min(most, buckets) - 1) * slot(slices, ranks, dtype)
+      + shards * slot(RankSlices(count: statistics, ranks: ranks), ranks, .float32)
+      + (dtype == .float32 ? 0 : slot(slices, 1, .float32))
   }
 
-  /// Bytes that arrive of a bucket.
-  private static func slot(_ slices: RankSlices, _ ranks: Int) -> Int {
-    ranks * slices.each * MemoryLayout<Float>.stride
+  /// Bytes that arrive of a vector, which of each rank begin at a cache line.
+  private static func slot(_ slices: RankSlices, _ ranks: Int, _ dtype: ReduceDtype) -> Int {
+    let line = AlignedBuffer.cacheLine
+    return ranks * ((slices.each * dtype.size + line - 1) / line * line)
   }
 
   /// - Parameters:
   ///   - count: floats in all.
   ///   - bucket: floats that are exchanged at once; no result depends on it.
+  ///   - dtype: numbers that are sent.
   ///   - statistics: of the shards, which are kept when a sum begins.
   init(
     _ exchange: any RankExchange, count: Int, bucket: Int = RankSum.usualBucket, threads: Int,
-    statistics: ShardStatistics? = nil, meter: ExchangeMeter = ExchangeMeter()
+    dtype: ReduceDtype = .float32, statistics: ShardStatistics? = nil, meter: ExchangeMeter = ExchangeMeter()
   ) {
     self.exchange = exchange
     self.statistics = statistics
+    self.dtype = dtype
     self.threads = threads
     self.meter = meter
     // Of nothing there is an empty one, for what goes along.
@@ -81,8 +91,13 @@ final class RankSum {
     }
     received = buckets.prefix(Self.most).enumerated().map { index, bucket in
       let along = index == 0 ? statistics?.largestArrival ?? 0 : 0
-      return AlignedBuffer(byteCount: Self.slot(bucket.slices, exchange.ranks) + exchange.ranks * along)
+      // The first one is `gather`'s, too, which brings floats together.
+      let size = Self.slot(bucket.slices, exchange.ranks, index == 0 ? .float32 : dtype)
+      return AlignedBuffer(byteCount: size + exchange.ranks * along)
     }
+    sums =
+      dtype == .float32
+      ? nil : buckets.first.map { AlignedBuffer(byteCount: Self.slot($0.slices, 1, .float32)) }
   }
 
   /// Begins a sum, of which nothing is there yet. `finish` follows.
@@ -123,7 +138,7 @@ final class RankSum {
   private func send(from start: Int) {
     guard let job else { preconditionFailure("no sum has begun") }
     while sent < buckets.count, buckets[sent].start >= start, arriving.count < received.count {
-      let vectors = vectors(sent, UnsafeMutablePointer(mutating: job.own(buckets[sent].range)))
+      let vectors = vectors(sent, job.own(buckets[sent].range))
       let pending = exchange.beginAllToAll(vectors, received[sent % received.count].base)
       arriving.append((RankVector.stride(vectors, to: exchange.rank), pending))
       sent += 1
@@ -131,9 +146,10 @@ final class RankSum {
   }
 
   /// What goes round of a bucket, of whose numbers these are the first.
-  private func vectors(_ index: Int, _ start: UnsafeMutablePointer<Float>) -> [RankVector] {
+  private func vectors(_ index: Int, _ start: UnsafeMutableRawPointer) -> [RankVector] {
     // Statistics begin where floats may, whatever a slice of the bucket ends with.
-    (index == 0 ? statistics?.sent ?? [] : []) + [RankVector(start, buckets[index].slices)]
+    (index == 0 ? statistics?.sent ?? [] : [])
+      + [RankVector(start, buckets[index].slices, size: dtype.size)]
   }
 
   /// Adds up what has arrived first and lets the result leave.
@@ -148,32 +164,17 @@ final class RankSum {
     let along = index == 0 ? statistics : nil
     along?.average(arrived, stride: stride, on: exchange.rank)
     if !own.isEmpty {
-      let sums = arrived + (along?.arriving(on: exchange.rank) ?? 0)
-      let sum = add(sums, stride: stride, count: own.count, filled: job.filled)
+      let parts = arrived + (along?.arriving(on: exchange.rank) ?? 0)
+      let tree = RankTree(
+        vectors: parts, stride: stride, count: own.count, ranks: exchange.ranks, filled: job.filled,
+        threads: threads)
+      let sum = sums.map { tree.bfloat16(into: $0.floats) } ?? tree.float32()
       job.use(bucket.start + own.lowerBound..<bucket.start + own.upperBound, sum)
     }
     let pending = exchange.beginAllGather(
       (along?.spread ?? []) + [RankVector(job.result + bucket.start, bucket.slices)])
     spreading.append((bucket.slices.count, pending))
     return bucket.slices.count
-  }
-
-  /// The tree over vectors of the ranks, of which those at the end may be missing, in its first one: see `PairwiseSum`.
-  private func add(
-    _ vectors: UnsafeMutableRawPointer, stride bytes: Int, count: Int, filled: Int
-  ) -> UnsafePointer<Float> {
-    func vector(_ rank: Int) -> UnsafeMutablePointer<Float> {
-      (vectors + rank * bytes).assumingMemoryBound(to: Float.self)
-    }
-    var width = 1
-    while width < filled {
-      for place in stride(from: 0, to: filled - width, by: 2 * width) {
-        let left = vector(place)
-        check(oct_add(count, left, vector(place + width), left, Int32(threads)))
-      }
-      width *= 2
-    }
-    return UnsafePointer(vector(0))
   }
 
   /// Gives the first rank what each has in its slices of a buffer; elsewhere it stays as it is.

@@ -19,18 +19,20 @@ package final class ShardedPass {
   private let places: Range<Int>
   /// Counters of the network that count batches.
   private let counting: [Int]
-  private let sum: PairwiseSum
+  private let sum: any ShardSum
   private let statistics: ShardStatistics
   private let rankSum: RankSum?
   private let meter: ExchangeMeter
 
   /// - Parameters:
   ///   - session: takes `plan.largestShard` images.
+  ///   - dtype: numbers in which gradients are added up.
   ///   - exchange: of ranks that divide `plan.shards`.
   ///   - bucket: floats that are exchanged at once.
   init(
-    network: Network, session: TrainingSession, plan: ShardPlan, exchange: (any RankExchange)? = nil,
-    bucket: Int = RankSum.usualBucket, threads: Int, meter: ExchangeMeter = ExchangeMeter()
+    network: Network, session: TrainingSession, plan: ShardPlan, dtype: ReduceDtype = .float32,
+    exchange: (any RankExchange)? = nil, bucket: Int = RankSum.usualBucket, threads: Int,
+    meter: ExchangeMeter = ExchangeMeter()
   ) {
     self.network = network
     self.session = session
@@ -40,24 +42,27 @@ package final class ShardedPass {
     places = plan.places(rank: exchange?.rank ?? 0, of: exchange?.ranks ?? 1)
     counting = network.countingCounters
     let count = network.parameters.count
-    sum = PairwiseSum(count: count, leaves: places.count, threads: threads)
+    sum = dtype.makeSum(
+      count: count, leaves: places.count, isWhole: exchange == nil, threads: threads)
     let statistics = ShardStatistics(
       count: network.parameters.stateCount, shards: places.count, ranks: exchange?.ranks ?? 1)
     self.statistics = statistics
     rankSum = exchange.map {
       RankSum(
-        $0, count: count, bucket: bucket, threads: threads, statistics: statistics, meter: meter)
+        $0, count: count, bucket: bucket, threads: threads, dtype: dtype, statistics: statistics,
+        meter: meter)
     }
   }
 
   /// Bytes beside the session's and the network's.
-  static func bytes(of network: Network, plan: ShardPlan, ranks: Int) -> Int {
+  static func bytes(of network: Network, plan: ShardPlan, dtype: ReduceDtype, ranks: Int) -> Int {
     let (parameters, shards) = (network.parameters, plan.shards / ranks)
-    let partial = PairwiseSum.buffers(leaves: shards) * parameters.count * MemoryLayout<Float>.stride
+    let partial = dtype.sumBytes(count: parameters.count, leaves: shards, isWhole: ranks == 1)
     let exchanged =
       ranks > 1
       ? RankSum.bytes(
-        count: parameters.count, ranks: ranks, statistics: parameters.stateCount, shards: shards) : 0
+        count: parameters.count, ranks: ranks, dtype: dtype, statistics: parameters.stateCount, shards: shards
+      ) : 0
     return partial + ShardStatistics.bytes(count: parameters.stateCount, shards: shards) + exchanged
   }
 
@@ -158,7 +163,7 @@ package final class ShardedPass {
     let (gradients, values) = (network.parameters.gradients, network.parameters.values)
     let update = update?()
     return RankSum.Job(
-      own: { [sum] in sum.sum(with: UnsafePointer(gradients), at: $0) },
+      own: { [sum] in sum.message(with: UnsafePointer(gradients), at: $0) },
       filled: (batch.ranges.count + places.count - 1) / places.count,
       result: update == nil ? gradients : values
     ) { slice, gradient in

@@ -66,7 +66,8 @@ extension ScaleReport {
     let link = plan.links[0]
     let title =
       "forecast with \(format(1e6 * link.latency, digits: 4)) µs a message, \(link.messages.rawValue), buckets of "
-      + "\(plan.bucketBytes >> 20) MiB, \(plan.overlaps ? "overlap with backward" : "no overlap")"
+      + "\(plan.bucketBytes >> 20) MiB, sums in \(plan.dtype.rawValue), "
+      + (plan.overlaps ? "overlap with backward" : "no overlap")
     return title + "\n" + table.description
   }
 

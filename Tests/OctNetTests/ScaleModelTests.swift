@@ -2,6 +2,7 @@ import Testing
 
 import OctNetCore
 import OctNetModels
+import OctNetTraining
 @testable import OctNetBenchmark
 
 /// The cost model of data-parallel training against numbers that were worked out by hand.
@@ -115,6 +116,16 @@ struct ScaleModelTests {
     for ranks in [2, 8, 512, 1024] {
       #expect(model.bytes(ranks: ranks) < 2 * (16e6 + 2e6) + 24 * Double(ranks))
     }
+  }
+
+  /// Sums are half of the bytes, statistics and weights as before: each of two buckets takes 3 ms less.
+  @Test func sumsInBFloat16AreHalfTheBytes() {
+    var model = Self.model(overlaps: false)
+    model.dtype = .bfloat16
+    let step = model.step(ranks: 4, Self.link)
+    #expect(isClose(step.seconds, 0.366 - 0.006) && isClose(step.gradient, 0.018))
+    #expect(isClose(step.statistics, 0.006) && isClose(step.messages, 0.016))
+    #expect(model.bytes(ranks: 4) == 24e6)
   }
 
   @Test func overlapIsNeverSlower() {

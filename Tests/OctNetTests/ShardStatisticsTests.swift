@@ -75,7 +75,8 @@ import Testing
               guard let start = result.baseAddress, let vector = own.baseAddress else { return }
               sum.begin(
                 RankSum.Job(
-                  own: { vector + $0.lowerBound }, filled: (filled + size - 1) / size, result: start
+                  own: { UnsafeMutableRawPointer(mutating: vector + $0.lowerBound) },
+                  filled: (filled + size - 1) / size, result: start
                 ) {
                   (start + $0.lowerBound).update(from: $1, count: $0.count)
                 })
@@ -112,7 +113,9 @@ import Testing
         var nothing: Float = 0
         withUnsafeMutablePointer(to: &nothing) { nothing in
           sum.begin(
-            RankSum.Job(own: { _ in UnsafePointer(nothing) }, filled: ranks, result: nothing) { _, _ in })
+            RankSum.Job(own: { _ in UnsafeMutableRawPointer(nothing) }, filled: ranks, result: nothing) {
+              _, _ in
+            })
           sum.finish()
         }
         return exchange.sentBytes

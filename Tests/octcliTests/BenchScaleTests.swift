@@ -27,9 +27,12 @@ struct BenchScaleTests {
     let messages: String
     let latencyUs: Double
     let bucketBytes: Int
+    let reduceDtype: String
   }
 
-  private func run(_ flags: String...) throws -> Report {
+  private func run(_ flags: String...) throws -> Report { try run(flags) }
+
+  private func run(_ flags: [String]) throws -> Report {
     let runner = try CommandRunner()
     defer { runner.removeScratch() }
     let outcome = try runner.run(["bench", "scale", "--json"] + flags)
@@ -64,6 +67,17 @@ struct BenchScaleTests {
     #expect(report.turns.map { $0.gbitHalfGain == nil } == [true, true, false, false])
   }
 
+  @Test func sumsInBFloat16AreFewerBytes() throws {
+    func run(_ flags: String...) throws -> Report {
+      try self.run(
+        flags + ["--seconds", "0.9", "--alphas", "0", "--ranks", "8", "--gbit", "8", "--no-overlap"])
+    }
+    let (float, half) = (try run(), try run("--reduce-dtype", "bfloat16"))
+    #expect(float.reduceDtype == "float32" && half.reduceDtype == "bfloat16")
+    #expect(abs(half.forecasts[0].msGradient / float.forecasts[0].msGradient - 0.75) < 1e-9)
+    #expect(abs(half.forecasts[0].msStatistics - float.forecasts[0].msStatistics) < 1e-9)
+  }
+
   @Test func measuresWhatIsNotGiven() throws {
     let report = try run(
       "--model", "resnet20", "--alphas", "0.25", "--image-size", "16", "--batch-size", "3", "--ranks", "2,4",
@@ -83,7 +97,9 @@ struct BenchScaleTests {
     defer { runner.removeScratch() }
     let outcome = try runner.run("bench", "scale", "--seconds", "1,0.5", "--messages", "recursive")
     #expect(outcome.status == 0)
-    #expect(outcome.output.contains("forecast with 50 µs a message, recursive, buckets of 16 MiB, overlap"))
+    #expect(
+      outcome.output.contains(
+        "forecast with 50 µs a message, recursive, buckets of 16 MiB, sums in float32, overlap"))
     #expect(outcome.output.contains("turns at Gbit/s"))
     // 2 networks, 3 numbers of ranks, 3 bandwidths; then 2 networks and 3 numbers of ranks.
     let rows = outcome.output.split(separator: "\n").filter { $0.hasPrefix("0.") }
