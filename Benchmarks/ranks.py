@@ -51,7 +51,7 @@ def one(options, alpha):
 def two(options, launcher):
     """What two ranks of one thread each measure, by α."""
     command = [*launcher, options.octcli, "bench", "scale", *network(options), "--stem", "imagenet", "--classes", "1000",
-               "--alphas", ",".join(options.alphas), "--threads", "1", "--json"]
+               "--alphas", ",".join(options.alphas), "--threads", "1", "--reduce-dtype", options.reduce_dtype, "--json"]
     found = output(command)["measured"]
     for row in found:
         print(f"α = {row['alpha']}: {row['ms_measured']:.0f} ms, model {row['ms_modelled']:.0f} "
@@ -74,7 +74,8 @@ def row(link, alpha, found):
 def forecast(options):
     """The model's tables for many ranks of as many threads as there are processors, with and without overlap."""
     command = [options.octcli, "bench", "scale", *network(options), "--stem", "imagenet", "--classes", "1000", "--alphas",
-               ",".join(options.alphas), "--json"] + (["--seconds", options.seconds] if options.seconds else [])
+               ",".join(options.alphas), "--reduce-dtype", options.reduce_dtype, "--json"]
+    command += ["--seconds", options.seconds] if options.seconds else []
     with_overlap, without = output(command), output([*command, "--no-overlap"])
     print("| ranks | Gbit/s | " + " | ".join(f"α = {a}: step ms | images/s | efficiency, without overlap | limit" for a in
                                              options.alphas) + " | gain |")
@@ -135,6 +136,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repetitions", type=int, default=5, help="steps of which each process takes the median")
     parser.add_argument("--model", default="resnet50")
+    parser.add_argument("--reduce-dtype", default="float32", help="numbers of the sums that ranks send")
     parser.add_argument("--alphas", type=lambda text: text.split(","), default=["0", "0.5"])
     parser.add_argument("--image-size", type=int, default=224)
     parser.add_argument("--batch-size", type=int, default=16, help="of one rank")

@@ -3,11 +3,11 @@
 #
 # Usage: Scripts/check-mpi.sh [path of octcli]     (with the trait MPI; by default built in .build-mpi)
 #
-# All ranks are processes of this machine, more than it has processors. Needs mpirun (openmpi-bin). A tiny network is trained
-# by one process and by 2, 4 and 8 ranks; by a job that is stopped by SIGTERM to one rank and goes on with other numbers of
-# ranks; by one of which a rank is killed; and a larger network by one process and by 2 ranks. Numbers of ranks that do not fit,
-# wrong flags and a full disk end a job with one message. A build with the trait Images too trains on shards of images, and meets
-# one that a rank cannot read.
+# All ranks are processes of this machine, more than it has processors. Needs mpirun, of Open MPI or of MPICH, whichever octcli was
+# built with. A tiny network is trained by one process and by 2, 4 and 8 ranks; by a job that is stopped by SIGTERM to one rank and
+# goes on with other numbers of ranks; by one of which a rank is killed; and a larger network by one process and by 2 ranks. Numbers of
+# ranks that do not fit, wrong flags and a full disk end a job with one message. A build with the trait Images too trains on shards of
+# images, and meets one that a rank cannot read.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ $# -gt 0 ]; then
@@ -78,10 +78,17 @@ done
 succeed 4 "${whole[@]}" --out "$scratch/whole-4"
 expect_same '4 ranks, clipping, accumulation, validation' "$scratch/whole" "$scratch/whole-4"
 
+half=(train "${tiny[@]}" --epochs 1 --reduce-dtype bfloat16)
+"$octcli" "${half[@]}" --out "$scratch/half" 2>/dev/null >/dev/null
+for ranks in 2 8; do
+  succeed $ranks "${half[@]}" --out "$scratch/half-$ranks"
+  expect_same "$ranks ranks, sums in bfloat16" "$scratch/half" "$scratch/half-$ranks"
+done
+
 # 11 million parameters, which leave in several buckets while the backward pass goes on.
 large=(train --data synthetic --model resnet18 --alpha 0.25 --shards 4 --batch-size 8 --epochs 1 --limit-train 24 --limit-test 8
   --threads 1 --no-tensorboard)
-for flags in '' '--clip-gradients 1'; do
+for flags in '' '--clip-gradients 1' '--reduce-dtype bfloat16'; do
   # shellcheck disable=SC2086 # none, or two words
   "$octcli" "${large[@]}" $flags --out "$scratch/large-one" 2>/dev/null >/dev/null
   # shellcheck disable=SC2086
@@ -103,8 +110,11 @@ disturb() { # directory, signal, ranks, arguments…
     kill -0 $job 2>/dev/null || fail 'ended before its first state'
     sleep 0.02
   done
-  # The last rank: not the one that writes. mpirun is a child of timeout, the ranks are its children.
-  kill "-$signal" "$(pgrep -P "$(pgrep -P $job mpirun)" | sort -n | tail -1)"
+  # The last rank: not the one that writes. mpirun is a child of timeout; the ranks are its children, or with MPICH those of a proxy.
+  local launcher proxy
+  launcher=$(pgrep -P $job)
+  proxy=$(pgrep -P "$launcher" hydra_pmi_proxy || echo "$launcher")
+  kill "-$signal" "$(pgrep -P "$proxy" | sort -n | tail -1)"
   code=0
   wait $job || code=$?
   [ $code -ne 124 ] || fail "signal $signal: hung"

@@ -1,6 +1,7 @@
 #include "CMPI.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #ifdef OCT_MPI
 
@@ -38,48 +39,141 @@ void oct_mpi_abort(int code) {
   _Exit(code);
 }
 
-// What MPI reads until the call is done: numbers of each rank's slice and where it begins, and this rank's own slice as often as
-// there are ranks and where each of those goes.
+// What MPI reads until the call is done.
 struct oct_mpi_pending {
   MPI_Request request;
-  int *counts, *starts, *own_counts, *own_starts;
-  int numbers[];
+  // Of each rank, in bytes: how much goes to it and from where, and how much comes from it and to where.
+  int *sent_counts, *sent_starts, *received_counts, *received_starts;
+  // Where the numbers of several vectors lie, of each rank; those of one vector are a range of bytes.
+  MPI_Datatype *types, *bytes;
+  // This rank's slices of several vectors, one behind the other.
+  char *own;
 };
 
-static int smaller(ptrdiff_t a, ptrdiff_t b) { return (int)(a < b ? a : b); }
+static void *allocate(size_t size) {
+  void *memory = malloc(size > 0 ? size : 1);
+  if (memory == NULL) MPI_Abort(MPI_COMM_WORLD, 1);
+  return memory;
+}
 
-static oct_mpi_pending *make_pending(ptrdiff_t count, ptrdiff_t each) {
-  int rank, ranks;
+static int rank_of_job(void) {
+  int rank;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  return rank;
+}
+
+static int ranks_of_job(void) {
+  int ranks;
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-  oct_mpi_pending *pending = malloc(sizeof *pending + 4 * (size_t)ranks * sizeof(int));
-  if (pending == NULL) MPI_Abort(MPI_COMM_WORLD, 1);
-  pending->counts = pending->numbers;
-  pending->starts = pending->counts + ranks;
-  pending->own_counts = pending->starts + ranks;
-  pending->own_starts = pending->own_counts + ranks;
-  for (int q = 0; q < ranks; q++) {
-    pending->starts[q] = smaller(count, q * each);
-    pending->counts[q] = smaller(count, (q + 1) * each) - pending->starts[q];
-  }
-  for (int q = 0; q < ranks; q++) {
-    pending->own_counts[q] = pending->counts[rank];
-    pending->own_starts[q] = q * pending->counts[rank];
-  }
+  return ranks;
+}
+
+static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+
+// Of rank q, in bytes.
+static ptrdiff_t slice_start(const oct_mpi_vector *v, int q) { return smaller(v->count, q * v->each) * v->size; }
+static ptrdiff_t slice_bytes(const oct_mpi_vector *v, int q) { return slice_start(v, q + 1) - slice_start(v, q); }
+
+static ptrdiff_t message_bytes(const oct_mpi_vector *vectors, int number, int q) {
+  ptrdiff_t bytes = 0;
+  for (int i = 0; i < number; i++) bytes += slice_bytes(&vectors[i], q);
+  return bytes;
+}
+
+static oct_mpi_pending *make_pending(void) {
+  const size_t ranks = (size_t)ranks_of_job();
+  oct_mpi_pending *pending = allocate(sizeof *pending);
+  pending->sent_counts = allocate(4 * ranks * sizeof(int));
+  pending->sent_starts = pending->sent_counts + ranks;
+  pending->received_counts = pending->sent_starts + ranks;
+  pending->received_starts = pending->received_counts + ranks;
+  pending->types = pending->bytes = NULL;
+  pending->own = NULL;
   return pending;
 }
 
-oct_mpi_pending *oct_mpi_begin_all_to_all(const float *send, float *receive, ptrdiff_t count, ptrdiff_t each) {
-  oct_mpi_pending *pending = make_pending(count, each);
-  MPI_Ialltoallv(send, pending->counts, pending->starts, MPI_FLOAT, receive, pending->own_counts, pending->own_starts, MPI_FLOAT,
-                 to_all, &pending->request);
+// A rank's slices of several vectors, wherever these are in memory.
+static MPI_Datatype slices_type(const oct_mpi_vector *vectors, int number, int q) {
+  int *lengths = allocate((size_t)number * sizeof *lengths);
+  MPI_Aint *places = allocate((size_t)number * sizeof *places);
+  for (int i = 0; i < number; i++) {
+    lengths[i] = (int)slice_bytes(&vectors[i], q);
+    MPI_Get_address((char *)vectors[i].start + slice_start(&vectors[i], q), &places[i]);
+  }
+  MPI_Datatype type;
+  MPI_Type_create_hindexed(number, lengths, places, MPI_BYTE, &type);
+  MPI_Type_commit(&type);
+  free(lengths);
+  free(places);
+  return type;
+}
+
+static void make_types(oct_mpi_pending *pending, const oct_mpi_vector *vectors, int number) {
+  const int ranks = ranks_of_job();
+  pending->types = allocate(2 * (size_t)ranks * sizeof *pending->types);
+  pending->bytes = pending->types + ranks;
+  for (int q = 0; q < ranks; q++) {
+    pending->types[q] = slices_type(vectors, number, q);
+    pending->bytes[q] = MPI_BYTE;
+  }
+}
+
+oct_mpi_pending *oct_mpi_begin_all_to_all(const oct_mpi_vector *vectors, int number, void *receive, ptrdiff_t stride) {
+  oct_mpi_pending *pending = make_pending();
+  const int ranks = ranks_of_job(), rank = rank_of_job();
+  for (int q = 0; q < ranks; q++) {
+    pending->received_counts[q] = (int)message_bytes(vectors, number, rank);
+    pending->received_starts[q] = (int)(q * stride);
+  }
+  if (number == 1) {
+    for (int q = 0; q < ranks; q++) {
+      pending->sent_counts[q] = (int)slice_bytes(vectors, q);
+      pending->sent_starts[q] = (int)slice_start(vectors, q);
+    }
+    MPI_Ialltoallv(vectors->start, pending->sent_counts, pending->sent_starts, MPI_BYTE, receive, pending->received_counts,
+                   pending->received_starts, MPI_BYTE, to_all, &pending->request);
+    return pending;
+  }
+  make_types(pending, vectors, number);
+  for (int q = 0; q < ranks; q++) {
+    pending->sent_counts[q] = message_bytes(vectors, number, q) > 0 ? 1 : 0;
+    pending->sent_starts[q] = 0;
+  }
+  MPI_Ialltoallw(MPI_BOTTOM, pending->sent_counts, pending->sent_starts, pending->types, receive, pending->received_counts,
+                 pending->received_starts, pending->bytes, to_all, &pending->request);
   return pending;
 }
 
-oct_mpi_pending *oct_mpi_begin_all_gather(float *vector, ptrdiff_t count, ptrdiff_t each) {
-  oct_mpi_pending *pending = make_pending(count, each);
-  MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, vector, pending->counts, pending->starts, MPI_FLOAT, gathers,
-                  &pending->request);
+oct_mpi_pending *oct_mpi_begin_all_gather(const oct_mpi_vector *vectors, int number) {
+  oct_mpi_pending *pending = make_pending();
+  const int ranks = ranks_of_job(), rank = rank_of_job();
+  if (number == 1) {
+    for (int q = 0; q < ranks; q++) {
+      pending->received_counts[q] = (int)slice_bytes(vectors, q);
+      pending->received_starts[q] = (int)slice_start(vectors, q);
+    }
+    MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, vectors->start, pending->received_counts, pending->received_starts, MPI_BYTE,
+                    gathers, &pending->request);
+    return pending;
+  }
+  // A gather has one type for all that arrives, and slices of several vectors lie elsewhere for each rank: an all-to-all that sends
+  // the same to all others. Its own buffer, as Open MPI takes two that are both MPI_BOTTOM for one that is to be replaced.
+  make_types(pending, vectors, number);
+  const ptrdiff_t own = message_bytes(vectors, number, rank);
+  pending->own = allocate((size_t)own);
+  ptrdiff_t end = 0;
+  for (int i = 0; i < number; i++) {
+    const size_t size = (size_t)slice_bytes(&vectors[i], rank);
+    memcpy(pending->own + end, (char *)vectors[i].start + slice_start(&vectors[i], rank), size);
+    end += (ptrdiff_t)size;
+  }
+  for (int q = 0; q < ranks; q++) {
+    pending->sent_counts[q] = q == rank ? 0 : (int)own;
+    pending->received_counts[q] = q == rank || message_bytes(vectors, number, q) == 0 ? 0 : 1;
+    pending->sent_starts[q] = pending->received_starts[q] = 0;
+  }
+  MPI_Ialltoallw(pending->own, pending->sent_counts, pending->sent_starts, pending->bytes, MPI_BOTTOM, pending->received_counts,
+                 pending->received_starts, pending->types, gathers, &pending->request);
   return pending;
 }
 
@@ -92,7 +186,16 @@ bool oct_mpi_test(oct_mpi_pending *pending) {
 
 void oct_mpi_wait(oct_mpi_pending *pending) { MPI_Wait(&pending->request, MPI_STATUS_IGNORE); }
 
-void oct_mpi_free(oct_mpi_pending *pending) { free(pending); }
+void oct_mpi_free(oct_mpi_pending *pending) {
+  if (pending->types != NULL) {
+    const int ranks = ranks_of_job();
+    for (int q = 0; q < ranks; q++) MPI_Type_free(&pending->types[q]);
+  }
+  free(pending->types);
+  free(pending->sent_counts);
+  free(pending->own);
+  free(pending);
+}
 
 void oct_mpi_all_gather(const float *send, float *receive, int each) {
   MPI_Allgather(send, each, MPI_FLOAT, receive, each, MPI_FLOAT, MPI_COMM_WORLD);
@@ -134,17 +237,16 @@ void oct_mpi_abort(int code) {
   (void)code;
   abort();
 }
-oct_mpi_pending *oct_mpi_begin_all_to_all(const float *send, float *receive, ptrdiff_t count, ptrdiff_t each) {
-  (void)send;
+oct_mpi_pending *oct_mpi_begin_all_to_all(const oct_mpi_vector *vectors, int number, void *receive, ptrdiff_t stride) {
+  (void)vectors;
+  (void)number;
   (void)receive;
-  (void)count;
-  (void)each;
+  (void)stride;
   abort();
 }
-oct_mpi_pending *oct_mpi_begin_all_gather(float *vector, ptrdiff_t count, ptrdiff_t each) {
-  (void)vector;
-  (void)count;
-  (void)each;
+oct_mpi_pending *oct_mpi_begin_all_gather(const oct_mpi_vector *vectors, int number) {
+  (void)vectors;
+  (void)number;
   abort();
 }
 bool oct_mpi_test(oct_mpi_pending *pending) {

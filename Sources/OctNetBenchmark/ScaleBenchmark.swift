@@ -12,13 +12,15 @@ package struct ScaleBenchmark {
   package let threads: Int
   /// Of which the median counts; one more before them does not.
   package let repetitions: Int
+  /// Numbers of the sums that ranks send.
+  package let dtype: ReduceDtype
   /// The job that this process is one of.
   private let ranks: (any RankExchange)?
 
   /// - Precondition: sizes are positive.
   package init(
     model: ModelConfiguration, images: Int, optimizer: OptimizerConfiguration, threads: Int, repetitions: Int,
-    ranks: (any RankExchange)? = nil
+    dtype: ReduceDtype = .float32, ranks: (any RankExchange)? = nil
   ) {
     precondition(images > 0 && threads > 0 && repetitions > 0)
     self.model = model
@@ -26,6 +28,7 @@ package struct ScaleBenchmark {
     self.optimizer = optimizer
     self.threads = threads
     self.repetitions = repetitions
+    self.dtype = dtype
     self.ranks = ranks
   }
 
@@ -44,7 +47,7 @@ package struct ScaleBenchmark {
       work: .init(
         images: images, forward: trace.forward, backward: trace.backward, update: max(0, alone - passes)),
       handling: handling, gradient: GradientOrder(trace, count: ParameterStore.count(of: graph)),
-      recordBytes: ShardedPass.recordBytes(of: graph))
+      statisticsBytes: ShardedPass.statisticsBytes(of: graph))
   }
 
   /// Seconds of a step of the job, and of what a rank computes in it, by steps that take turns.
@@ -79,11 +82,12 @@ package struct ScaleBenchmark {
   private func exchange(_ slices: RankSlices, _ ranks: any RankExchange, times: Int) -> Double {
     let size = slices.each * ranks.ranks * MemoryLayout<Float>.stride
     let (send, received) = (AlignedBuffer(byteCount: size), AlignedBuffer(byteCount: size))
+    let vectors = [RankVector(send.floats, slices)]
     let clock = ContinuousClock()
     return median(times) {
       let start = clock.now
-      ranks.beginAllToAll(send.floats, slices, received.floats).finish()
-      ranks.beginAllGather(send.floats, slices).finish()
+      ranks.beginAllToAll(vectors, received.floats).finish()
+      ranks.beginAllGather(vectors).finish()
       return (clock.now - start).inSeconds
     }
   }
@@ -93,7 +97,8 @@ package struct ScaleBenchmark {
   }
 
   private func makeStep(as rank: (any RankExchange)?) throws -> RankStep {
-    try RankStep(model: model, images: images, optimizer: optimizer, threads: threads, ranks: rank)
+    try RankStep(
+      model: model, images: images, optimizer: optimizer, threads: threads, dtype: dtype, ranks: rank)
   }
 
   /// Times that the ranks agree about, each beginning when all have come to it.
@@ -137,14 +142,14 @@ package struct ScaleCosts: Sendable {
   /// Seconds by number of ranks.
   package private(set) var handling: [Int: Double]
   package let gradient: GradientOrder
-  /// That a rank tells every other one in a step.
-  package let recordBytes: Int
+  /// Of norms, of a rank's shard.
+  package let statisticsBytes: Int
 
-  init(work: ScaleModel.Work, handling: [Int: Double], gradient: GradientOrder, recordBytes: Int) {
+  init(work: ScaleModel.Work, handling: [Int: Double], gradient: GradientOrder, statisticsBytes: Int) {
     self.work = work
     self.handling = handling
     self.gradient = gradient
-    self.recordBytes = recordBytes
+    self.statisticsBytes = statisticsBytes
   }
 
   /// From the seconds of a step elsewhere: a third of it forward, backward as its multiplications pass, and nothing for copies and
@@ -154,7 +159,7 @@ package struct ScaleCosts: Sendable {
     let graph = try model.makeGraph()
     self.init(
       work: .init(images: images, forward: seconds / 3, backward: seconds * 2 / 3), handling: [:],
-      gradient: GradientOrder(estimating: graph), recordBytes: ShardedPass.recordBytes(of: graph))
+      gradient: GradientOrder(estimating: graph), statisticsBytes: ShardedPass.statisticsBytes(of: graph))
   }
 
   /// With what a rank of a job was seen to compute in a step, of which forward and backward are no more than all.
@@ -171,11 +176,12 @@ package struct ScaleCosts: Sendable {
   }
 
   package func model(
-    ranks: Int, bucketBytes: Int = ScaleModel.usualBucketBytes, overlaps: Bool
+    ranks: Int, bucketBytes: Int = ScaleModel.usualBucketBytes, dtype: ReduceDtype = .float32, overlaps: Bool
   ) -> ScaleModel {
     var work = work
     work.handling = handling[ranks] ?? 0
     return ScaleModel(
-      work: work, gradient: gradient, bucketBytes: bucketBytes, recordBytes: recordBytes, overlaps: overlaps)
+      work: work, gradient: gradient, bucketBytes: bucketBytes, recordBytes: ShardedPass.recordBytes,
+      statisticsBytes: statisticsBytes, dtype: dtype, overlaps: overlaps)
   }
 }

@@ -5,8 +5,9 @@ import OctNetTraining
 /// A rank computes forward, backward, and what it copies, adds and updates for the exchange: C seconds together. Of P parameters
 /// as float32 every rank sends, and receives, in buckets of b bytes, twice (R − 1)/R · b: its sums to the others, then its slice
 /// of the weights. So a bucket takes 2 · ((R − 1)/R · b / bandwidth + m · latency), where m counts the messages that follow
-/// one another (`Messages`). Before it the ranks tell each other losses and statistics of norms, (R − 1) · `recordBytes`, which
-/// all wait for; after it, who was asked to stop.
+/// one another (`Messages`); sums in bfloat16 are half as many bytes. Statistics of norms, which go along with the first one, are as many more of its bytes. Before the
+/// last backward pass the ranks tell each other their losses, which all wait for, and after the step who was asked to stop:
+/// few bytes, that any MPI sends in log₂ R messages.
 ///
 /// Without overlap the step takes C and all of that. With overlap a bucket leaves as soon as backward has come to its first
 /// layer and the bucket before it has arrived, the last layers' first: the step ends with the computation or with the last
@@ -84,8 +85,12 @@ package struct ScaleModel: Sendable {
   package var gradient: GradientOrder
   /// Bytes of a bucket, at most.
   package var bucketBytes: Int
-  /// That each rank tells every other one of losses and norms' statistics.
+  /// That each rank tells every other one of its shard's loss.
   package var recordBytes: Int
+  /// Of norms' statistics, of which each rank has one shard's.
+  package var statisticsBytes: Int
+  /// Numbers of the sums that ranks send.
+  package var dtype: ReduceDtype
   /// Whether buckets leave during backward.
   package var overlaps: Bool
 
@@ -94,56 +99,69 @@ package struct ScaleModel: Sendable {
 
   package init(
     work: Work, gradient: GradientOrder, bucketBytes: Int = usualBucketBytes, recordBytes: Int = 0,
-    overlaps: Bool
+    statisticsBytes: Int = 0, dtype: ReduceDtype = .float32, overlaps: Bool
   ) {
     precondition(bucketBytes > 0)
     self.work = work
     self.gradient = gradient
     self.bucketBytes = bucketBytes
     self.recordBytes = recordBytes
+    self.statisticsBytes = statisticsBytes
+    self.dtype = dtype
     self.overlaps = overlaps
+  }
+
+  /// Of what is there as float32: of the sums on their way to a slice's rank, and of the weights on their way from it.
+  private var bytesOnBothWays: Double {
+    Double(dtype.size) / Double(ReduceDtype.float32.size) + 1
   }
 
   /// - Precondition: `ranks` is positive.
   package func step(ranks: Int, _ link: Link) -> ScaleStep {
     precondition(ranks > 0)
     guard ranks > 1 else { return ScaleStep(ranks: 1, work: work, computation: work.alone) }
-    var time = Exchange()
     let messages = Double(link.messages.count(ranks: ranks))
     let computation = work.amongRanks
-    time.statistics = Double((ranks - 1) * recordBytes) / link.bytesPerSecond
-    let records = time.statistics + messages * link.latency
-    let stop = Double(Messages.recursive.count(ranks: ranks)) * link.latency
-    time.messages = messages * link.latency + stop
+    // Those that nothing hides: losses, and who was asked to stop.
+    let short = Double(Messages.recursive.count(ranks: ranks)) * link.latency
+    let exposed = Exchange(
+      statistics: Double((ranks - 1) * recordBytes) / link.bytesPerSecond, messages: 2 * short)
+    let records = exposed.statistics + short
+    var time = Exchange()
     let share = Double(ranks - 1) / Double(ranks)
     // Of the lane of the bytes; the computation's ends with what the last bucket asks for.
     var end = work.forward + records
     var handled = 0.0
-    for bucket in gradient.buckets(of: bucketBytes) {
-      let bytes = 2 * share * bucket.bytes / link.bytesPerSecond
+    for (index, bucket) in gradient.buckets(of: bucketBytes).enumerated() {
+      let bytes = bytesOnBothWays * share * bucket.bytes / link.bytesPerSecond
+      let along = index == 0 ? 2 * share * Double(statisticsBytes) / link.bytesPerSecond : 0
       let waiting = 2 * messages * link.latency
       time.gradient += bytes
+      time.statistics += along
       time.messages += waiting
       let ready =
         overlaps
         ? work.forward + records + work.backward * bucket.ready + handled : computation + records
-      end = max(end, ready) + bytes + waiting
+      end = max(end, ready) + bytes + along + waiting
       handled += work.handling * bucket.bytes / gradient.bytes
       if overlaps && bucket.isLast { end += work.handling * bucket.bytes / gradient.bytes }
     }
-    let seconds = max(computation + records, end) + stop
+    let seconds = max(computation + records, end) + short
     return ScaleStep(
-      ranks: ranks, work: work, computation: computation, exchange: time, waits: seconds - computation)
+      ranks: ranks, work: work, computation: computation, exposed: exposed, exchange: time,
+      waits: seconds - computation)
   }
 
   /// Bytes that a rank sends in a step, and receives.
   package func bytes(ranks: Int) -> Double {
-    2 * Double(ranks - 1) / Double(ranks) * gradient.bytes + Double((ranks - 1) * recordBytes)
+    Double(ranks - 1) / Double(ranks)
+      * (bytesOnBothWays * gradient.bytes + 2 * Double(statisticsBytes))
+      + Double((ranks - 1) * recordBytes)
   }
 
   /// Seconds of an exchange if it were alone.
   struct Exchange: Equatable, Sendable {
-    /// By the bytes of both, and by messages.
+    /// By the bytes of the gradient, by those of statistics and losses, and by messages.
     var gradient = 0.0, statistics = 0.0, messages = 0.0
     var seconds: Double { gradient + statistics + messages }
   }
@@ -160,7 +178,7 @@ package struct ScaleStep: Equatable, Sendable {
   package let seconds: Double
   /// That each rank computes.
   package let computation: Double
-  /// That it waits beside for bytes of the gradient, for those of norms' statistics, and for messages.
+  /// That it waits beside for bytes of the gradient, for those of norms' statistics and losses, and for messages.
   package let gradient, statistics, messages: Double
   /// If it had been alone.
   package let exchange: Double
@@ -172,18 +190,18 @@ package struct ScaleStep: Equatable, Sendable {
   private let moreComputation: Double
 
   init(
-    ranks: Int, work: ScaleModel.Work, computation: Double, exchange: ScaleModel.Exchange = .init(),
-    waits: Double = 0
+    ranks: Int, work: ScaleModel.Work, computation: Double, exposed: ScaleModel.Exchange = .init(),
+    exchange: ScaleModel.Exchange = .init(), waits: Double = 0
   ) {
     self.ranks = ranks
     self.computation = computation
-    self.exchange = exchange.seconds
+    self.exchange = exposed.seconds + exchange.seconds
     seconds = computation + waits
-    // Nothing hides statistics; of the rest, what is hidden is divided as its time is.
-    statistics = exchange.statistics
-    let (rest, divided) = (waits - exchange.statistics, exchange.gradient + exchange.messages)
-    gradient = divided > 0 ? rest * exchange.gradient / divided : 0
-    messages = divided > 0 ? rest * exchange.messages / divided : 0
+    // Of the rest, what is hidden is divided as its time is.
+    let share = exchange.seconds > 0 ? (waits - exposed.seconds) / exchange.seconds : 0
+    gradient = share * exchange.gradient
+    statistics = exposed.statistics + share * exchange.statistics
+    messages = exposed.messages + share * exchange.messages
     imagesPerSecond = Double(ranks * work.images) / seconds
     efficiency = work.alone / seconds
     moreComputation = computation - work.alone

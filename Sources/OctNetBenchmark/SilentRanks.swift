@@ -8,12 +8,10 @@ final class SilentRanks: RankExchange {
 
   init(_ ranks: Int) { self.ranks = ranks }
 
-  func beginAllToAll(
-    _ send: UnsafePointer<Float>, _ slices: RankSlices, _ receive: UnsafeMutablePointer<Float>
-  ) -> any PendingExchange { Done() }
-  func beginAllGather(_ vector: UnsafeMutablePointer<Float>, _ slices: RankSlices) -> any PendingExchange {
+  func beginAllToAll(_ send: [RankVector], _ receive: UnsafeMutableRawPointer) -> any PendingExchange {
     Done()
   }
+  func beginAllGather(_ vectors: [RankVector]) -> any PendingExchange { Done() }
   func allGather(_ send: UnsafePointer<Float>, _ receive: UnsafeMutablePointer<Float>, each: Int) {}
 
   func allGather(_ send: [Double]) -> [Double] {

@@ -46,18 +46,21 @@ public final class MPIRanks: RankExchange {
 
   // MARK: Exchange
 
-  /// One call of `MPI_Ialltoallv`.
-  public func beginAllToAll(
-    _ send: UnsafePointer<Float>, _ slices: RankSlices, _ receive: UnsafeMutablePointer<Float>
-  ) -> any PendingExchange {
-    Pending(oct_mpi_begin_all_to_all(send, receive, slices.count, slices.each))
+  /// One call of `MPI_Ialltoallv`, or of `MPI_Ialltoallw` for several vectors.
+  public func beginAllToAll(_ send: [RankVector], _ receive: UnsafeMutableRawPointer) -> any PendingExchange {
+    let vectors = send.map(Self.described)
+    return Pending(
+      oct_mpi_begin_all_to_all(vectors, Int32(send.count), receive, RankVector.stride(send, to: rank)))
   }
 
-  /// One call of `MPI_Iallgatherv`.
-  public func beginAllGather(
-    _ vector: UnsafeMutablePointer<Float>, _ slices: RankSlices
-  ) -> any PendingExchange {
-    Pending(oct_mpi_begin_all_gather(vector, slices.count, slices.each))
+  /// One call of `MPI_Iallgatherv`, or of `MPI_Ialltoallw` for several vectors.
+  public func beginAllGather(_ vectors: [RankVector]) -> any PendingExchange {
+    Pending(oct_mpi_begin_all_gather(vectors.map(Self.described), Int32(vectors.count)))
+  }
+
+  private static func described(_ vector: RankVector) -> oct_mpi_vector {
+    oct_mpi_vector(
+      start: vector.start, count: vector.slices.count, each: vector.slices.each, size: Int32(vector.size))
   }
 
   /// A request of MPI, which goes on in calls of MPI only.

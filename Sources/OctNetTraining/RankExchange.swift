@@ -9,20 +9,18 @@ public protocol RankExchange: AnyObject {
   /// Processes.
   var ranks: Int { get }
 
-  /// Begins to bring together what all ranks have of each slice: the one of rank q goes to it, and of this rank's own slice what
-  /// the ranks sent lies in `receive`, in their order. Neither memory is touched by anybody else before it is done.
+  /// Begins to bring together what all ranks have of each slice: those of rank q of all vectors go to it in one message, and of
+  /// this rank's own slices what the ranks sent lies in `receive`, in their order: one vector's behind the other's, and a rank's
+  /// at a multiple of `RankVector.stride`. No memory is touched by anybody else before it is done.
   /// - Parameters:
-  ///   - send: the vector that the slices divide.
-  ///   - slices: of all ranks.
-  ///   - receive: room for this rank's own slice from every rank.
-  func beginAllToAll(
-    _ send: UnsafePointer<Float>, _ slices: RankSlices, _ receive: UnsafeMutablePointer<Float>
-  ) -> any PendingExchange
-  /// Begins to give all ranks all slices of a vector, of which each rank has its own in place.
+  ///   - send: vectors that their slices divide, the same on all ranks.
+  ///   - receive: room for this rank's own slices from every rank.
+  func beginAllToAll(_ send: [RankVector], _ receive: UnsafeMutableRawPointer) -> any PendingExchange
+  /// Begins to give all ranks all slices of some vectors, of which each rank has its own in place, in one message from each.
   ///
   /// Of the two calls that begin, those of one kind come in the same order on every rank. How the kinds mix, and what else is
   /// called before they are done, may differ.
-  func beginAllGather(_ vector: UnsafeMutablePointer<Float>, _ slices: RankSlices) -> any PendingExchange
+  func beginAllGather(_ vectors: [RankVector]) -> any PendingExchange
   /// `each` floats of every rank, in order of the ranks.
   func allGather(_ send: UnsafePointer<Float>, _ receive: UnsafeMutablePointer<Float>, each: Int)
   /// The same number of them from every rank, in order of the ranks.
@@ -39,26 +37,6 @@ public protocol PendingExchange: AnyObject {
   func isDone() -> Bool
   /// Waits until it is done.
   func finish()
-}
-
-/// Neighbouring slices of a vector, one for each rank; those of the last ranks may be shorter, or empty.
-public struct RankSlices: Equatable, Sendable {
-  /// Of the vector.
-  public let count: Int
-  /// Of every slice that is whole.
-  public let each: Int
-
-  /// As equal as whole cache lines can be.
-  package init(count: Int, ranks: Int) {
-    let line = AlignedBuffer.cacheLine / MemoryLayout<Float>.stride
-    self.count = count
-    each = max(1, ((count + ranks - 1) / ranks + line - 1) / line) * line
-  }
-
-  /// - Parameter rank: from 0.
-  public func slice(of rank: Int) -> Range<Int> {
-    min(count, rank * each)..<min(count, (rank + 1) * each)
-  }
 }
 
 extension RankExchange {

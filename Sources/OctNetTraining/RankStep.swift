@@ -23,18 +23,19 @@ package final class RankStep {
   ///   - images: of one rank.
   ///   - optimizer: the update rule.
   ///   - threads: OpenMP threads.
+  ///   - dtype: numbers of the sums that ranks send.
   ///   - ranks: among which this process is one; each has one shard. `nil` for a process alone, whose batch is whole.
   /// - Throws: `OctNetError` for a network that does not exist, sizes that are out of bounds or need more memory than there is,
   ///   and a number of ranks among which no batch can be divided.
   package init(
     model: ModelConfiguration, images: Int, optimizer: OptimizerConfiguration, threads: Int,
-    ranks: (any RankExchange)? = nil
+    dtype: ReduceDtype = .float32, ranks: (any RankExchange)? = nil
   ) throws {
     let count = ranks?.ranks ?? 1
     var configuration = TrainingConfiguration(
       model: model, batchSize: images * count, optimizer: optimizer, normalization: .cifar10, threads: threads
     )
-    if count > 1 { configuration.shards = count }
+    if count > 1 { (configuration.shards, configuration.reduceDtype) = (count, dtype) }
     try configuration.validate(ranks: count)
     try configuration.validateShards()
     network = try model.makeNetwork(seed: 1)

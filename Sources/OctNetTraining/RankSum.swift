@@ -7,12 +7,18 @@ import OctNetSupport
 ///
 /// The parameters are exchanged in buckets, of each of which every rank has one slice. Buckets leave from the end, as backward
 /// passes finish them, and go on whenever `poll` is called; the one at the beginning, which nothing follows, is never larger.
+///
+/// Running statistics go along with the first bucket that leaves, in its messages.
 final class RankSum {
   private let exchange: any RankExchange
+  private let statistics: ShardStatistics?
+  private let dtype: ReduceDtype
   /// In the order in which they leave.
   private let buckets: [Bucket]
   /// What arrives lies in one of them until it is added up, each bucket's in the next.
   private let received: [AlignedBuffer]
+  /// For the sum of a slice, which is wider than what arrives in bfloat16.
+  private let sums: AlignedBuffer?
   private let meter: ExchangeMeter
   /// For the next call; results do not depend on it.
   var threads: Int
@@ -26,13 +32,13 @@ final class RankSum {
   /// What is under way. In each of its two stages buckets follow each other in the order of all ranks.
   private var job: Job?
   private var sent = 0
-  private var arriving: [any PendingExchange] = []
+  private var arriving: [(stride: Int, pending: any PendingExchange)] = []
   private var spreading: [(floats: Int, pending: any PendingExchange)] = []
 
   /// A sum of all ranks.
   struct Job {
-    /// This rank's sum at some places; where it has no shard, anything.
-    var own: (Range<Int>) -> UnsafePointer<Float>
+    /// This rank's sum at some places, in the numbers that are sent; where it has no shard, anything.
+    var own: (Range<Int>) -> UnsafeMutableRawPointer
     /// Ranks that have a shard, the first ones.
     var filled: Int
     /// Where all ranks are to get what each makes of its slices, in the order of the parameters. A bucket's part is left alone
@@ -47,33 +53,51 @@ final class RankSum {
   /// Buckets whose sums are on their way at once.
   private static let most = 4
 
-  /// Bytes beside the parameters.
-  static func bytes(count: Int, ranks: Int, bucket: Int = usualBucket) -> Int {
+  /// Bytes beside the parameters, at most.
+  static func bytes(
+    count: Int, ranks: Int, dtype: ReduceDtype, statistics: Int, shards: Int, bucket: Int = usualBucket
+  ) -> Int {
     let buckets = (count + bucket - 1) / bucket
-    return min(most, buckets) * slot(min(count, bucket), ranks) * MemoryLayout<Float>.stride
+    let slices = RankSlices(count: min(count, bucket), ranks: ranks)
+    return slot(slices, ranks, .float32) + (min(most, buckets) - 1) * slot(slices, ranks, dtype)
+      + shards * slot(RankSlices(count: statistics, ranks: ranks), ranks, .float32)
+      + (dtype == .float32 ? 0 : slot(slices, 1, .float32))
   }
 
-  /// Floats that arrive for a bucket.
-  private static func slot(_ count: Int, _ ranks: Int) -> Int {
-    RankSlices(count: count, ranks: ranks).each * ranks
+  /// Bytes that arrive of a vector, which of each rank begin at a cache line.
+  private static func slot(_ slices: RankSlices, _ ranks: Int, _ dtype: ReduceDtype) -> Int {
+    let line = AlignedBuffer.cacheLine
+    return ranks * ((slices.each * dtype.size + line - 1) / line * line)
   }
 
   /// - Parameters:
   ///   - count: floats in all.
   ///   - bucket: floats that are exchanged at once; no result depends on it.
+  ///   - dtype: numbers that are sent.
+  ///   - statistics: of the shards, which are kept when a sum begins.
   init(
     _ exchange: any RankExchange, count: Int, bucket: Int = RankSum.usualBucket, threads: Int,
-    meter: ExchangeMeter = ExchangeMeter()
+    dtype: ReduceDtype = .float32, statistics: ShardStatistics? = nil, meter: ExchangeMeter = ExchangeMeter()
   ) {
     self.exchange = exchange
+    self.statistics = statistics
+    self.dtype = dtype
     self.threads = threads
     self.meter = meter
-    buckets = stride(from: count, to: 0, by: -bucket).map { end in
+    // Of nothing there is an empty one, for what goes along.
+    buckets = stride(from: count, to: min(0, count - 1), by: -bucket).map { end in
       let start = max(0, end - bucket)
       return Bucket(start: start, slices: RankSlices(count: end - start, ranks: exchange.ranks))
     }
-    let bytes = Self.slot(min(count, bucket), exchange.ranks) * MemoryLayout<Float>.stride
-    received = (0..<min(Self.most, buckets.count)).map { _ in AlignedBuffer(byteCount: bytes) }
+    received = buckets.prefix(Self.most).enumerated().map { index, bucket in
+      let along = index == 0 ? statistics?.largestArrival ?? 0 : 0
+      // The first one is `gather`'s, too, which brings floats together.
+      let size = Self.slot(bucket.slices, exchange.ranks, index == 0 ? .float32 : dtype)
+      return AlignedBuffer(byteCount: size + exchange.ranks * along)
+    }
+    sums =
+      dtype == .float32
+      ? nil : buckets.first.map { AlignedBuffer(byteCount: Self.slot($0.slices, 1, .float32)) }
   }
 
   /// Begins a sum, of which nothing is there yet. `finish` follows.
@@ -87,7 +111,7 @@ final class RankSum {
   /// - Parameter start: behind it this rank's sum is known, and `result` may be written.
   func poll(knownFrom start: Int) {
     send(from: start)
-    while let next = arriving.first, next.isDone() {
+    while let next = arriving.first, next.pending.isDone() {
       meter.early += take()
       send(from: start)
     }
@@ -101,7 +125,7 @@ final class RankSum {
   func finish() {
     send(from: 0)
     while let next = arriving.first {
-      meter.wait { next.finish() }
+      meter.wait { next.pending.finish() }
       _ = take()
       send(from: 0)
     }
@@ -114,12 +138,18 @@ final class RankSum {
   private func send(from start: Int) {
     guard let job else { preconditionFailure("no sum has begun") }
     while sent < buckets.count, buckets[sent].start >= start, arriving.count < received.count {
-      let bucket = buckets[sent]
-      arriving.append(
-        exchange.beginAllToAll(
-          job.own(bucket.range), bucket.slices, received[sent % received.count].floats))
+      let vectors = vectors(sent, job.own(buckets[sent].range))
+      let pending = exchange.beginAllToAll(vectors, received[sent % received.count].base)
+      arriving.append((RankVector.stride(vectors, to: exchange.rank), pending))
       sent += 1
     }
+  }
+
+  /// What goes round of a bucket, of whose numbers these are the first.
+  private func vectors(_ index: Int, _ start: UnsafeMutableRawPointer) -> [RankVector] {
+    // Statistics begin where floats may, whatever a slice of the bucket ends with.
+    (index == 0 ? statistics?.sent ?? [] : [])
+      + [RankVector(start, buckets[index].slices, size: dtype.size)]
   }
 
   /// Adds up what has arrived first and lets the result leave.
@@ -128,28 +158,23 @@ final class RankSum {
     guard let job else { preconditionFailure("no sum has begun") }
     let index = sent - arriving.count
     let bucket = buckets[index]
-    arriving.removeFirst()
+    let stride = arriving.removeFirst().stride
     let own = bucket.slices.slice(of: exchange.rank)
+    let arrived = received[index % received.count].base
+    let along = index == 0 ? statistics : nil
+    along?.average(arrived, stride: stride, on: exchange.rank)
     if !own.isEmpty {
-      let sum = add(received[index % received.count].floats, each: own.count, filled: job.filled)
+      let parts = arrived + (along?.arriving(on: exchange.rank) ?? 0)
+      let tree = RankTree(
+        vectors: parts, stride: stride, count: own.count, ranks: exchange.ranks, filled: job.filled,
+        threads: threads)
+      let sum = sums.map { tree.bfloat16(into: $0.floats) } ?? tree.float32()
       job.use(bucket.start + own.lowerBound..<bucket.start + own.upperBound, sum)
     }
-    let pending = exchange.beginAllGather(job.result + bucket.start, bucket.slices)
+    let pending = exchange.beginAllGather(
+      (along?.spread ?? []) + [RankVector(job.result + bucket.start, bucket.slices)])
     spreading.append((bucket.slices.count, pending))
     return bucket.slices.count
-  }
-
-  /// The tree over vectors of the ranks, of which those at the end may be missing, in its first one: see `PairwiseSum`.
-  private func add(_ vectors: UnsafeMutablePointer<Float>, each: Int, filled: Int) -> UnsafePointer<Float> {
-    var width = 1
-    while width < filled {
-      for place in stride(from: 0, to: filled - width, by: 2 * width) {
-        let left = vectors + place * each
-        check(oct_add(each, left, left + width * each, left, Int32(threads)))
-      }
-      width *= 2
-    }
-    return UnsafePointer(vectors)
   }
 
   /// Gives the first rank what each has in its slices of a buffer; elsewhere it stays as it is.

@@ -56,8 +56,13 @@ extension TrainingConfiguration {
       shards: shards, leastImages: graph.nodes.map(\.operation.leastTrainingBatch).max() ?? 1)
   }
 
-  /// - Throws: `OctNetError.configuration` for a number that is no power of two, or of which some would always be empty.
+  /// - Throws: `OctNetError.configuration` for a number that is no power of two, or of which some would always be empty, and for
+  ///   what belongs to shards where there are none.
   func validateShards() throws(OctNetError) {
+    if reduceDtype == .bfloat16, shards ?? 1 == 1 {
+      throw .configuration(
+        key: "reduceDtype", "bfloat16 belongs to 2 or more shards of a batch, which the settings do not have")
+    }
     guard let shards else { return }
     try SettingBounds.check(shards, in: SettingBounds.shards, "shards")
     guard shards & (shards - 1) == 0 else {

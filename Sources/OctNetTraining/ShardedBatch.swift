@@ -39,62 +39,41 @@ struct ShardedBatch {
   }
 }
 
-/// What ranks tell each other of their shards: numbers, all of which a double holds exactly.
+/// What ranks tell each other of their shards before anything else: numbers, all of which a double holds exactly.
 struct ShardRecords {
-  private let states: Int
   private var numbers: [Double] = []
   /// Whether these are those of all ranks.
   private(set) var isWhole = false
 
-  /// - Parameter states: running statistics.
-  init(states: Int) { self.states = states }
-
   /// Numbers of a shard.
-  static func size(states: Int) -> Int { 3 + states }
-  private var size: Int { Self.size(states: states) }
-  var count: Int { numbers.count / size }
+  static let size = 3
+  var count: Int { numbers.count / Self.size }
 
-  mutating func append(_ result: StepResult, _ states: UnsafeBufferPointer<Float>) {
+  mutating func append(_ result: StepResult) {
     numbers += [Double(result.loss), Double(result.correct), Double(result.predictions)]
-    numbers += states.lazy.map(Double.init)
   }
 
   /// With zeros for shards that have no images.
   func padded(shards: Int) -> [Double] {
-    numbers + Array(repeating: 0, count: shards * size - numbers.count)
+    numbers + Array(repeating: 0, count: shards * Self.size - numbers.count)
   }
 
   /// Takes those of all ranks.
   mutating func become(_ all: [Double]) { (numbers, isWhole) = (all, true) }
 
-  func loss(_ shard: Int) -> Float { Float(numbers[shard * size]) }
-  func correct(_ shard: Int) -> Int { Int(numbers[shard * size + 1]) }
-  func predictions(_ shard: Int) -> Int { Int(numbers[shard * size + 2]) }
-  func states(_ shard: Int) -> ArraySlice<Double> { numbers[shard * size + 3..<(shard + 1) * size] }
-}
+  func loss(_ shard: Int) -> Float { Float(numbers[shard * Self.size]) }
 
-/// Means over shards, added in their order in double precision.
-struct ShardTally {
-  private var images = 0, loss = 0.0, correct = 0, predictions = 0
-  private var states: [Double] = []
-
+  /// Of the batch, the loss being the mean over shards, added in their order in double precision.
   /// - Parameter ranges: images of the shards.
-  init(_ records: ShardRecords, _ ranges: [Range<Int>]) {
-    states = Array(repeating: 0, count: records.states(0).count)
+  func result(_ ranges: [Range<Int>]) -> StepResult {
+    var (images, loss, correct, predictions) = (0, 0.0, 0, 0)
     for (shard, range) in ranges.enumerated() {
-      let weight = Double(range.count)
       images += range.count
-      loss += Double(records.loss(shard)) * weight
-      correct += records.correct(shard)
-      predictions += records.predictions(shard)
-      for (index, state) in records.states(shard).enumerated() { states[index] += state * weight }
+      loss += Double(self.loss(shard)) * Double(range.count)
+      correct += Int(numbers[shard * Self.size + 1])
+      predictions += Int(numbers[shard * Self.size + 2])
     }
-  }
-
-  func state(_ index: Int) -> Float { Float(states[index] / Double(images)) }
-
-  var result: StepResult {
-    StepResult(loss: Float(loss / Double(images)), correct: correct, predictions: predictions)
+    return StepResult(loss: Float(loss / Double(images)), correct: correct, predictions: predictions)
   }
 }
 

@@ -7,8 +7,8 @@ import OctNetSupport
 /// with the memory for one of them.
 ///
 /// The gradient is that of the mean loss of the whole batch, shards' shares of it added in a fixed binary tree
-/// (`PairwiseSum`). Running statistics are the mean over what each shard makes of those before the step, weighted by its
-/// images, added in order of the shards. So who computes which shard, and how many threads do, changes no bit.
+/// (`PairwiseSum`). Running statistics are the mean over what each shard makes of those before the step (`ShardStatistics`).
+/// So who computes which shard, and how many threads do, changes no bit.
 package final class ShardedPass {
   private let network: Network
   private let session: TrainingSession
@@ -19,17 +19,20 @@ package final class ShardedPass {
   private let places: Range<Int>
   /// Counters of the network that count batches.
   private let counting: [Int]
-  private let sum: PairwiseSum
+  private let sum: any ShardSum
+  private let statistics: ShardStatistics
   private let rankSum: RankSum?
   private let meter: ExchangeMeter
 
   /// - Parameters:
   ///   - session: takes `plan.largestShard` images.
+  ///   - dtype: numbers in which gradients are added up.
   ///   - exchange: of ranks that divide `plan.shards`.
   ///   - bucket: floats that are exchanged at once.
   init(
-    network: Network, session: TrainingSession, plan: ShardPlan, exchange: (any RankExchange)? = nil,
-    bucket: Int = RankSum.usualBucket, threads: Int, meter: ExchangeMeter = ExchangeMeter()
+    network: Network, session: TrainingSession, plan: ShardPlan, dtype: ReduceDtype = .float32,
+    exchange: (any RankExchange)? = nil, bucket: Int = RankSum.usualBucket, threads: Int,
+    meter: ExchangeMeter = ExchangeMeter()
   ) {
     self.network = network
     self.session = session
@@ -39,22 +42,36 @@ package final class ShardedPass {
     places = plan.places(rank: exchange?.rank ?? 0, of: exchange?.ranks ?? 1)
     counting = network.countingCounters
     let count = network.parameters.count
-    sum = PairwiseSum(count: count, leaves: places.count, threads: threads)
+    sum = dtype.makeSum(
+      count: count, leaves: places.count, isWhole: exchange == nil, threads: threads)
+    let statistics = ShardStatistics(
+      count: network.parameters.stateCount, shards: places.count, ranks: exchange?.ranks ?? 1)
+    self.statistics = statistics
     rankSum = exchange.map {
-      RankSum($0, count: count, bucket: bucket, threads: threads, meter: meter)
+      RankSum(
+        $0, count: count, bucket: bucket, threads: threads, dtype: dtype, statistics: statistics,
+        meter: meter)
     }
   }
 
   /// Bytes beside the session's and the network's.
-  static func bytes(of network: Network, plan: ShardPlan, ranks: Int) -> Int {
-    let count = network.parameters.count
-    let partial = PairwiseSum.buffers(leaves: plan.shards / ranks) * count * MemoryLayout<Float>.stride
-    return partial + (ranks > 1 ? RankSum.bytes(count: count, ranks: ranks) : 0)
+  static func bytes(of network: Network, plan: ShardPlan, dtype: ReduceDtype, ranks: Int) -> Int {
+    let (parameters, shards) = (network.parameters, plan.shards / ranks)
+    let partial = dtype.sumBytes(count: parameters.count, leaves: shards, isWhole: ranks == 1)
+    let exchanged =
+      ranks > 1
+      ? RankSum.bytes(
+        count: parameters.count, ranks: ranks, dtype: dtype, statistics: parameters.stateCount, shards: shards
+      ) : 0
+    return partial + ShardStatistics.bytes(count: parameters.stateCount, shards: shards) + exchanged
   }
 
-  /// Bytes that a rank tells every other one of each of its shards: loss and norms' statistics.
-  package static func recordBytes(of graph: Graph) -> Int {
-    ShardRecords.size(states: ParameterStore.stateCount(of: graph)) * MemoryLayout<Double>.stride
+  /// Bytes that a rank tells every other one of each of its shards before the last backward pass.
+  package static let recordBytes = ShardRecords.size * MemoryLayout<Double>.stride
+
+  /// Bytes of a network's running statistics, which each shard has of its own.
+  package static func statisticsBytes(of graph: Graph) -> Int {
+    ParameterStore.stateCount(of: graph) * MemoryLayout<Float>.stride
   }
 
   /// What a pass made of a shard that came to no number.
@@ -88,25 +105,27 @@ package final class ShardedPass {
   private func process(_ batch: ShardedBatch, _ update: (() -> SliceUpdate)?) throws(NotFinite) -> StepResult
   {
     let parameters = network.parameters
-    let states = UnsafeMutableBufferPointer(start: parameters.states, count: parameters.stateCount)
-    let statistics = Array(states)
+    let states = parameters.states
+    let before = Array(UnsafeBufferPointer(start: states, count: parameters.stateCount))
     let counters = network.counters
     // What is known of shards in their order: of this process's, and once they have met of all.
-    var records = ShardRecords(states: states.count)
+    var records = ShardRecords()
     let own = places.clamped(to: batch.ranges.indices)
+    statistics.begin(batch.ranges)
     sum.reset()
     sum.threads = session.activeThreads
     rankSum?.threads = session.activeThreads
     for shard in own {
       // Every shard begins with the statistics of before.
-      states.baseAddress?.update(from: statistics, count: statistics.count)
+      states.update(from: before, count: before.count)
       let isLast = shard == own.last
       let range = batch.ranges[shard]
       let result = session.step(
         images: batch.images(of: shard), targets: batch.targets(of: shard), count: range.count,
         dropoutSeed: batch.seed(of: shard), imagesOfMean: batch.count,
         backward: { result in
-          records.append(result, UnsafeBufferPointer(states))
+          records.append(result)
+          statistics.keep(states)
           guard isLast, let rankSum else { return result.loss.isFinite }
           meet(&records)
           guard batch.firstProblem(in: records) == nil else { return false }
@@ -122,13 +141,14 @@ package final class ShardedPass {
       // Without a shard there was nothing to begin with.
       if own.isEmpty { rankSum.begin(job(batch, update)) }
       rankSum.finish()
+    } else {
+      statistics.average()
     }
-    let tally = ShardTally(records, batch.ranges)
-    for index in states.indices { states[index] = tally.state(index) }
+    statistics.move(to: states)
     // They count the batch once.
     network.counters = counters
     for index in counting { network.counters[index] &+= 1 }
-    return tally.result
+    return records.result(batch.ranges)
   }
 
   /// Tells all ranks what each knows of its shards, once.
@@ -143,7 +163,7 @@ package final class ShardedPass {
     let (gradients, values) = (network.parameters.gradients, network.parameters.values)
     let update = update?()
     return RankSum.Job(
-      own: { [sum] in sum.sum(with: UnsafePointer(gradients), at: $0) },
+      own: { [sum] in sum.message(with: UnsafePointer(gradients), at: $0) },
       filled: (batch.ranges.count + places.count - 1) / places.count,
       result: update == nil ? gradients : values
     ) { slice, gradient in

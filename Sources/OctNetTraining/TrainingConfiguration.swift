@@ -33,6 +33,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   /// Parts of a batch, a power of two, each with gradients and norm statistics of its own and added up in a fixed tree, one
   /// in memory at a time; `nil` and 1 leave batches whole.
   public var shards: Int?
+  /// Numbers in which gradients of shards are added up; `nil` is float32.
+  public var reduceDtype: ReduceDtype?
   /// Decay of the moving average of the weights that is evaluated and saved in their place; `nil` keeps none.
   public var emaDecay: Double?
   /// Of training images.
@@ -118,7 +120,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     lastEpochShare: Double? = nil, testViews: TestViews? = nil,
     evaluation: EvaluationSettings? = nil, shards: Int? = nil, inMemory: Bool? = nil,
     workers: Int? = nil, imageSizes: [ImageSizeStage]? = nil, testShare: Double? = nil,
-    shuffleBuffer: Int? = nil
+    shuffleBuffer: Int? = nil, reduceDtype: ReduceDtype? = nil
   ) {
     self.model = model
     self.initialWeights = initialWeights
@@ -164,6 +166,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     self.imageSizes = imageSizes
     self.testShare = testShare
     self.shuffleBuffer = shuffleBuffer
+    self.reduceDtype = reduceDtype
   }
 
   /// - Throws: `OctNetError.configuration` for the first setting out of its range.

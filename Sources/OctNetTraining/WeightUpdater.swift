@@ -49,7 +49,9 @@ final class WeightUpdater {
     let parameterBytes = network.parameters.count * MemoryLayout<Float>.stride
     let stateBytes = isDivided ? stateCopies * parameterBytes / (exchange?.ranks ?? 1) : 0
     let plan = configuration.shardPlan(of: network.graph.freezingNorms(network.demand()))
-    let shardBytes = plan.map { ShardedPass.bytes(of: network, plan: $0, ranks: exchange?.ranks ?? 1) } ?? 0
+    let dtype = configuration.reduceDtype ?? .float32
+    let shardBytes =
+      plan.map { ShardedPass.bytes(of: network, plan: $0, dtype: dtype, ranks: exchange?.ranks ?? 1) } ?? 0
     let copiedBytes =
       copies * parameterBytes + stateBytes + shardBytes
       + configuration.optimizer.scratchBytes(groups, network.parameters, threads: threads)
@@ -68,7 +70,7 @@ final class WeightUpdater {
         session: session,
         shards: plan.map {
           ShardedPass(
-            network: network, session: session, plan: $0, exchange: exchange, bucket: bucket,
+            network: network, session: session, plan: $0, dtype: dtype, exchange: exchange, bucket: bucket,
             threads: threads, meter: meter)
         })
     }

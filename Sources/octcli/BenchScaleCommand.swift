@@ -22,7 +22,7 @@ struct BenchScaleCommand: ParsableCommand {
       Examples:
         octcli bench scale --model resnet20 --alphas 0,0.5 --batch-size 16
         octcli bench scale --seconds 0.9,0.6 --ranks 8,64,512 --no-overlap
-        octcli bench scale --seconds 0.9,0.6 --gbit 1,10 --latency-us 20 --json
+        octcli bench scale --seconds 0.9,0.6 --gbit 1,10 --latency-us 20 --reduce-dtype bfloat16 --json
       """)
 
   @Option(help: ArgumentHelp("Network.", valueName: "name"))
@@ -89,6 +89,9 @@ struct BenchScaleCommand: ParsableCommand {
   @Option(help: ArgumentHelp("MiB of the gradient that are exchanged at once.", valueName: "MiB"))
   var bucketMib = ScaleModel.usualBucketBytes >> 20
 
+  @Option(help: "Numbers of the sums that ranks send, as with train.")
+  var reduceDtype: ReduceDtype = .float32
+
   @Flag(help: "Let the exchange begin when backward is done.")
   var noOverlap = false
 
@@ -118,7 +121,7 @@ struct BenchScaleCommand: ParsableCommand {
     let benchmarks = alphas.values.map { alpha in
       ScaleBenchmark(
         model: configuration(alpha: alpha), images: batchSize, optimizer: optimizer.rule,
-        threads: threadOptions.count, repetitions: repetitions, ranks: job)
+        threads: threadOptions.count, repetitions: repetitions, dtype: reduceDtype, ranks: job)
     }
     let networks = try benchmarks.enumerated().map { index, benchmark in
       let given = try seconds.map {
@@ -153,7 +156,7 @@ struct BenchScaleCommand: ParsableCommand {
     ScaleReport.Plan(
       ranks: counts,
       links: gbit.values.map { .init(gigabits: $0, latency: latencyUs * 1e-6, messages: messages) },
-      bucketBytes: bucketMib << 20, overlaps: !noOverlap, threads: threadOptions.count,
+      bucketBytes: bucketMib << 20, dtype: reduceDtype, overlaps: !noOverlap, threads: threadOptions.count,
       isMeasured: seconds == nil)
   }
 }

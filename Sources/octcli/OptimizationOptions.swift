@@ -10,6 +10,7 @@ enum ScheduleName: String, ExpressibleByArgument, CaseIterable {
 }
 
 extension LossReduction: ExpressibleByArgument {}
+extension ReduceDtype: ExpressibleByArgument {}
 
 /// How the network learns. Everything is optional: what is not given comes from the recipe or its absence.
 struct OptimizationOptions: ParsableArguments {
@@ -106,6 +107,14 @@ struct OptimizationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Numbers in which the gradients of --shards are added up, and ranks send them (default: float32).",
+      discussion:
+        "bfloat16 rounds each shard's gradient and each of their sums but the last: half the bytes between ranks."
+    ))
+  var reduceDtype: ReduceDtype?
+
+  @Option(
+    help: ArgumentHelp(
       "Evaluate and keep a moving average of the weights with this decay, such as 0.999 (default: none).",
       valueName: "decay"))
   var ema: Double?
@@ -180,7 +189,7 @@ struct OptimizationOptions: ParsableArguments {
       || schedule != nil || stepEpochs != nil || stepFactor != nil || warmupEpochs != nil
       || weightDecay != nil
       || excludeNormsAndBiases || labelSmoothing != nil || clipGradients != nil || accumulate != nil
-      || shards != nil || ema != nil
+      || shards != nil || reduceDtype != nil || ema != nil
       || mixup != nil || cutmix != nil || mixupProb != nil || mixupSwitchProb != nil || classWeights != nil
       || balancedSampler || !freeze.isEmpty || !rateScale.isEmpty || !group.isEmpty || lossReduction != nil
       || newtonSchulz != nil || normalizeWeights
@@ -214,6 +223,8 @@ struct OptimizationOptions: ParsableArguments {
       if mixupProb != nil || mixupSwitchProb != nil {
         (probe.mixupAlpha, probe.cutmixAlpha) = (mixup ?? 1, cutmix ?? 1)
       }
+      // And so may shards.
+      if shards == nil { probe.reduceDtype = nil }
       // How long a warm-up may be depends on the epochs, which may stand in a file.
       if epochs == nil {
         probe.epochs = max(probe.epochs, min(warmupEpochs ?? 0, SettingBounds.epochs.upperBound))
@@ -232,6 +243,7 @@ struct OptimizationOptions: ParsableArguments {
     "warmupEpochs": "--warmup-epochs", "weightDecay": "--weight-decay",
     "labelSmoothing": "--label-smoothing", "clipGradientNorm": "--clip-gradients",
     "learningRateScale": "--rate-scale", "accumulationSteps": "--accumulate", "shards": "--shards",
+    "reduceDtype": "--reduce-dtype",
     "emaDecay": "--ema",
     "mixupAlpha": "--mixup", "cutmixAlpha": "--cutmix", "mixupProbability": "--mixup-prob",
     "mixupSwitchProbability": "--mixup-switch-prob",
@@ -271,6 +283,7 @@ struct OptimizationOptions: ParsableArguments {
     if let clipGradients { configuration.clipGradientNorm = clipGradients }
     if let accumulate { configuration.accumulationSteps = accumulate }
     if let shards { configuration.shards = shards }
+    if let reduceDtype { configuration.reduceDtype = reduceDtype }
     if let ema { configuration.emaDecay = ema }
     if let mixup { configuration.mixupAlpha = mixup }
     if let cutmix { configuration.cutmixAlpha = cutmix }

@@ -16,6 +16,7 @@ struct ScaleReport {
     let ranks: [Int]
     let links: [ScaleModel.Link]
     let bucketBytes: Int
+    let dtype: ReduceDtype
     let overlaps: Bool
     let threads: Int
     /// Here, in place of given.
@@ -39,34 +40,33 @@ struct ScaleReport {
     self.plan = plan
     self.job = job
     self.networks = networks.map { Network($0) }
-    func model(_ network: ScaleNetwork, _ ranks: Int) -> ScaleModel {
-      network.costs.model(ranks: ranks, bucketBytes: plan.bucketBytes, overlaps: plan.overlaps)
+    func modelOf(_ network: ScaleNetwork, _ ranks: Int) -> ScaleModel {
+      network.costs.model(
+        ranks: ranks, bucketBytes: plan.bucketBytes, dtype: plan.dtype, overlaps: plan.overlaps)
     }
     forecasts = networks.flatMap { network in
       plan.ranks.flatMap { ranks in
         plan.links.map { link in
-          let first = model(networks[0], ranks).step(ranks: ranks, link)
+          let first = modelOf(networks[0], ranks).step(ranks: ranks, link)
           return Forecast(
-            network.model.alpha, model(network, ranks), ranks: ranks, link, first: first)
+            network.model.alpha, modelOf(network, ranks), ranks: ranks, link, first: first)
         }
       }
     }
     turns = networks.flatMap { network in
       plan.ranks.compactMap { ranks in
         plan.links.first.map { link in
-          let model = model(network, ranks)
+          let model = modelOf(network, ranks)
           return Turn(
             alpha: network.model.alpha, ranks: ranks, balance: model.balance(ranks: ranks, link),
             good: model.leastBandwidth(ranks: ranks, link),
-            halfGain: model.halfGain(
-              over: networks[0].costs.model(
-                ranks: ranks, bucketBytes: plan.bucketBytes, overlaps: plan.overlaps), ranks: ranks, link))
+            halfGain: model.halfGain(over: modelOf(networks[0], ranks), ranks: ranks, link))
         }
       }
     }
     measured = networks.compactMap { network in
       guard let job, let seconds = network.step else { return nil }
-      let model = network.costs.model(ranks: job.ranks, overlaps: true)
+      let model = network.costs.model(ranks: job.ranks, dtype: plan.dtype, overlaps: true)
       return Measured(network.model.alpha, seconds, model, job)
     }
   }
@@ -79,7 +79,7 @@ struct ScaleReport {
     let alone, forward, backward, update: Double
     /// By number of ranks.
     let handling: [String: Double]
-    let gradientBytes, recordBytes: Int
+    let gradientBytes, statisticsBytes: Int
 
     init(_ network: ScaleNetwork) {
       let (costs, work) = (network.costs, network.costs.work)
@@ -89,7 +89,7 @@ struct ScaleReport {
       (backward, update) = (1e3 * work.backward, 1e3 * work.update)
       handling = Dictionary(uniqueKeysWithValues: costs.handling.map { (String($0), 1e3 * $1) })
       gradientBytes = Int(costs.gradient.bytes)
-      recordBytes = costs.recordBytes
+      statisticsBytes = costs.statisticsBytes
     }
 
     enum CodingKeys: String, CodingKey {
@@ -101,7 +101,7 @@ struct ScaleReport {
       case update = "ms_update"
       case handling = "ms_handling"
       case gradientBytes = "gradient_bytes"
-      case recordBytes = "record_bytes"
+      case statisticsBytes = "statistics_bytes"
     }
   }
 
@@ -196,6 +196,7 @@ extension ScaleReport: Encodable {
     case instructionSet = "instruction_set"
     case latency = "latency_us"
     case bucketBytes = "bucket_bytes"
+    case dtype = "reduce_dtype"
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -207,6 +208,7 @@ extension ScaleReport: Encodable {
     try container.encode(plan.threads, forKey: .threads)
     try container.encode(plan.overlaps, forKey: .overlap)
     try container.encode(plan.bucketBytes, forKey: .bucketBytes)
+    try container.encode(plan.dtype, forKey: .dtype)
     try container.encodeIfPresent(plan.links.first?.messages, forKey: .messages)
     try container.encodeIfPresent(plan.links.first.map { 1e6 * $0.latency }, forKey: .latency)
     try container.encode(RunMachine.current.processor, forKey: .processor)

@@ -24,8 +24,8 @@ extension ScaleReport {
           network.forward, network.backward, network.update),
         "exchange "
           + String(
-            format: "%.1f MB of gradient, %.2f MB of statistics a rank%@",
-            Double(network.gradientBytes) / 1e6, Double(network.recordBytes) / 1e6,
+            format: "%.1f MB of gradient, %.2f MB of statistics%@",
+            Double(network.gradientBytes) / 1e6, Double(network.statisticsBytes) / 1e6,
             exchange.isEmpty ? "" : "; copies, additions and update: ms \(exchange)"),
       ].joined(separator: "\n")
     }.joined(separator: "\n")
@@ -66,7 +66,8 @@ extension ScaleReport {
     let link = plan.links[0]
     let title =
       "forecast with \(format(1e6 * link.latency, digits: 4)) µs a message, \(link.messages.rawValue), buckets of "
-      + "\(plan.bucketBytes >> 20) MiB, \(plan.overlaps ? "overlap with backward" : "no overlap")"
+      + "\(plan.bucketBytes >> 20) MiB, sums in \(plan.dtype.rawValue), "
+      + (plan.overlaps ? "overlap with backward" : "no overlap")
     return title + "\n" + table.description
   }
 

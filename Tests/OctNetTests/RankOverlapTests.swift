@@ -186,15 +186,17 @@ private final class AloneRank: RankExchange {
     func finish() {}
   }
 
-  func beginAllToAll(
-    _ send: UnsafePointer<Float>, _ slices: RankSlices, _ receive: UnsafeMutablePointer<Float>
-  ) -> any PendingExchange {
+  func beginAllToAll(_ send: [RankVector], _ receive: UnsafeMutableRawPointer) -> any PendingExchange {
     journal.write("gather")
-    receive.update(from: send, count: slices.count)
+    var place = receive
+    for vector in send {
+      place.copyMemory(from: vector.start, byteCount: vector.bytes(of: 0).count)
+      place += vector.bytes(of: 0).count
+    }
     return Done()
   }
 
-  func beginAllGather(_ vector: UnsafeMutablePointer<Float>, _ slices: RankSlices) -> any PendingExchange {
+  func beginAllGather(_ vectors: [RankVector]) -> any PendingExchange {
     journal.write("spread")
     return Done()
   }

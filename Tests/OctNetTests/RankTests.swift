@@ -62,6 +62,8 @@ import OctNet
     { ($0.optimizer, $0.frozen) = (.muon, ["enter"]) },
     // The last batch has three images.
     { ($0.optimizer, $0.frozen, $0.trainLimit) = (.adam, ["norm1", "classes"], 18) },
+    { ($0.reduceDtype, $0.trainLimit, $0.emaDecay) = (.bfloat16, 18, 0.9) },
+    { ($0.reduceDtype, $0.clipGradientNorm, $0.accumulationSteps) = (.bfloat16, 0.05, 2) },
   ]
 
   @Test(arguments: [1, 2, 4], changes.indices)
@@ -107,8 +109,9 @@ import OctNet
         guard let start = result.baseAddress else { return }
         sum.begin(
           RankSum.Job(
-            own: { (vector ?? UnsafePointer(start)) + $0.lowerBound }, filled: (filled + size - 1) / size,
-            result: start
+            own: {
+              UnsafeMutableRawPointer(mutating: (vector ?? UnsafePointer(start)) + $0.lowerBound)
+            }, filled: (filled + size - 1) / size, result: start
           ) {
             slices.append($0)
             (start + $0.lowerBound).update(from: $1, count: $0.count)

@@ -25,8 +25,7 @@ struct ScaleBenchmarkTests {
     #expect(ready.first == ready.max() && ready.suffix(2).min() == ready.min())
     #expect(costs.work.forward > 0 && costs.work.backward > 0 && costs.work.images == 4)
     #expect(costs.handling.keys.sorted() == [2, 8])
-    // Three doubles and the statistics, rounded up to cache lines.
-    #expect(costs.recordBytes == 8 * (3 + network.parameters.stateCount))
+    #expect(costs.statisticsBytes == 4 * network.parameters.stateCount)
     #expect(costs.model(ranks: 8, overlaps: true).work.handling == costs.handling[8])
   }
 

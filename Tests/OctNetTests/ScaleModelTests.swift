@@ -2,6 +2,7 @@ import Testing
 
 import OctNetCore
 import OctNetModels
+import OctNetTraining
 @testable import OctNetBenchmark
 
 /// The cost model of data-parallel training against numbers that were worked out by hand.
@@ -16,43 +17,49 @@ struct ScaleModelTests {
   private static let link = ScaleModel.Link(gigabits: 8, latency: 1e-3)
 
   private static func model(
-    overlaps: Bool, handling: Double = 0.02, records: Int = 1_000_000, bucketBytes: Int = 8_000_000
+    overlaps: Bool, handling: Double = 0.02, records: Int = 1_000_000, statistics: Int = 2_000_000,
+    bucketBytes: Int = 8_000_000
   ) -> ScaleModel {
     var work = work
     work.handling = handling
     return ScaleModel(
-      work: work, gradient: halves, bucketBytes: bucketBytes, recordBytes: records, overlaps: overlaps)
+      work: work, gradient: halves, bucketBytes: bucketBytes, recordBytes: records,
+      statisticsBytes: statistics, overlaps: overlaps)
   }
 
   private func isClose(_ value: Double, _ expected: Double) -> Bool { abs(value - expected) < 1e-9 }
 
-  /// Three messages an exchange. Statistics take 3 + 3 ms, each of two buckets 2 · (6 + 3) ms, the word to stop 2 ms.
+  /// Three messages an exchange. Losses take 3 + 2 ms, each of two buckets 2 · (6 + 3) ms, statistics beside the first of them
+  /// 3 ms, the word to stop 2 ms.
   @Test func withoutOverlapTimesAddUp() {
     let step = Self.model(overlaps: false).step(ranks: 4, Self.link)
-    #expect(isClose(step.seconds, 0.320 + 0.006 + 0.036 + 0.002))
+    #expect(isClose(step.seconds, 0.320 + 0.005 + 0.036 + 0.003 + 0.002))
     #expect(isClose(step.computation, 0.320))
-    #expect(isClose(step.gradient, 0.024) && isClose(step.statistics, 0.003) && isClose(step.messages, 0.017))
-    #expect(isClose(step.exchange, 0.044))
-    #expect(isClose(step.imagesPerSecond, 32 / 0.364) && isClose(step.efficiency, 0.310 / 0.364))
-    #expect(Self.model(overlaps: false).bytes(ranks: 4) == 27e6)
+    #expect(isClose(step.gradient, 0.024) && isClose(step.statistics, 0.006) && isClose(step.messages, 0.016))
+    #expect(isClose(step.exchange, 0.046))
+    #expect(isClose(step.imagesPerSecond, 32 / 0.366) && isClose(step.efficiency, 0.310 / 0.366))
+    #expect(Self.model(overlaps: false).bytes(ranks: 4) == 30e6)
   }
 
-  /// The second half leaves at 156 ms and is there at 174. The first half, behind the handling of the second one, leaves at 316,
-  /// is there at 334 and handled at 344.
+  /// The second half leaves at 155 ms and is there, with the statistics, at 176. The first half, behind the handling of the second
+  /// one, leaves at 315, is there at 333 and handled at 343.
   @Test func overlapHidesAllButTheLastBucket() {
     let step = Self.model(overlaps: true).step(ranks: 4, Self.link)
-    #expect(isClose(step.seconds, 0.344 + 0.002))
+    #expect(isClose(step.seconds, 0.343 + 0.002))
     #expect(isClose(step.computation + step.gradient + step.statistics + step.messages, step.seconds))
-    #expect(isClose(step.exchange, 0.044))
+    #expect(isClose(step.exchange, 0.046))
   }
 
   /// Where the bytes take longer than everything else: what lies before the first bucket, and the bytes.
   @Test func aSlowLinkTakesBytesByBandwidth() {
     let slow = ScaleModel.Link(gigabits: 0.008, latency: 0)
-    let step = Self.model(overlaps: true, handling: 0, records: 0).step(ranks: 4, slow)
+    let step = Self.model(overlaps: true, handling: 0, records: 0, statistics: 0).step(ranks: 4, slow)
     #expect(isClose(step.seconds, 0.1 + 0.25 * 0.2 + 24))
     #expect(step.limit == .bandwidth)
-    #expect(isClose(Self.model(overlaps: false, handling: 0, records: 0).step(ranks: 4, slow).seconds, 24.3))
+    #expect(
+      isClose(
+        Self.model(overlaps: false, handling: 0, records: 0, statistics: 0).step(ranks: 4, slow).seconds, 24.3
+      ))
   }
 
   /// Endless bandwidth leaves the messages, and without latency nothing at all.
@@ -65,13 +72,13 @@ struct ScaleModelTests {
     let step = model.step(ranks: 64, endless)
     #expect(step.gradient == 0 && step.statistics == 0 && step.messages > 0)
     #expect(step.limit == .latency)
-    // Of 63 messages those of the statistics cannot be hidden, nor the two exchanges of the last bucket; then six.
+    // Six of the losses cannot be hidden, nor 63 of each exchange of the last bucket, nor six at the end.
     model.overlaps = true
-    #expect(isClose(model.step(ranks: 64, endless).seconds, 0.3 + 0.063 + 2 * 0.063 + 0.006 + 0.01))
+    #expect(isClose(model.step(ranks: 64, endless).seconds, 0.3 + 0.006 + 2 * 0.063 + 0.006 + 0.01))
     endless.messages = .recursive
     #expect(isClose(model.step(ranks: 64, endless).seconds, 0.3 + 0.006 + 2 * 0.006 + 0.006 + 0.01))
     endless.messages = .concurrent
-    #expect(isClose(model.step(ranks: 64, endless).seconds, 0.3 + 0.001 + 2 * 0.001 + 0.006 + 0.01))
+    #expect(isClose(model.step(ranks: 64, endless).seconds, 0.3 + 0.006 + 2 * 0.001 + 0.006 + 0.01))
   }
 
   @Test func oneRankExchangesNothing() {
@@ -102,6 +109,25 @@ struct ScaleModelTests {
     }
   }
 
+  /// However many ranks there are, each has its shard's statistics and a slice's mean to send.
+  @Test func bytesOfARankHardlyDependOnTheirNumber() {
+    let model = Self.model(overlaps: true, records: 24)
+    #expect(model.bytes(ranks: 1) == 0)
+    for ranks in [2, 8, 512, 1024] {
+      #expect(model.bytes(ranks: ranks) < 2 * (16e6 + 2e6) + 24 * Double(ranks))
+    }
+  }
+
+  /// Sums are half of the bytes, statistics and weights as before: each of two buckets takes 3 ms less.
+  @Test func sumsInBFloat16AreHalfTheBytes() {
+    var model = Self.model(overlaps: false)
+    model.dtype = .bfloat16
+    let step = model.step(ranks: 4, Self.link)
+    #expect(isClose(step.seconds, 0.366 - 0.006) && isClose(step.gradient, 0.018))
+    #expect(isClose(step.statistics, 0.006) && isClose(step.messages, 0.016))
+    #expect(model.bytes(ranks: 4) == 24e6)
+  }
+
   @Test func overlapIsNeverSlower() {
     for bucketBytes in [100_000, 8_000_000, 64_000_000] {
       for ranks in [2, 8, 512] {
@@ -118,11 +144,11 @@ struct ScaleModelTests {
     }
   }
 
-  /// 27 MB in the 320 ms of the computation, of which 17 ms are messages'.
+  /// 30 MB in the 320 ms of the computation, of which 16 ms are messages'.
   @Test func balanceIsWhereTheExchangeTakesAsLong() throws {
     let model = Self.model(overlaps: false)
     let balance = try #require(model.balance(ranks: 4, Self.link))
-    #expect(isClose(balance, 0.216 / 0.303))
+    #expect(isClose(balance, 0.240 / 0.304))
     var link = Self.link
     link.gigabits = balance
     #expect(isClose(model.step(ranks: 4, link).exchange, 0.320))
@@ -138,10 +164,10 @@ struct ScaleModelTests {
       #expect((model.step(ranks: 8, link).efficiency >= 0.9) == isGood)
     }
     #expect(model.leastBandwidth(ranks: 512, Self.link) == nil)
-    // Forward and backward take 37.5 ms an image, handling and exchange 64 ms, an update 10:
-    // (37.5 n + 10) / (37.5 n + 64) ≥ 0.9 from n = 12.69 on.
+    // Forward and backward take 37.5 ms an image, handling and exchange 66 ms, an update 10:
+    // (37.5 n + 10) / (37.5 n + 66) ≥ 0.9 from n = 13.17 on.
     let images = try #require(Self.model(overlaps: false).leastImages(ranks: 4, Self.link))
-    #expect(images == 13)
+    #expect(images == 14)
   }
 
   /// A network with as many bytes and half the computation gains a factor of 2, less where bytes count.

@@ -130,16 +130,19 @@ final class ThreadRanks: RankExchange {
   private var begun: [Deposit.Kind: Int] = [:]
 
   private func begin(
-    _ kind: Deposit.Kind, _ numbers: UnsafePointer<Float>, _ count: Int,
-    _ arrive: @escaping ([[UInt8]]) -> Void
+    _ kind: Deposit.Kind, _ bytes: [UInt8], _ arrive: @escaping ([[UInt8]]) -> Void
   ) -> any PendingExchange {
     let deposit = Deposit(kind: kind, number: begun[kind, default: 0])
     begun[kind, default: 0] += 1
-    room.give(
-      Array(UnsafeRawBufferPointer(UnsafeBufferPointer(start: numbers, count: count))), by: rank, for: deposit
-    )
+    sentBytes += bytes.count
+    room.give(bytes, by: rank, for: deposit)
     return Pending(room, deposit, arrive)
   }
+
+  /// Of all calls that begin; those of an all-to-all count what this rank keeps, too.
+  private(set) var sentBytes = 0
+  /// Calls that began.
+  var calls: Int { begun.values.reduce(0, +) }
 
   private func meet(_ bytes: UnsafeRawBufferPointer) -> [[UInt8]] { room.meet(rank, Array(bytes)) }
 
@@ -147,31 +150,37 @@ final class ThreadRanks: RankExchange {
     meet(UnsafeRawBufferPointer(UnsafeBufferPointer(start: numbers, count: count)))
   }
 
-  func beginAllToAll(
-    _ send: UnsafePointer<Float>, _ slices: RankSlices, _ receive: UnsafeMutablePointer<Float>
-  ) -> any PendingExchange {
-    begin(.allToAll, send, slices.count) { [rank] all in
-      let own = slices.slice(of: rank)
+  func beginAllToAll(_ send: [RankVector], _ receive: UnsafeMutableRawPointer) -> any PendingExchange {
+    let whole = send.map { $0.slices.count * $0.size }
+    let bytes = zip(send, whole).flatMap { UnsafeRawBufferPointer(start: $0.start, count: $1) }
+    let (own, stride) = (send.map { $0.bytes(of: rank) }, RankVector.stride(send, to: rank))
+    return begin(.allToAll, bytes) { all in
       for (other, bytes) in all.enumerated() {
-        bytes.withUnsafeBytes { bytes in
-          let sent = bytes.bindMemory(to: Float.self)[own]
-          _ = UnsafeMutableBufferPointer(start: receive + other * own.count, count: own.count)
-            .update(fromContentsOf: sent)
+        var (start, place) = (0, receive + other * stride)
+        for (slice, count) in zip(own, whole) {
+          place.copyMemory(
+            from: Array(bytes[start + slice.lowerBound..<start + slice.upperBound]), byteCount: slice.count)
+          start += count
+          place += slice.count
         }
       }
     }
   }
 
-  func beginAllGather(_ vector: UnsafeMutablePointer<Float>, _ slices: RankSlices) -> any PendingExchange {
-    let own = slices.slice(of: rank)
-    return begin(.allGather, UnsafePointer(vector + own.lowerBound), own.count) { all in
+  func beginAllGather(_ vectors: [RankVector]) -> any PendingExchange {
+    let bytes = vectors.flatMap {
+      UnsafeRawBufferPointer(start: $0.start, count: $0.slices.count * $0.size)[$0.bytes(of: rank)]
+    }
+    return begin(.allGather, bytes) { all in
       for (other, bytes) in all.enumerated() {
-        let slice = slices.slice(of: other)
-        bytes.withUnsafeBytes { bytes in
-          precondition(bytes.count == slice.count * MemoryLayout<Float>.stride)
-          _ = UnsafeMutableBufferPointer(start: vector + slice.lowerBound, count: slice.count)
-            .update(fromContentsOf: bytes.bindMemory(to: Float.self))
+        var start = 0
+        for vector in vectors {
+          let slice = vector.bytes(of: other)
+          (vector.start + slice.lowerBound).copyMemory(
+            from: Array(bytes[start..<start + slice.count]), byteCount: slice.count)
+          start += slice.count
         }
+        precondition(start == bytes.count)
       }
     }
   }

@@ -7,7 +7,7 @@ struct BenchScaleTests {
     struct Network: Decodable {
       let msAlone, msForward, msBackward, msUpdate: Double
       let msHandling: [String: Double]
-      let gradientBytes, recordBytes, imagesPerRank: Int
+      let gradientBytes, statisticsBytes, imagesPerRank: Int
     }
     struct Forecast: Decodable {
       let alpha, gbit, ms, msComputation, msGradient, msStatistics, msMessages: Double
@@ -27,9 +27,12 @@ struct BenchScaleTests {
     let messages: String
     let latencyUs: Double
     let bucketBytes: Int
+    let reduceDtype: String
   }
 
-  private func run(_ flags: String...) throws -> Report {
+  private func run(_ flags: String...) throws -> Report { try run(flags) }
+
+  private func run(_ flags: [String]) throws -> Report {
     let runner = try CommandRunner()
     defer { runner.removeScratch() }
     let outcome = try runner.run(["bench", "scale", "--json"] + flags)
@@ -52,8 +55,8 @@ struct BenchScaleTests {
       report.forecasts.map(\.ranks) == [2, 8, 2, 8] && report.forecasts.map(\.alpha) == [0, 0, 0.5, 0.5])
     let row = report.forecasts[1], network = report.networks[0]
     let buckets = (Double(network.gradientBytes) / Double(report.bucketBytes)).rounded(.up)
-    let bytes = 1.75 * Double(network.gradientBytes) + 7 * Double(network.recordBytes)
-    let expected = 900 + 1e3 * bytes / 1e9 + 0.1 * (7 + buckets * 14 + 3)
+    let bytes = 1.75 * Double(network.gradientBytes + network.statisticsBytes) + 7 * 24
+    let expected = 900 + 1e3 * bytes / 1e9 + 0.1 * (3 + buckets * 14 + 3)
     #expect(abs(row.ms - expected) < 1e-6)
     #expect(abs(row.msComputation + row.msGradient + row.msStatistics + row.msMessages - row.ms) < 1e-6)
     #expect(abs(row.imagesPerSecond - 128_000 / row.ms) < 1e-6 && abs(row.efficiency - 900 / row.ms) < 1e-9)
@@ -62,6 +65,17 @@ struct BenchScaleTests {
     let turns = report.turns.map { $0.gbitExchangeAsLongAsComputation ?? 0 }
     #expect(turns[3] > turns[1] && turns[1] > 0)
     #expect(report.turns.map { $0.gbitHalfGain == nil } == [true, true, false, false])
+  }
+
+  @Test func sumsInBFloat16AreFewerBytes() throws {
+    func run(_ flags: String...) throws -> Report {
+      try self.run(
+        flags + ["--seconds", "0.9", "--alphas", "0", "--ranks", "8", "--gbit", "8", "--no-overlap"])
+    }
+    let (float, half) = (try run(), try run("--reduce-dtype", "bfloat16"))
+    #expect(float.reduceDtype == "float32" && half.reduceDtype == "bfloat16")
+    #expect(abs(half.forecasts[0].msGradient / float.forecasts[0].msGradient - 0.75) < 1e-9)
+    #expect(abs(half.forecasts[0].msStatistics - float.forecasts[0].msStatistics) < 1e-9)
   }
 
   @Test func measuresWhatIsNotGiven() throws {
@@ -83,7 +97,9 @@ struct BenchScaleTests {
     defer { runner.removeScratch() }
     let outcome = try runner.run("bench", "scale", "--seconds", "1,0.5", "--messages", "recursive")
     #expect(outcome.status == 0)
-    #expect(outcome.output.contains("forecast with 50 µs a message, recursive, buckets of 16 MiB, overlap"))
+    #expect(
+      outcome.output.contains(
+        "forecast with 50 µs a message, recursive, buckets of 16 MiB, sums in float32, overlap"))
     #expect(outcome.output.contains("turns at Gbit/s"))
     // 2 networks, 3 numbers of ranks, 3 bandwidths; then 2 networks and 3 numbers of ranks.
     let rows = outcome.output.split(separator: "\n").filter { $0.hasPrefix("0.") }

@@ -10,6 +10,14 @@ struct LimitTests {
     (["train", "--epochs", "4611686018427387904"], "--epochs: expected at most 1000000"),
     (["train", "--accumulate", "9223372036854775807"], "--accumulate: expected at most 1048576"),
     (["train", "--shards", "3"], "--shards: expected a power of two, found 3"),
+    (
+      ["train", "--shards", "1", "--reduce-dtype", "bfloat16"],
+      "--reduce-dtype: bfloat16 belongs to 2 or more shards"
+    ),
+    (
+      ["train", "--shards", "2", "--reduce-dtype", "float16"],
+      "The value 'float16' is invalid for '--reduce-dtype"
+    ),
     (["train", "--shards", "2048"], "--shards: expected at most 1024, found 2048"),
     (["train", "--shards", "8", "--batch-size", "4"], "--shards: expected at most the 4 images of a batch"),
     (["train", "--threads", "2147483648"], "--threads: expected at most 1024"),

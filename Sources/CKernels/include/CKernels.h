@@ -303,6 +303,13 @@ oct_status oct_add(ptrdiff_t count, const float *a, const float *b, float *dst, 
 /// y = a · x + b · y; x and y do not overlap.
 oct_status oct_axpby(ptrdiff_t count, float a, const float *x, float b, float *y, int threads);
 oct_status oct_copy(ptrdiff_t count, const float *src, float *dst, int threads);
+/// bfloat16, the upper half of a float: rounded to nearest, ties to even; what is too large becomes infinite, NaN stays NaN.
+oct_status oct_bfloat16_round(ptrdiff_t count, const float *src, uint16_t *dst, int threads);
+oct_status oct_bfloat16_widen(ptrdiff_t count, const uint16_t *src, float *dst, int threads);
+/// dst = a + b, rounded; dst may be a or b.
+oct_status oct_bfloat16_add(ptrdiff_t count, const uint16_t *a, const uint16_t *b, uint16_t *dst, int threads);
+/// dst = a + b as floats.
+oct_status oct_bfloat16_sum(ptrdiff_t count, const uint16_t *a, const uint16_t *b, float *dst, int threads);
 /// dst (+)= a · src; dst may be src.
 oct_status oct_scale(ptrdiff_t count, float a, const float *src, float *dst, bool accumulate, int threads);
 /// dst = scale · keep(i) · src, keep(i) drawn from a counter-based generator by (seed, i), scale = 1 / (1 − p).

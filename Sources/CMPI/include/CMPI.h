@@ -23,12 +23,20 @@ _Noreturn void oct_mpi_abort(int code);
 /// while it is not called.
 typedef struct oct_mpi_pending oct_mpi_pending;
 
-/// Of a vector of `count` numbers in slices of `each`, one after another for each rank and the last ones shorter or empty, the
-/// one of rank q is sent to it, and of this rank's own slice what all ranks sent is received, in their order. Both stay as they
-/// are until it is done.
-oct_mpi_pending *oct_mpi_begin_all_to_all(const float *send, float *receive, ptrdiff_t count, ptrdiff_t each);
-/// Every rank gets the slices of all, its own being in place.
-oct_mpi_pending *oct_mpi_begin_all_gather(float *vector, ptrdiff_t count, ptrdiff_t each);
+/// A vector of `count` numbers of `size` bytes in slices of `each`, one after another for each rank and the last ones shorter or
+/// empty. What begins at once has less than 2 GiB.
+typedef struct {
+  void *start;
+  ptrdiff_t count, each;
+  int size;
+} oct_mpi_vector;
+
+/// The slices of rank q of all vectors are sent to it, in one message, and of this rank's own slices what all ranks sent is
+/// received: what rank q sent, one vector's slice behind the other's, begins at q * stride bytes. All memory stays as it is until
+/// it is done, the array of vectors may go at once.
+oct_mpi_pending *oct_mpi_begin_all_to_all(const oct_mpi_vector *vectors, int number, void *receive, ptrdiff_t stride);
+/// Every rank gets the slices of all of every vector, in one message from each, its own being in place.
+oct_mpi_pending *oct_mpi_begin_all_gather(const oct_mpi_vector *vectors, int number);
 /// Moves on all that is under way, as far as it goes at once; whether this one is done.
 bool oct_mpi_test(oct_mpi_pending *pending);
 /// Waits until it is done.
