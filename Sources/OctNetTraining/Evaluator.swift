@@ -21,11 +21,6 @@ public struct Evaluator {
   /// Processes that evaluate the same images together, each a part of every batch; all get the whole result. Of targets in
   /// place of classes each evaluates all.
   var ranks: (any RankExchange)?
-  /// Sees that all ranks can read a batch.
-  private func goOn(_ problem: OctNetError?) throws {
-    if let ranks { try ranks.goOn(problem) } else if let problem { throw problem }
-  }
-
   /// Called with each image that is left out, as it cannot be read.
   public var onSkipped: (SkippedImage) -> Void = { _ in }
   /// Threads that read photographs; `nil` is as many as compute.
@@ -97,6 +92,11 @@ public struct Evaluator {
         key: "predictions", "\"\(dataset.name)\" has targets, expected classes")
     }
     _ = try run(images, limit: nil, onProgress: onProgress) { index, _, logits in try body(index, logits) }
+  }
+
+  /// Sees that all ranks can read a batch.
+  private func goOn(_ problem: OctNetError?) throws {
+    if let ranks { try ranks.goOn(problem) } else if let problem { throw problem }
   }
 
   /// About what an evaluation takes for a while in the middle of a training.
