@@ -6,7 +6,7 @@ import OctNetImages
 struct PredictCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "predict",
-    abstract: "Say what a network sees in files of images, or in those of a data set.",
+    abstract: "Say what a network sees in images: files, or those of a data set.",
     discussion: """
       Files of images, and data sets of them, need an octcli built with the package trait Images. An image of the network's input size is taken as it is; any \
       other is resized as at evaluation, its shorter side to 256/224 of the input (to the input itself below 64 pixels), \

@@ -35,7 +35,8 @@ struct HelpTests {
           train                   Train an Oct-ResNet, evaluate it after every epoch,
                                   and keep the best.
           eval                    Score a checkpoint on the images of a data set.
-          predict                 Say what a network sees in files of images.
+          predict                 Say what a network sees in images: files, or those of
+                                  a data set.
           augment                 Draw what training will see: a sheet of augmented
                                   images with their labels.
           prepare                 Write decoded and resized images of a data set into
