@@ -160,7 +160,8 @@ shard train-1 10 19
 shard val-0 20 23
 printf 'even\nodd\n' > "$scratch/wds/classes.txt"
 photographs=(train --data "tar:$scratch/wds/*.tar" --model resnet20 --alpha 0.25 --image-size 32 --shards 4 --batch-size 8 --epochs 2
-  --schedule constant --learning-rate 0.05 --augment resized-crop,flip --threads 1 --no-tensorboard)
+  --schedule constant --learning-rate 0.05 --augment resized-crop,flip --threads 1 --no-tensorboard
+  --mean .5,.5,.5 --std .2,.2,.2) # all images would be read to measure them
 if "$octcli" "${photographs[@]}" --out "$scratch/tar-one" > "$scratch/output" 2> "$scratch/errors"; then
   for ranks in 2 4; do
     # Each makes the indices.
