@@ -20,7 +20,7 @@ struct PredictCommand: ParsableCommand {
       Examples:
         octcli predict --checkpoint runs/first/best.safetensors cat.jpg dog.png
         octcli predict --checkpoint best.safetensors --top-k 1 --csv images/*.png
-        octcli predict --checkpoint runs/first/best.safetensors --data 'tar:val-*.tar'
+        octcli predict --checkpoint best.safetensors --data 'tar:val-*.tar'
         octcli predict --checkpoint resnet50.safetensors --model resnet50 \\
           --mean .485 .456 .406 --std .229 .224 .225 x.jpg
       """)
