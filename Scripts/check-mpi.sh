@@ -195,7 +195,7 @@ fi
 
 # A full disk where the first rank writes. Shared memory would be a file that is limited, too.
 code=0
-OMPI_MCA_btl=self,tcp timeout 300 mpirun -n 1 bash -c "ulimit -f 64; exec \"\$0\" \"\$@\"" "$octcli" "${divided[@]}" \
+OMPI_MCA_btl=self,tcp UCX_TLS=self,tcp timeout 300 mpirun -n 1 bash -c "ulimit -f 64; exec \"\$0\" \"\$@\"" "$octcli" "${divided[@]}" \
   --out "$scratch/full" : -n 1 "$octcli" "${divided[@]}" --out "$scratch/full" \
   > "$scratch/output" 2> "$scratch/errors" || code=$?
 [ $code -ne 124 ] || fail 'a full disk: hung'
