@@ -48,4 +48,4 @@ build OctNetONNX OctNetONNX
 
 # Every public symbol says what it is.
 swiftc -swift-version 6 Scripts/documentation/undocumented.swift -o "$graphs/undocumented"
-find "$symbols" -name 'OctNet*.symbols.json' ! -name '*@*' ! -name 'OctNetSettings*' -exec "$graphs/undocumented" {} +
+find "$symbols" -name 'OctNet*.symbols.json' ! -name '*@*' ! -name 'OctNetSettings*' ! -name 'OctNet*Tests.*' -exec "$graphs/undocumented" {} +
