@@ -1,0 +1,43 @@
+import OctNet
+
+/// Everything that says which images of a data set are read, and how.
+struct ImageReading {
+  /// Height and width, for folders of images of any size.
+  var size: Int?
+  /// That of training images, where the run has images of several sizes.
+  var largestSize: Int?
+  var channels = 3
+  var trainLimit, testLimit: Int?
+  var skipsDamaged = false
+  var appliesOrientation = false
+  var evaluation = EvaluationSettings()
+  /// Whether somebody asked for `evaluation`, and not the settings of the run that goes on.
+  var isEvaluationGiven = false
+  /// Keeps decoded images; as they are, where crops are cut out of them.
+  var inMemory = false, keepsPhotographs = false
+  var workers: Int?
+  /// Of data without test images, and of shards.
+  var testShare: Double?, shuffleBuffer: Int?
+  /// Where indices of shards lie that are not beside them.
+  var indexDirectory: String?
+  /// Known already; else it is measured.
+  var normalization: Normalization?
+
+  init() {}
+
+  /// What a run that goes on, or one with these settings, reads.
+  init(_ configuration: TrainingConfiguration) {
+    if let model = configuration.model, model.inputHeight == model.inputWidth { size = model.inputHeight }
+    largestSize = configuration.imageSizes.map { ImageSizePlan(stages: $0).largest }
+    channels = configuration.model?.inputChannels ?? 3
+    (trainLimit, testLimit) = (configuration.trainLimit, configuration.testLimit)
+    skipsDamaged = configuration.skipDamaged ?? false
+    appliesOrientation = configuration.exifOrientation ?? false
+    evaluation = configuration.evaluation ?? EvaluationSettings()
+    inMemory = configuration.inMemory ?? false
+    keepsPhotographs = configuration.augmentation.randomResizedCrop != nil
+    workers = configuration.workers ?? configuration.threads
+    normalization = configuration.normalization
+    (testShare, shuffleBuffer) = (configuration.testShare, configuration.shuffleBuffer)
+  }
+}
