@@ -87,6 +87,7 @@ struct ConvertCommand: ParsableCommand {
     do {
       return try checkpoint.converted(from: source, to: target)
     } catch let error as OctNetError {
+      if case .graph = error { throw OctNetError.file(path: input, "\(error)") }
       // Which network it is instead.
       guard case .stateDictionary(let mismatch) = error,
         let advice = Checkpoint.Use.prediction(isNamed: true).advice(mismatch)

@@ -157,6 +157,30 @@ import OctNet
     #expect(sorted(sliced) == sorted(state))
   }
 
+  /// Where paths are switched off, some layers are read by nobody, and have weights all the same.
+  @Test(arguments: [(false, true), (true, false), (false, false)])
+  func networksWithoutPathsLoadWhatIsMade(lowToHigh: Bool, highToLow: Bool) throws {
+    let plain = ModelConfiguration(name: "resnet20")
+    var octave = ModelConfiguration(name: "resnet20", alpha: 0.5)
+    (octave.lowToHigh, octave.highToLow) = (lowToHigh, highToLow)
+    let ordinary = Checkpoint(model: plain, state: try plain.makeNetwork(seed: 3).stateDictionary())
+    let (made, notes) = try ordinary.converted(from: plain, to: octave)
+    #expect(notes.contains { $0.hasSuffix("of paths that are switched off left out") })
+    let network = try made.makeNetwork()
+    let session = try InferenceSession(network: network, batchSize: 1, threads: 1)
+    let logits = try session.logits(images: [Float](repeating: 0.5, count: network.inputShape.count))
+    #expect(logits.allSatisfy(\.isFinite) && Set(logits).count > 1)
+  }
+
+  /// Another width is another network, whether there is something to cut or not.
+  @Test(arguments: [0, 0.5]) func anotherWidthIsRefused(alpha: Double) throws {
+    let narrow = ModelConfiguration(name: "mobilenet_v2", widthMultiplier: 0.5)
+    var wide = ModelConfiguration(name: "mobilenet_v2", alpha: alpha)
+    wide.widthMultiplier = 1
+    let checkpoint = Checkpoint(model: narrow, state: try narrow.makeNetwork(seed: 1).stateDictionary())
+    #expect(throws: OctNetError.self) { _ = try checkpoint.converted(from: narrow, to: wide) }
+  }
+
   @Test func whatHasNoWayBackIsRefused() throws {
     let plain = ModelConfiguration(name: "resnet20"),
       octave = ModelConfiguration(name: "resnet20", alpha: 0.5)

@@ -30,6 +30,11 @@ extension Checkpoint {
       if let joining = plan.joining { result.state = try joining.joined(result.state) }
       if let slicing = plan.slicing { result.state = try slicing.sliced(result.state) }
     } catch { throw path.map { .file(path: $0, "\(error)") } ?? error }
+    // Such as those of another width, where nothing was to be cut.
+    let fitting = StateFitting(result.state, slots: StateFitting.slots(of: try target.makeGraph()))
+    if let mismatch = fitting.mismatch() {
+      throw path.map { OctNetError.file(path: $0, mismatch.problem) } ?? OctNetError.stateDictionary(mismatch)
+    }
     notes += plan.notes(from: source, to: target)
     return (result, notes)
   }

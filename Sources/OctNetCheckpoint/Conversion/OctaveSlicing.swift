@@ -159,6 +159,10 @@ extension OctaveSlicing {
       made[norm.octave + "num_batches_tracked"] = given[norm.ordinary + "num_batches_tracked"]
       Self.rescale(&made, norm.octave, from: norm.epsilons.ordinary, to: norm.epsilons.octave)
     }
+    // What nothing reads, where a path is switched off, has weights all the same; any would do.
+    for slot in octaveSlots where !slot.isCounter && made[slot.name] == nil {
+      made[slot.name] = .tensor(Tensor(zeros: slot.shape))
+    }
     return Self.ordered(made, octaveSlots)
   }
 
