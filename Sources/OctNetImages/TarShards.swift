@@ -106,18 +106,7 @@
             + "\(ClassListing.list(ImageList.sorted(strangers))), expected some of \(ClassListing.list(classes))"
         )
       }
-      let files = try files(of: shards, isLabelled: true) { label, shard throws(OctNetError) in
-        try names?.number(of: label, in: shard) ?? labels[label] ?? 0
-      }
-      guard !files.isEmpty else {
-        throw OctNetError.file(
-          path: "\(pattern)",
-          "expected labelled images in tars, found \(leftOut(of: shards, isLabelled: true))")
-      }
-      var listing = ClassListing(list: pattern, classes: classes, files: files)
-      listing.isSortedByClass = shards.allSatisfy(\.index.isNested)
-      listing.shardNotes = notes(of: shards, isLabelled: true)
-      return listing
+      return try listing(of: shards, classes: classes, isLabelled: true)
     }
 
     /// All images to be named, with or without a label: those of the test shards, else of those for validation, else all.
@@ -125,29 +114,37 @@
       let split: ImageList.Split? = has(.test) ? .test : has(.validation) ? .validation : nil
       let shards = shards.filter { split == nil || $0.split == split }
       let classes = names?.names ?? ImageList.sorted(Set(shards.flatMap(\.index.labels)))
-      let labels = Dictionary(uniqueKeysWithValues: zip(classes, 0...))
-      let files = try files(of: shards, isLabelled: false) { label, shard throws(OctNetError) in
-        try names?.number(of: label, in: shard) ?? labels[label] ?? 0
-      }
+      return try listing(of: shards, classes: classes, isLabelled: false)
+    }
+
+    /// - Parameter isLabelled: whether images without a label are left out.
+    private func listing(
+      of shards: [Shard], classes: [FilePath], isLabelled: Bool
+    ) throws(OctNetError) -> ClassListing {
+      let files = try files(of: shards, classes: classes, isLabelled: isLabelled)
       guard !files.isEmpty else {
         throw OctNetError.file(
-          path: "\(pattern)", "expected images in tars, found \(leftOut(of: shards, isLabelled: false))")
+          path: "\(pattern)",
+          "expected \(isLabelled ? "labelled " : "")images in tars, found \(leftOut(of: shards, isLabelled: isLabelled))"
+        )
       }
       var listing = ClassListing(list: pattern, classes: classes, files: files)
-      listing.shardNotes = notes(of: shards, isLabelled: false)
+      listing.isSortedByClass = isLabelled && shards.allSatisfy(\.index.isNested)
+      listing.shardNotes = notes(of: shards, isLabelled: isLabelled)
       return listing
     }
 
-    /// - Parameter number: of a label.
     private func files(
-      of shards: [Shard], isLabelled: Bool,
-      _ number: (_ label: FilePath, _ shard: FilePath) throws(OctNetError) -> Int
+      of shards: [Shard], classes: [FilePath], isLabelled: Bool
     ) throws(OctNetError) -> [ClassListing.File] {
+      let places = Dictionary(uniqueKeysWithValues: zip(classes, 0...))
       var files: [ClassListing.File] = []
       var group = 0
       for shard in shards {
         var numbers: [Int] = []
-        for label in shard.index.labels { numbers.append(try number(label, shard.path)) }
+        for label in shard.index.labels {
+          numbers.append(try names?.number(of: label, in: shard.path) ?? places[label] ?? 0)
+        }
         files.reserveCapacity(files.count + shard.index.records.count)
         for record in shard.index.records where record.label != nil || !isLabelled {
           files.append(

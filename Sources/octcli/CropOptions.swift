@@ -54,6 +54,22 @@ struct CropOptions: ParsableArguments {
 }
 
 enum CropsOption {
+  /// Parts of each photograph, which come one after the other.
+  /// - Parameter owner: of the images of files that have them, where those are not all.
+  /// - Throws: `OctNetError.configuration` for parts of other images.
+  static func count(
+    _ crops: EvaluationSettings.Views?, ofFiles isFiles: Bool, owner: String = ""
+  ) throws(OctNetError) -> Int {
+    guard let crops, crops == .six || crops == .ten else { return 1 }
+    guard isFiles else {
+      throw .configuration(
+        key: "--crops",
+        "six and ten belong to \(owner)folder:DIR, csv:FILE and tar:PATTERN: other images have no more than one size"
+      )
+    }
+    return crops == .six ? 6 : 10
+  }
+
   static let help = ArgumentHelp(
     "Parts of an image whose logits are averaged: one, flip, six or ten (default: one).",
     discussion: """

@@ -130,7 +130,9 @@ struct EvalCommand: ParsableCommand {
       threads: threadOptions.count)
     evaluator.views = crops == .flip ? .two : views
     if let classNote { Terminal.printError(classNote) }
-    evaluator.viewsPerImage = try cropCount(of: checkpoint)
+    evaluator.viewsPerImage = try CropsOption.count(
+      crops, ofFiles: on == .test && DataOptions.isFiles(try source(of: checkpoint, quietly: true)),
+      owner: "the test images of ")
     evaluator.workers = files.workers
     let bar = ProgressBar()
     defer { bar.erase() }
@@ -171,23 +173,10 @@ struct EvalCommand: ParsableCommand {
     return (found.images, found.note, loaded.normalization)
   }
 
-  /// Crops of each photograph, which a folder's test images come in one after the other.
-  private func cropCount(of checkpoint: Checkpoint) throws -> Int {
-    guard let crops, crops == .six || crops == .ten else { return 1 }
-    guard on == .test, DataOptions.isFiles(try source(of: checkpoint, quietly: true)) else {
-      throw OctNetError.configuration(
-        key: "--crops",
-        "six and ten belong to the test images of folder:DIR, csv:FILE and tar:PATTERN: other images have no more than one size"
-      )
-    }
-    return crops == .six ? 6 : 10
-  }
-
   private func reading(for checkpoint: Checkpoint, _ source: String) throws -> ImageReading {
-    var reading = ImageReading()
-    reading.size =
-      imageSize ?? checkpoint.model.flatMap { $0.inputHeight == $0.inputWidth ? $0.inputHeight : nil }
-    if foreign.model == nil { reading.channels = checkpoint.model?.inputChannels ?? 3 }
+    var reading = try ImageReading(
+      source, as: checkpoint, path: self.checkpoint, size: imageSize, isForeign: foreign.model != nil,
+      exifOrientation: files.exifOrientation, crop: crop, crops: crops)
     reading.testLimit = limitTest
     reading.trainLimit = on == .test ? nil : checkpoint.trainingImages.limit
     reading.skipsDamaged = files.skipDamaged
@@ -195,16 +184,6 @@ struct EvalCommand: ParsableCommand {
     reading.normalization = normalization.normalization ?? checkpoint.normalization
     if DataOptions.isFiles(source) { reading.testShare = checkpoint.trainingImages.testShare }
     if let share = files.testShare { reading.testShare = share }
-    reading.indexDirectory = RunDirectory.of(checkpoint: self.checkpoint).shardIndexPath
-    let asTrained = DataOptions.isFiles(source) && checkpoint.trainingImages.exifOrientation == true
-    reading.appliesOrientation = files.exifOrientation ?? asTrained
-    if DataOptions.isFiles(source) || DataOptions.isPrepared(source) {
-      reading.evaluation = try EvaluationSettings(checkpoint.trainingImages)
-      // Mirror images are made of what is loaded.
-      reading.evaluation.views = crops == .flip ? nil : crops
-    }
-    reading.evaluation = crop.applied(to: reading.evaluation)
-    reading.isEvaluationGiven = !crop.isEmpty
     return reading
   }
 

@@ -25,6 +25,29 @@ struct ImageReading {
 
   init() {}
 
+  /// As a checkpoint's own images were brought to the network, with what was given in place of that.
+  ///
+  /// - Parameters:
+  ///   - path: of the checkpoint.
+  ///   - isForeign: whether the network was named, and not by the checkpoint.
+  init(
+    _ source: String, as checkpoint: Checkpoint, path: String, size: Int?, isForeign: Bool,
+    exifOrientation: Bool?, crop: CropOptions, crops: EvaluationSettings.Views?
+  ) throws {
+    let isFiles = DataOptions.isFiles(source)
+    self.size = size ?? checkpoint.model.flatMap { $0.inputHeight == $0.inputWidth ? $0.inputHeight : nil }
+    if !isForeign { channels = checkpoint.model?.inputChannels ?? 3 }
+    indexDirectory = RunDirectory.of(checkpoint: path).shardIndexPath
+    appliesOrientation = exifOrientation ?? (isFiles && checkpoint.trainingImages.exifOrientation == true)
+    if isFiles || DataOptions.isPrepared(source) {
+      evaluation = try EvaluationSettings(checkpoint.trainingImages)
+      // Mirror images are made of what is loaded.
+      evaluation.views = crops == .flip ? nil : crops
+    }
+    evaluation = crop.applied(to: evaluation)
+    isEvaluationGiven = !crop.isEmpty
+  }
+
   /// What a run that goes on, or one with these settings, reads.
   init(_ configuration: TrainingConfiguration) {
     if let model = configuration.model, model.inputHeight == model.inputWidth { size = model.inputHeight }

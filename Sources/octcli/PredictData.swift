@@ -16,7 +16,7 @@ extension PredictCommand {
     var evaluator = Evaluator(
       network: outputs, normalization: normalization, threads: threadOptions.count)
     evaluator.views = crops == .flip ? .two : .one
-    evaluator.viewsPerImage = try cropCount(source)
+    evaluator.viewsPerImage = try CropsOption.count(crops, ofFiles: DataOptions.isFiles(source))
     var (results, hasFailures) = ([Prediction](), false)
     let bar = ProgressBar()
     defer { bar.erase() }
@@ -45,25 +45,14 @@ extension PredictCommand {
   }
 
   private func reading(of source: String, _ checkpoint: Checkpoint) throws -> ImageReading {
-    let (isFiles, isPrepared) = (DataOptions.isFiles(source), DataOptions.isPrepared(source))
-    var reading = ImageReading()
-    reading.size =
-      imageSize ?? checkpoint.model.flatMap { $0.inputHeight == $0.inputWidth ? $0.inputHeight : nil }
+    let isFiles = DataOptions.isFiles(source)
+    var reading = try ImageReading(
+      source, as: checkpoint, path: self.checkpoint, size: imageSize, isForeign: foreign.model != nil,
+      exifOrientation: exifOrientation, crop: crop, crops: crops)
     if reading.size == nil && isFiles { reading.size = foreign.usualImageSize }
-    if foreign.model == nil { reading.channels = checkpoint.model?.inputChannels ?? 3 }
     // Each that cannot be read gets a line.
-    reading.skipsDamaged = isFiles || isPrepared
+    reading.skipsDamaged = isFiles || DataOptions.isPrepared(source)
     reading.workers = threadOptions.count
-    reading.indexDirectory = RunDirectory.of(checkpoint: self.checkpoint).shardIndexPath
-    reading.appliesOrientation =
-      exifOrientation ?? (isFiles && checkpoint.trainingImages.exifOrientation == true)
-    if isFiles || isPrepared {
-      reading.evaluation = try EvaluationSettings(checkpoint.trainingImages)
-      // Mirror images are made of what is loaded.
-      reading.evaluation.views = crops == .flip ? nil : crops
-    }
-    reading.evaluation = crop.applied(to: reading.evaluation)
-    reading.isEvaluationGiven = !crop.isEmpty
     return reading
   }
 
@@ -84,16 +73,5 @@ extension PredictCommand {
       )
     }
     return names
-  }
-
-  /// Parts of each photograph, which come one after the other.
-  private func cropCount(_ source: String) throws -> Int {
-    guard let crops, crops == .six || crops == .ten else { return 1 }
-    guard DataOptions.isFiles(source) else {
-      throw OctNetError.configuration(
-        key: "--crops",
-        "six and ten belong to folder:DIR, csv:FILE and tar:PATTERN: other images have no more than one size")
-    }
-    return crops == .six ? 6 : 10
   }
 }
