@@ -60,7 +60,8 @@ public struct Checkpoint: Sendable {
   /// Reads a file of safetensors, PyTorch (`.pth`, `.pt`), NumPy (`.npz`) or MXNet (`.params`), told by its first bytes.
   /// Nothing in a file is ever run. Names of the octave paper's authors and of timm become OctNet's.
   ///
-  /// - Throws: `OctNetError.file` for a malformed file, one of another format, or metadata that cannot be understood.
+  /// - Throws: `OctNetError.file` for a malformed file, one of another format, metadata that cannot be understood, or values
+  ///   that are not finite.
   public init(path: String) throws(OctNetError) {
     try Self.refuseDirectory(path)
     let weights = try WeightsFile(path: path)
@@ -85,6 +86,7 @@ public struct Checkpoint: Sendable {
     do {
       state = try StateDictionary(entries: file.entries)
     } catch { throw error.naming(path) }
+    try Self.checkFinite(state, path: path)
     if file.metadata[Key.version] == nil, let translation = PublicNames.translation(of: state) {
       state = translation.state
       normalization = normalization ?? translation.normalization
@@ -170,6 +172,19 @@ public struct Checkpoint: Sendable {
       path: path,
       "expected a file, found a directory"
         + (names.isEmpty ? "" : "; in it are " + names.joined(separator: ", ")))
+  }
+
+  /// Weights that are no numbers compute nothing, and what reads them would not say why.
+  private static func checkFinite(_ state: StateDictionary, path: String) throws(OctNetError) {
+    for case (let name, .tensor(let tensor)) in state {
+      let strangers = tensor.values.count { !$0.isFinite }
+      guard strangers == 0 else {
+        throw OctNetError.file(
+          path: path,
+          "\"\(StateMismatch.shortened(name))\": \(strangers) of \(numbered(tensor.values.count, "value")) not finite (NaN or infinite), expected weights"
+        )
+      }
+    }
   }
 
   package static func checkVersion(_ file: SafetensorsFile, path: String) throws(OctNetError) {

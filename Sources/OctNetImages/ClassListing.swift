@@ -72,9 +72,11 @@
         files += images.map { File(path: $0, label: label) }
       }
       guard !files.isEmpty else {
+        let beside = leftOut.besideClasses
         throw OctNetError.file(
-          path: "\(directory)", "expected \(Self.extensionList) files in folders of classes, found \(leftOut)"
-        )
+          path: "\(directory)",
+          "expected \(Self.extensionList) files in folders of classes, found \(leftOut)"
+            + (beside > 0 ? " there, and \(numbered(beside, "file")) in no such folder" : ""))
       }
     }
 

@@ -194,7 +194,9 @@
       for half in halves {
         notes += half.leftOut.notes(directory: half.directory) + half.shardNotes
         let empty = half.emptyClasses
-        if !empty.isEmpty { notes.append("\(half.directory): no images of \(ClassListing.list(empty))") }
+        let note = "\(half.directory): no images of \(ClassListing.list(empty))"
+        // Both halves may come from one directory.
+        if !empty.isEmpty && !notes.contains(note) { notes.append(note) }
       }
       let stores = options.inMemory && kept ? try keep(halves, preparation, views: views) : []
       var sets: [FileImages] = []
@@ -235,7 +237,7 @@
           half, preparation, photographs: options.keepsPhotographs && index == 0 && !views,
           threads: options.threads ?? ThreadCount.usual().count)
         let found = store.damages.map(\.problem)
-        if found.count == half.files.count { throw Self.error(found, of: half.files.count, half.directory) }
+        if found.count == half.files.count { throw Self.error(allOf: found, half.directory) }
         damages += found
         stores.append(store)
       }
@@ -264,7 +266,13 @@
         }
         return found.width
       }
-      throw Self.error(damages, of: half.files.count, half.directory)
+      throw Self.error(allOf: damages, half.directory)
+    }
+
+    /// Where there is nothing to go on with.
+    private static func error(allOf damages: [OctNetError], _ directory: FilePath) -> OctNetError {
+      damages.count == 1
+        ? damages[0] : .file(path: "\(directory)", describe(damages, of: damages.count))
     }
 
     private static func error(_ damages: [OctNetError], of count: Int, _ directory: FilePath) -> OctNetError {

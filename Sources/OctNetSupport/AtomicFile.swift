@@ -23,6 +23,18 @@ public enum AtomicFile {
     try write(to: path, opening: openExclusively, body)
   }
 
+  /// For whoever computes for long before it writes: whether a file can appear under `path`, as far as its directory says.
+  /// - Throws: what `write` would.
+  package static func requireDirectory(of path: String) throws(OctNetError) {
+    let destination = resolvingLinks(path)
+    guard !FileReader.isDirectory(destination) else { throw OctNetError.system(path, "cannot write", EISDIR) }
+    guard !isSpecial(destination) else { return }
+    let directory = split(destination).directory
+    guard access(directory + "/", W_OK | X_OK) == 0 else {
+      throw OctNetError.system(path, "cannot create", errno)
+    }
+  }
+
   /// - Parameters:
   ///   - path: the file.
   ///   - text: what is written, as UTF-8.
@@ -65,6 +77,7 @@ public enum AtomicFile {
         throw OctNetError.system(path, "cannot rename", errno)
       }
       try flushDirectory(directory, path: path)
+      removeAbandoned(in: directory, of: name)
       return result
     } catch {
       if isOpen { close(descriptor) }
@@ -93,9 +106,15 @@ public enum AtomicFile {
 
   /// Removes the temporary files that killed processes left in a directory; those that are being written stay, whosever
   /// they are. Where the file system has no locks to tell them apart, all stay.
-  package static func removeAbandoned(in directory: String) {
+  /// - Parameter destination: of the file of this name only.
+  package static func removeAbandoned(in directory: String, of destination: String = "") {
+    let prefix = ".\(destination)."
     for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-    where name.hasSuffix(temporarySuffix) {
+    where name.hasSuffix(temporarySuffix)
+      && (destination.isEmpty
+        || name.hasPrefix(prefix)
+          && !name.dropFirst(prefix.count).dropLast(temporarySuffix.count).contains("."))
+    {
       let path = directory + "/" + name
       let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
       guard descriptor >= 0 else { continue }

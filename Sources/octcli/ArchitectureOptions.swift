@@ -31,7 +31,8 @@ struct ArchitectureOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Factor of all channels, for networks that take one (default: 1).", valueName: "factor"))
+      "Factor of all channels, for networks that take one (default: 1, or as in the file).",
+      valueName: "factor"))
   var widthMultiplier: Double?
 
   @Option(

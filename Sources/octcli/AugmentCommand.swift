@@ -41,6 +41,7 @@ struct AugmentCommand: ParsableCommand {
   }
 
   func run() throws {
+    try AtomicFile.requireDirectory(of: out)
     var training = training
     if let source { training.data.data = source }
     let resolved = try training.resolve(alpha: nil)

@@ -59,6 +59,7 @@ struct ConvertCommand: ParsableCommand {
   }
 
   func run() throws {
+    try AtomicFile.requireDirectory(of: output)
     let checkpoint = try Checkpoint(path: input)
     let source = try source(of: checkpoint)
     let target = architecture.configuration(
@@ -111,10 +112,12 @@ struct ConvertCommand: ParsableCommand {
         classes: found?.classes ?? stem.usualClasses, height: stem.usualImageSize,
         width: stem.usualImageSize, channels: found?.inputChannels ?? 3)
     } else {
+      let look = ModelConfiguration.resembled(by: checkpoint.state)
       throw OctNetError.file(
         path: input,
-        "does not say what network it is for, and its keys and shapes are of none of those of octcli models; "
-          + "--model NAME tells in what they differ")
+        "does not say what network it is for, and its keys and shapes are of none of those of octcli models"
+          + (look.map { ", but look most like \($0.name), α = \($0.alpha)" } ?? "")
+          + "; --model \(look?.name ?? "NAME") tells in what they differ")
     }
     if let imageSize {
       source.inputHeight = imageSize

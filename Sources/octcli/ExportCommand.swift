@@ -73,6 +73,7 @@ struct ExportCommand: ParsableCommand {
   }
 
   func run() throws {
+    try AtomicFile.requireDirectory(of: out)
     let checkpoint = try Checkpoint(path: checkpoint)
     let size = imageSize ?? foreign.usualImageSize
     let model = try foreign.model(

@@ -70,6 +70,15 @@ import OctNet
     #expect(throws: OctNetError.file(path: directory.path, "cannot write: Is a directory")) {
       try AtomicFile.write("text", to: directory.path)
     }
+    // The same before anything is computed.
+    for (path, problem) in [
+      (throughFile, "cannot create: Not a directory"), (missing, "cannot create: No such file or directory"),
+      (directory.path, "cannot write: Is a directory"),
+    ] {
+      #expect(throws: OctNetError.file(path: path, problem)) { try AtomicFile.requireDirectory(of: path) }
+    }
+    try AtomicFile.requireDirectory(of: directory("file"))
+    try AtomicFile.requireDirectory(of: "/dev/null")
   }
 
   @Test func readingNamesTheProblem() throws {

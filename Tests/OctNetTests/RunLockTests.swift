@@ -121,6 +121,16 @@ import OctNet
     #expect(try contents(ofFile: directory("new")) == Array("first second".utf8))
   }
 
+  /// Whoever writes a file tidies what a killed process left of it, and of no other.
+  @Test func abandonedFilesOfTheSameNameGoWithTheNextWrite() throws {
+    let names = [".a.1f", ".a.b.1f", ".b.1f"].map { $0 + AtomicFile.temporarySuffix }
+    for name in names { try Data("half".utf8).write(to: URL(fileURLWithPath: directory(name))) }
+    try AtomicFile.write("whole", to: directory("a.b"))
+    #expect(Set(directory.contents) == ["a.b", names[0], names[2]])
+    try AtomicFile.write("whole", to: directory("a"))
+    #expect(Set(directory.contents) == ["a", "a.b", names[2]])
+  }
+
   /// A directory, a link or a pipe of such a name is nobody's temporary file.
   @Test func whatIsNoFileStays() throws {
     let names = ["d", "l", "p"].map { $0 + AtomicFile.temporarySuffix }

@@ -119,14 +119,36 @@ import OctNet
     }
   }
 
-  /// A checksum stands beside each array of an .npz file.
-  @Test func aChangedNumberInAnArchiveIsFound() throws {
+  /// A checksum stands beside each array of an archive; PyTorch can be told to write 0 in its place.
+  @Test(arguments: [("plain.npz", "conv1.weight.npy"), ("zip.pth", "data/0")])
+  func aChangedNumberInAnArchiveIsFound(name: String, member: String) throws {
     let directory = try TemporaryDirectory()
-    var bytes = try contents(ofFile: Self.folder + "plain.npz")
-    let place = try #require(bytes.indices.first { bytes[$0...].starts(with: Array("NUMPY".utf8)) }) + 140
-    bytes[place] ^= 4
-    let path = try directory.write(bytes, as: "a.npz")
+    var bytes = try contents(ofFile: Self.folder + name)
+    func places(of text: String) -> [Int] {
+      bytes.indices.filter { bytes[$0...].starts(with: Array(text.utf8)) }
+    }
+    // The member's name stands behind its header, and in the directory at byte 46 of its entry.
+    let names = places(of: member)
+    try #require(names.count == 2)
+    let number = name.hasSuffix("npz") ? try #require(places(of: "NUMPY").first) + 140 : names[0] + 80
+    bytes[number] ^= 4
+    let path = try directory.write(bytes, as: "a")
     let message = try #require(error { try Checkpoint(path: path) }).description
-    #expect(message.contains("\"conv1.weight.npy\": damaged: its checksum is"), "\(message)")
+    #expect(message.contains("\(member)\": damaged: its checksum is"), "\(message)")
+    let entry = try #require(places(of: "PK\u{1}\u{2}").last { $0 < names[1] })
+    bytes.replaceSubrange(entry + 16..<entry + 20, with: [0, 0, 0, 0])
+    _ = try Checkpoint(path: directory.write(bytes, as: "b"))
+  }
+
+  /// Each number of the file is read, and none of them computes anything.
+  @Test(arguments: [Float.nan, -.infinity]) func valuesThatAreNotFiniteAreNamed(value: Float) throws {
+    let directory = try TemporaryDirectory()
+    let weight = Tensor(shape: [2, 2], values: [1, value, 3, value])
+    let state: StateDictionary = [("bias", .tensor(Tensor(zeros: [2]))), ("fc.weight", .tensor(weight))]
+    let path = directory("a.safetensors")
+    try Checkpoint(model: nil, state: state).write(to: path)
+    #expect(
+      error { try Checkpoint(path: path) }?.description
+        == "\(path): \"fc.weight\": 2 of 4 values not finite (NaN or infinite), expected weights")
   }
 }

@@ -87,6 +87,15 @@ struct ConvertTests {
       try runner.run("convert", unknown, out).errorMessage
         == "\(unknown): does not say what network it is for, and its keys and shapes are of none of those of octcli models; --model NAME tells in what they differ"
     )
+    // All of a network but for one key.
+    let less = runner.path("less.safetensors")
+    let state = try Checkpoint(path: path).state.filter { !$0.name.hasPrefix("features.5.") }
+    try Checkpoint(model: nil, state: state).write(to: less)
+    let look = try #require(runner.run("convert", less, out).errorMessage)
+    #expect(
+      look.hasSuffix(
+        ", but look most like mobilenet_v1, α = 0.0; --model mobilenet_v1 tells in what they differ"),
+      "\(look)")
     let few = try runner.run("convert", path, out, "--mean", ".5", "--std", ".2")
     #expect(few.errorMessage == "mean: found 1 value, expected one for each of 3 channels")
     #expect(!FileManager.default.fileExists(atPath: out))

@@ -13,11 +13,22 @@ extension ModelConfiguration {
   }
 
   static func recognized(_ shapes: [(name: String, shape: [Int])]) -> ModelConfiguration? {
+    first(of: shapes) { guess, stripped in guess.hasKeys(of: stripped) }
+  }
+
+  /// The network that a few of the keys and shapes are of, whatever the others: what a file looks like that is of none.
+  public static func resembled(by state: StateDictionary) -> ModelConfiguration? {
+    first(of: state.filter { !$0.value.isCounter }.map { ($0.name, $0.value.shape) }) { _, _ in true }
+  }
+
+  private static func first(
+    of shapes: [(name: String, shape: [Int])], where isMatch: (ModelConfiguration, [String: [Int]]) -> Bool
+  ) -> ModelConfiguration? {
     for prefix in sharedPrefixes(shapes.map(\.name)) {
       let stripped = Dictionary(
         shapes.map { (String($0.name.dropFirst(prefix.count)), $0.shape) },
         uniquingKeysWith: { first, _ in first })
-      if let guess = guess(stripped), guess.hasKeys(of: stripped) { return guess }
+      if let guess = guess(stripped), isMatch(guess, stripped) { return guess }
     }
     return nil
   }

@@ -255,17 +255,27 @@ struct Inflate {
 }
 
 /// CRC-32 of ZIP, gzip and PNG, polynomial 0xEDB88320.
-enum CRC32 {
+struct CRC32 {
+  private var register = ~UInt32(0)
+
+  var value: UInt32 { ~register }
+
+  static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    var checksum = CRC32()
+    checksum.add(bytes)
+    return checksum.value
+  }
+
   private static let table: [UInt32] = (0..<256).map { byte in
     (0..<8).reduce(UInt32(byte)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0xedb8_8320 : value >> 1 }
   }
 
-  static func checksum(_ bytes: [UInt8]) -> UInt32 {
-    table.withUnsafeBufferPointer { table in
+  mutating func add(_ bytes: [UInt8]) {
+    register = Self.table.withUnsafeBufferPointer { table in
       bytes.withUnsafeBufferPointer { bytes in
-        var value = ~UInt32(0)
+        var value = register
         for byte in bytes { value = table[Int((value ^ UInt32(byte)) & 0xff)] ^ value >> 8 }
-        return ~value
+        return value
       }
     }
   }

@@ -13,7 +13,7 @@ enum NumpyFile {
         throw archive.error(member, "not an array: expected names that end in .npy")
       }
       let name = String(member.name.dropLast(4))
-      let bytes = try archive.contents(of: member, verifies: true)
+      let bytes = try archive.contents(of: member)
       do throws(NumpyArray.Failure) {
         entries.append(try NumpyArray(bytes).entry(name))
       } catch { throw archive.error(member, error.problem) }

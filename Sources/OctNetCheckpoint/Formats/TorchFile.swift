@@ -27,7 +27,7 @@ struct TorchFile {
         path: reader.path, "a TorchScript program, expected weights; save model.state_dict() instead")
     }
     if let order = archive.member(prefix + "byteorder"), order.size <= 64 {
-      let text = String(decoding: try archive.contents(of: order, verifies: false), as: UTF8.self)
+      let text = String(decoding: try archive.contents(of: order), as: UTF8.self)
       guard text == "little" else {
         throw OctNetError.file(
           path: reader.path,
@@ -40,8 +40,9 @@ struct TorchFile {
     let stream =
       pickle.isDeflated
       ? ByteStream(
-        try archive.contents(of: pickle, verifies: false), path: reader.path, part: pickle.name)
+        try archive.contents(of: pickle), path: reader.path, part: pickle.name)
       : ByteStream(reader, range: try archive.range(of: pickle), part: pickle.name)
+    if !pickle.isDeflated { try archive.verify(stored: pickle) }
     var machine = PickleMachine(stream)
     let root = try machine.load()
     try read(root, in: machine, reader) { storage throws(OctNetError) in
@@ -58,9 +59,11 @@ struct TorchFile {
           "found \(numbered(member.size, "byte")), expected \(numbered(storage.count, "element")) of \(storage.dtype?.size ?? 1)"
         )
       }
-      return member.isDeflated ? .member(member) : .file(try archive.range(of: member))
+      guard !member.isDeflated else { return .member(member) }
+      try archive.verify(stored: member)
+      return .file(try archive.range(of: member))
     } unpack: { member throws(OctNetError) in
-      try archive.contents(of: member, verifies: false)
+      try archive.contents(of: member)
     }
   }
 

@@ -69,9 +69,8 @@ struct ZipArchive {
     return start..<start + member.packedSize
   }
 
-  /// The unpacked bytes.
-  /// - Parameter verifies: whether the checksum is looked at; PyTorch may write none.
-  func contents(of member: Member, verifies: Bool) throws(OctNetError) -> [UInt8] {
+  /// The unpacked bytes, whose checksum is looked at.
+  func contents(of member: Member) throws(OctNetError) -> [UInt8] {
     let range = try range(of: member)
     var bytes = try reader.bytes(at: range.lowerBound, count: range.count)
     if member.isDeflated {
@@ -82,13 +81,28 @@ struct ZipArchive {
         throw self.error(member, "damaged at byte \(range.lowerBound + error.offset): \(error.problem)")
       }
     }
-    if verifies {
-      let found = CRC32.checksum(bytes)
-      guard found == member.checksum else {
-        throw error(member, "damaged: its checksum is \(found), expected \(member.checksum)")
-      }
-    }
+    try check(CRC32.checksum(bytes), of: member)
     return bytes
+  }
+
+  /// Looks at the checksum of a stored member, whose numbers are read from where they lie.
+  func verify(stored member: Member) throws(OctNetError) {
+    guard member.checksum != Self.noChecksum else { return }
+    let range = try range(of: member)
+    var checksum = CRC32()
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: 1 << 20) {
+      checksum.add(try reader.bytes(at: start, count: min(1 << 20, range.upperBound - start)))
+    }
+    try check(checksum.value, of: member)
+  }
+
+  /// What `torch.serialization.set_crc32_options(False)` writes.
+  private static let noChecksum: UInt32 = 0
+
+  private func check(_ found: UInt32, of member: Member) throws(OctNetError) {
+    guard member.checksum == Self.noChecksum || found == member.checksum else {
+      throw error(member, "damaged: its checksum is \(found), expected \(member.checksum)")
+    }
   }
 
   // MARK: Directory
