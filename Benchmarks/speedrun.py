@@ -110,6 +110,7 @@ def write(report, folder):
         return
     sittings = "\n".join(f"- {number}: {s['processor']}, {s['caches']}, {s['threads']} threads, {s['date']}; "
                          + ", ".join(f"{name} {version}" for name, version in s["versions"].items())
+                         + (f". {s['remark']}" if s.get("remark") else "")
                          for number, s in enumerate(report["sittings"], 1))
     with open(os.path.join(folder, "speedrun.md"), "w") as file:
         file.write("# 94 % on CIFAR-10\n\n![accuracy over seconds](speedrun.svg)\n\n"
@@ -132,6 +133,7 @@ def main():
     parser.add_argument("--layout", choices=["contiguous", "channels-last"], default="channels-last", help="of PyTorch's maps")
     parser.add_argument("--compile", action="store_true", help="PyTorch's network by torch.compile")
     parser.add_argument("--no-pytorch", action="store_true")
+    parser.add_argument("--remark", default="", help="what is particular to this sitting, such as where the images come from")
     parser.add_argument("--out", default=os.path.join(ROOT, "docs"))
     options = parser.parse_args()
     require_program(parser, options.octcli)
@@ -145,7 +147,8 @@ def main():
             if (name, options.epochs, seed) not in done]
     if jobs:
         report["sittings"].append({"date": datetime.date.today().isoformat(), "processor": processor(),
-                                   "caches": caches(options.octcli), "threads": options.threads, "versions": versions()})
+                                   "caches": caches(options.octcli), "threads": options.threads, "versions": versions(),
+                                   "remark": options.remark})
     for name, seed in jobs:
         run = pytorch(options, seed) if name == "pytorch" else octnet(options, name, seed)
         report["runs"].append(run | {"name": name, "seed": seed, "epochs": options.epochs, "sitting": len(report["sittings"])})
