@@ -11,7 +11,7 @@ version=0.1.0
 if [ $# -gt 0 ]; then
   mkdir -p "$1"
   scratch=$(cd "$1" && pwd)
-  rm -rf "$scratch/OctNet" "$scratch"/*/Sources "$scratch"/*/Package.swift
+  rm -rf "$scratch/OctNet" "$scratch/build" "$scratch"/*/Sources "$scratch"/*/Package.swift
 else
   scratch=$(mktemp -d)
   trap 'rm -rf "$scratch"' EXIT
@@ -20,6 +20,9 @@ fi
 git clone --quiet "$repository" "$scratch/OctNet"
 git -C "$scratch/OctNet" -c user.name=check -c user.email=check@example.invalid \
   tag --force --annotate "$version" --message "Scratch tag of check-dependency.sh"
+
+# One build folder for both packages: what the first one links, which is looked at first, the second one links too.
+build=$scratch/build
 
 # check NAME PRODUCT MODULES: runs Scripts/consumers/NAME.swift with the product; MODULES are all that may be built.
 check() {
@@ -38,11 +41,11 @@ let package = Package(
 EOF
   cp "$repository/Scripts/consumers/$name.swift" "$scratch/$name/Sources/consumer/main.swift"
   cd "$scratch/$name"
-  swift package update --quiet
-  swift run consumer
+  swift package --scratch-path "$build" update --quiet
+  swift run --scratch-path "$build" consumer
 
   local modules
-  modules=$(cd "$(swift build --show-bin-path)/Modules" && echo *.swiftmodule | sed 's/\.swiftmodule//g')
+  modules=$(cd "$(swift build --scratch-path "$build" --show-bin-path)/Modules" && echo *.swiftmodule | sed 's/\.swiftmodule//g')
   if [ "$modules" != "$expected" ]; then
     echo "error: a program that links only $product built $modules, expected $expected" >&2
     exit 1

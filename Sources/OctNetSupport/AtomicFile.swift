@@ -17,6 +17,9 @@ public enum AtomicFile {
   /// Every temporary file's name ends so; a killed process can leave one behind.
   package static let temporarySuffix = ".octnet-tmp"
 
+  /// What stands before the number, and the suffix, in the names of a file's temporary ones.
+  private static func temporaryPrefix(of name: String) -> String { ".\(name)." }
+
   /// Calls `body` with a writer; the file appears under `path` when it returns. Errors of `body` are passed on,
   /// after the temporary file is gone.
   public static func write<Result>(to path: String, _ body: (FileWriter) throws -> Result) throws -> Result {
@@ -63,8 +66,8 @@ public enum AtomicFile {
     }
 
     let (directory, name) = split(destination)
-    let temporary =
-      "\(directory)/.\(name).\(String(UInt32.random(in: .min ... .max), radix: 16))\(temporarySuffix)"
+    let number = String(UInt32.random(in: .min ... .max), radix: 16)
+    let temporary = "\(directory)/\(temporaryPrefix(of: name))\(number)\(temporarySuffix)"
     let descriptor = opening(temporary)
     guard descriptor >= 0 else { throw OctNetError.system(path, "cannot create", errno) }
     var isOpen = true
@@ -108,7 +111,7 @@ public enum AtomicFile {
   /// they are. Where the file system has no locks to tell them apart, all stay.
   /// - Parameter destination: of the file of this name only.
   package static func removeAbandoned(in directory: String, of destination: String = "") {
-    let prefix = ".\(destination)."
+    let prefix = temporaryPrefix(of: destination)
     for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
     where name.hasSuffix(temporarySuffix)
       && (destination.isEmpty

@@ -41,8 +41,7 @@ struct TorchFile {
       pickle.isDeflated
       ? ByteStream(
         try archive.contents(of: pickle), path: reader.path, part: pickle.name)
-      : ByteStream(reader, range: try archive.range(of: pickle), part: pickle.name)
-    if !pickle.isDeflated { try archive.verify(stored: pickle) }
+      : ByteStream(reader, range: try archive.verifiedRange(ofStored: pickle), part: pickle.name)
     var machine = PickleMachine(stream)
     let root = try machine.load()
     try read(root, in: machine, reader) { storage throws(OctNetError) in
@@ -60,8 +59,7 @@ struct TorchFile {
         )
       }
       guard !member.isDeflated else { return .member(member) }
-      try archive.verify(stored: member)
-      return .file(try archive.range(of: member))
+      return .file(try archive.verifiedRange(ofStored: member))
     } unpack: { member throws(OctNetError) in
       try archive.contents(of: member)
     }

@@ -55,7 +55,7 @@ struct ZipArchive {
   // MARK: Contents
 
   /// Where the packed bytes are in the file.
-  func range(of member: Member) throws(OctNetError) -> Range<Int> {
+  private func range(of member: Member) throws(OctNetError) -> Range<Int> {
     let header = try reader.bytes(at: member.headerOffset, count: Self.headerLength)
     guard Self.number(header, 0, UInt32.self) == 0x0403_4b50 else {
       throw error(member, "expected its header at byte \(member.headerOffset), found something else")
@@ -85,15 +85,17 @@ struct ZipArchive {
     return bytes
   }
 
-  /// Looks at the checksum of a stored member, whose numbers are read from where they lie.
-  func verify(stored member: Member) throws(OctNetError) {
-    guard member.checksum != Self.noChecksum else { return }
+  /// Where the bytes of a stored member lie, which are read from there after their checksum has been looked at.
+  func verifiedRange(ofStored member: Member) throws(OctNetError) -> Range<Int> {
+    precondition(!member.isDeflated, "\(member.name) is deflated")
     let range = try range(of: member)
+    guard member.checksum != Self.noChecksum else { return range }
     var checksum = CRC32()
     for start in stride(from: range.lowerBound, to: range.upperBound, by: 1 << 20) {
       checksum.add(try reader.bytes(at: start, count: min(1 << 20, range.upperBound - start)))
     }
     try check(checksum.value, of: member)
+    return range
   }
 
   /// What `torch.serialization.set_crc32_options(False)` writes.
