@@ -34,6 +34,7 @@ let package = Package(
     .library(name: "OctNetImages", targets: ["OctNetImages"]),
     .library(name: "OctNetTensorBoard", targets: ["OctNetTensorBoard"]),
     .library(name: "OctNetONNX", targets: ["OctNetONNX"]),
+    .library(name: "OctNetMPI", targets: ["OctNetMPI"]),
     .executable(name: "octcli", targets: ["octcli"]),
   ],
   traits: [

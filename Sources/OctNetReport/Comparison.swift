@@ -69,18 +69,25 @@ struct Comparison: Sendable {
   }
 
   /// Multiply–accumulates as a part of those of the reference.
-  func macsRatio(_ group: RunGroup) -> Double? {
-    guard let macs = group.cost?.total.macs, let other = reference(of: group)?.cost?.total.macs, other > 0
-    else { return nil }
-    return Double(macs) / Double(other)
+  func macsRatio(_ group: RunGroup) -> Double? { reference(of: group).flatMap { macsRatio(group, to: $0) } }
+
+  func macsRatio(_ group: RunGroup, to other: RunGroup) -> Double? {
+    guard let macs = group.cost?.total.macs, let others = other.cost?.total.macs, others > 0 else {
+      return nil
+    }
+    return Double(macs) / Double(others)
   }
 
   /// Seconds an epoch as a part of those of the reference, medians with the same number of threads.
   func timeRatio(_ group: RunGroup, threads: Int) -> Double? {
-    guard let own = group.timing(threads: threads),
-      let other = reference(of: group)?.timing(threads: threads)
-    else { return nil }
-    return own.seconds.median / other.seconds.median
+    reference(of: group).flatMap { timeRatio(group, to: $0, threads: threads) }
+  }
+
+  func timeRatio(_ group: RunGroup, to other: RunGroup, threads: Int) -> Double? {
+    guard let own = group.timing(threads: threads), let others = other.timing(threads: threads) else {
+      return nil
+    }
+    return own.seconds.median / others.seconds.median
   }
 
   /// The number of threads with which most runs were timed, the larger of equals.
@@ -103,6 +110,16 @@ struct Comparison: Sendable {
     let groups: [RunGroup]
     /// The network with both paths and the usual down-sampling, `nil` where it was not run.
     var whole: RunGroup? { groups.first { $0.isWhole } }
+
+    /// What a network without some path is compared with: the one with both and the same down-sampling; with both paths,
+    /// the one with the usual down-sampling.
+    func whole(for group: RunGroup) -> RunGroup? {
+      guard let model = group.model, !(model.lowToHigh && model.highToLow) else { return whole }
+      return groups.first {
+        $0.model?.lowToHigh == true && $0.model?.highToLow == true
+          && $0.model?.downsampling == model.downsampling
+      }
+    }
   }
 
   /// The paths between the octaves, and the down-sampling.

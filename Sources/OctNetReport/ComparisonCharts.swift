@@ -115,7 +115,8 @@ extension Comparison {
   /// Accuracy against α of whole networks; `nil` for one ratio.
   var alphaChart: ScatterChart? {
     let whole = groups.filter { group in
-      group.bestTop1 != nil && group.model.map { $0.lowToHigh && $0.highToLow } ?? false
+      group.bestTop1 != nil && !group.isProvisional
+        && group.model.map { $0.lowToHigh && $0.highToLow } ?? false
     }
     guard Set(whole.compactMap(\.model?.alpha)).count > 1 else { return nil }
     let points = whole.compactMap { group -> ScatterChart.Point? in
@@ -126,8 +127,9 @@ extension Comparison {
         label: group.label, index: group.index, x: alpha, y: 100 * accuracy.mean, deviation: interval,
         tip: "\(group.label): \(ReportNumber.percent(accuracy.mean))\(tip) %")
     }
-    let lines = [Downsampling.average, .strided].map { kind in
-      whole.indices.filter { whole[$0].model?.downsampling == kind }.sorted { points[$0].x < points[$1].x }
+    let rests = whole.map { $0.settings.without(["model.alpha"]) }
+    let lines = rests.indices.filter { rests.firstIndex(of: rests[$0]) == $0 }.map { first in
+      rests.indices.filter { rests[$0] == rests[first] }.sorted { points[$0].x < points[$1].x }
     }
     return ScatterChart(
       name: "accuracy-by-alpha", title: "Test accuracy against α", xTitle: "α", yTitle: accuracyTitle,
@@ -135,8 +137,7 @@ extension Comparison {
   }
 
   static let alphaCaption =
-    "Lines join networks with the same down-sampling. Bars: 95 % intervals of the mean (Student's t), where there are several "
-    + "seeds."
+    "Lines join networks that differ in α alone. Bars: 95 % intervals of the mean (Student's t), where there are several seeds."
 
   /// What accuracy costs, for two groups or more.
   var scatterCharts: [ScatterChart] {

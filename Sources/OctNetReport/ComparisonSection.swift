@@ -120,14 +120,16 @@ struct ComparisonSection {
 
   private var accuracy: Markup? {
     guard let table = comparison.accuracyTable else { return nil }
-    let chart = alphaChart.map { chart in
-      figure(
-        chart.svg().picture, id: "alpha", attributes: [:],
-        caption: chart.title + ". " + Comparison.alphaCaption)
+    var parts = [table.html] + comparison.verdicts.map { Markup.element("p", [:], $0) }
+    if let alphaChart {
+      let (picture, unnamed) = alphaChart.svg()
+      if !unnamed.entries.isEmpty { parts.append(unnamed.html) }
+      let figure = figure(
+        picture, id: "alpha", attributes: [:], caption: alphaChart.title + ". " + Comparison.alphaCaption)
+      parts.append(.element("div", ["class": "charts"], [figure]))
     }
-    let verdicts = comparison.verdicts.map { Markup.element("p", [:], $0) }
-    let parts = [chart.map { .element("div", ["class": "charts"], [$0]) }, comparison.differenceTable?.html]
-    return section("Accuracy", [table.html] + verdicts + parts.compactMap { $0 })
+    if let differences = comparison.differenceTable { parts.append(differences.html) }
+    return section("Accuracy", parts)
   }
 
   private var costs: Markup? {

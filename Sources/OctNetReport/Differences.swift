@@ -16,14 +16,16 @@ extension Comparison {
     }
   }
 
-  /// `nil` without a reference to compare with.
+  /// `nil` without a reference to compare with, and while either goes on: an early epoch says nothing of a late one.
   func difference(of group: RunGroup, to kind: Downsampling) -> PairedDifference? {
-    guard let reference = reference(of: group, kind), reference.index != group.index else { return nil }
+    guard let reference = reference(of: group, kind), reference.index != group.index, !group.isProvisional,
+      !reference.isProvisional
+    else { return nil }
     return PairedDifference(group.bestTop1BySeed, minus: reference.bestTop1BySeed)
   }
 
   /// Of the best accuracy from run to run, `nil` where no setting has several seeds.
-  var runDeviation: RunDeviation? { RunDeviation(groups.compactMap(\.bestTop1)) }
+  var runDeviation: RunDeviation? { RunDeviation(groups.filter { !$0.isProvisional }.compactMap(\.bestTop1)) }
 
   /// Means by setting and differences to α = 0 by seed; `nil` where there is nothing to compare.
   var differenceTable: ReportTable? {
@@ -45,8 +47,8 @@ extension Comparison {
       "differences", caption: "Differences to α = 0, seed by seed", note: differenceNote, columns: columns)
     for group in groups {
       var row = [
-        Cell.text(group.label), .count(group.counted.count),
-        .spread(group.bestTop1) { ReportNumber.percent($0) },
+        Cell(group.label + (group.isUnfinished ? " *" : ""), values: [group.label]),
+        .count(group.counted.count), .spread(group.bestTop1) { ReportNumber.percent($0) },
       ]
       for kind in references {
         let difference = difference(of: group, to: kind)
@@ -60,8 +62,8 @@ extension Comparison {
     return table
   }
 
-  private static func interval(_ range: ClosedRange<Double>?) -> Cell {
-    Cell(
+  static func interval(_ range: ClosedRange<Double>?) -> ReportTable.Cell {
+    ReportTable.Cell(
       range.map(ReportNumber.points) ?? "–",
       values: [
         range.map { ReportNumber.raw($0.lowerBound) } ?? "",
@@ -79,8 +81,11 @@ extension Comparison {
     let hasEqual = groups.contains { group in
       references.contains { difference(of: group, to: $0)?.isWithoutWidth == true }
     }
-    guard hasEqual else { return note }
-    return note + " Where all differences are equal, an interval has no width and tells nothing."
+    if hasEqual { note += " Where all differences are equal, an interval has no width and tells nothing." }
+    if groups.contains(where: \.isUnfinished) {
+      note += " * No run of this setting is complete; it is not compared."
+    }
+    return note
   }
 
   // MARK: In sentences
@@ -94,7 +99,9 @@ extension Comparison {
       guard !rows.isEmpty else { return nil }
       func list(_ verdict: PairedDifference.Verdict) -> String? {
         let found = rows.filter { $0.difference.verdict == verdict }.map { row in
-          "\(row.label) (\(row.difference.interval.map(ReportNumber.points) ?? "–"))"
+          row.difference.isWithoutWidth
+            ? "\(row.label) (\(ReportNumber.points(row.difference.mean)) with every seed, which gives no interval)"
+            : "\(row.label) (\(row.difference.interval.map(ReportNumber.points) ?? "–"))"
         }
         return found.isEmpty ? nil : found.joined(separator: ", ")
       }
@@ -108,7 +115,22 @@ extension Comparison {
     let hasSingles = groups.contains { group in
       references.contains { difference(of: group, to: $0)?.verdict == .single }
     }
-    return told + (hasSingles ? [singleRunRule] : [])
+    return told + unpaired + (hasSingles ? [singleRunRule] : [])
+  }
+
+  /// Settings that share no seed with their α = 0.
+  private var unpaired: [String] {
+    references.compactMap { kind in
+      let labels = groups.filter { group in
+        guard let reference = reference(of: group, kind), reference.index != group.index,
+          !group.isProvisional, !reference.isProvisional, group.bestTop1 != nil, reference.bestTop1 != nil
+        else { return false }
+        return difference(of: group, to: kind) == nil
+      }.map(\.label)
+      guard !labels.isEmpty else { return nil }
+      return
+        "No seed in common with α = 0, \(kind.rawValue), and so not compared: \(labels.joined(separator: ", "))."
+    }
   }
 
   /// What a pair of single runs allows.

@@ -57,12 +57,23 @@ struct Headline: Sendable {
     }
     let mean = n > 1 ? "mean accuracy" : "accuracy"
     let text = "\(best.label) has the highest \(mean)\(progress): \(percent) of the test images, \(scope)."
+    guard let reference = yardstick(of: best, in: comparison), let other = reference.bestTop1 else {
+      return text
+    }
+    return text + " " + difference(comparison, best, reference, other) + costs(comparison, best, reference)
+  }
+
+  /// What the best setting is compared with: the network at α = 0 whose maps get smaller in the same way, before the other
+  /// one; where there is none, or it is the best itself, the next best.
+  private static func yardstick(of best: RunGroup, in comparison: Comparison) -> RunGroup? {
+    let others = comparison.groups.filter { $0.index != best.index && $0.bestTop1 != nil }
     let kind = best.model?.downsampling ?? .strided
-    guard
-      let reference = comparison.reference(of: best, kind) ?? comparison.reference(of: best),
-      reference.index != best.index, let other = reference.bestTop1
-    else { return text }
-    return text + " " + difference(comparison, best, reference, other) + costs(comparison, best)
+    let plain = [kind, .average, .strided].lazy.compactMap { comparison.reference(of: best, $0) }
+      .first { reference in others.contains { $0.index == reference.index } }
+    if let plain, best.model?.alpha != 0 { return plain }
+    let complete = others.filter { !$0.isProvisional }
+    return (complete.isEmpty ? others : complete)
+      .max { ($0.bestTop1?.mean ?? 0) < ($1.bestTop1?.mean ?? 0) }
   }
 
   /// No more than the interval allows.
@@ -70,13 +81,26 @@ struct Headline: Sendable {
     _ comparison: Comparison, _ best: RunGroup, _ reference: RunGroup, _ other: Spread
   ) -> String {
     let name = "\(reference.label) (\(ReportNumber.percent(other)) %)"
+    let isOver = !best.isProvisional && !reference.isProvisional
     let difference = PairedDifference(best.bestTop1BySeed, minus: reference.bestTop1BySeed)
-    guard let difference, let interval = difference.interval else {
-      let own = best.bestTop1?.mean ?? 0
-      return "\(name) is \(ReportNumber.percent((own - other.mean).magnitude)) points "
-        + "\(own < other.mean ? "above" : "below") it. " + comparison.singleRunRule
+    guard isOver, let difference, let interval = difference.interval else {
+      // Where a seed is in both, its difference, as in the table.
+      let gap = difference?.mean ?? (best.bestTop1?.mean ?? 0) - other.mean
+      let isShared = difference != nil && (best.bestTop1?.count ?? 0) + other.count > 2
+      let text =
+        "\(name) is \(ReportNumber.percent(gap.magnitude)) points \(gap < 0 ? "above" : "below") it"
+        + (isShared ? " with \(counted(difference?.count ?? 0, "seed")) that both have. " : ". ")
+      guard isOver else { return text + "Runs that go on are not compared." }
+      let isSingle = best.bestTop1?.count == 1 || other.count == 1
+      return text + (isSingle ? comparison.singleRunRule : "Too few seeds are in both for an interval.")
     }
-    let pairs = "95 % interval \(ReportNumber.points(interval)), \(counted(difference.count, "seed"))"
+    var pairs = "95 % interval \(ReportNumber.points(interval)), \(counted(difference.count, "seed"))"
+    if comparison.groups.count > 2 {
+      pairs += "; too narrow for a row chosen as the highest of \(comparison.groups.count)"
+    }
+    if difference.isWithoutWidth {
+      pairs = "with every one of \(counted(difference.count, "seed")), which gives no interval"
+    }
     switch difference.verdict {
     case .above, .below:
       return "That is \(ReportNumber.percent(difference.mean.magnitude)) points (\(pairs)) "
@@ -88,18 +112,21 @@ struct Headline: Sendable {
     }
   }
 
-  private static func costs(_ comparison: Comparison, _ best: RunGroup) -> String {
+  private static func costs(_ comparison: Comparison, _ best: RunGroup, _ reference: RunGroup) -> String {
     var costs: [String] = []
-    if let ratio = comparison.macsRatio(best) {
+    if let ratio = comparison.macsRatio(best, to: reference) {
       costs.append("\(ReportNumber.percent(ratio, 0)) % of the multiply–accumulates")
     }
-    if let threads = comparison.usualThreads, let ratio = comparison.timeRatio(best, threads: threads) {
+    if let threads = comparison.usualThreads,
+      let ratio = comparison.timeRatio(best, to: reference, threads: threads)
+    {
       costs.append("\(ReportNumber.percent(ratio, 0)) % of the measured time per epoch")
     }
-    return costs.isEmpty ? "" : " It takes " + costs.joined(separator: " and ") + " of α = 0."
+    return costs.isEmpty ? "" : " It takes " + costs.joined(separator: " and ") + " of \(reference.label)."
   }
 
   private static func numbers(_ comparison: Comparison, best: RunGroup, accuracy: Spread) -> [Number] {
+    let plain = comparison.reference(of: best)
     var numbers = [
       Number(
         name: best.counted.allSatisfy { $0.chosenOn == .validation }
@@ -112,21 +139,20 @@ struct Headline: Sendable {
           name: "After the last evaluation", value: ReportNumber.percent(last) + " %", remark: best.label))
     }
     if let macs = best.cost?.total.macs {
-      let ratio = comparison.reference(of: best)?.index == best.index ? nil : comparison.macsRatio(best)
+      let ratio = plain?.index == best.index ? nil : comparison.macsRatio(best)
       numbers.append(
         Number(
           name: "Multiply–accumulates", value: "\(ReportNumber.fixed(Double(macs) / 1e6, 1)) M",
-          remark: ratio.map { "\(ReportNumber.fixed($0, 2)) of α = 0" } ?? "one image, forward"))
+          remark: ratio.map { "\(ReportNumber.fixed($0, 2)) of \(plain?.label ?? "α = 0")" }
+            ?? "one image, forward"))
     }
     let threads = comparison.usualThreads ?? 1
     if let timing = best.timing(threads: threads) ?? best.timings.first {
-      let ratio =
-        comparison.reference(of: best)?.index == best.index
-        ? nil : comparison.timeRatio(best, threads: timing.threads)
+      let ratio = plain?.index == best.index ? nil : comparison.timeRatio(best, threads: timing.threads)
       numbers.append(
         Number(
           name: "Training time per epoch", value: "\(ReportNumber.seconds(timing.seconds.median)) s",
-          remark: ratio.map { "\(ReportNumber.fixed($0, 2)) of α = 0" }
+          remark: ratio.map { "\(ReportNumber.fixed($0, 2)) of \(plain?.label ?? "α = 0")" }
             ?? counted(timing.threads, "thread")))
     }
     return numbers
@@ -148,6 +174,10 @@ struct Headline: Sendable {
     if comparison.groups.contains(where: { !$0.isProvisional && $0.runs.contains { !$0.isComplete } }) {
       notes.append("Means are over the complete runs of a setting.")
     }
+    add(
+      comparison.groups.flatMap(\.repeated),
+      "has the settings and the seed of another, and counts once with it",
+      "have the settings and the seed of others, and count once with them")
     add(
       runs.filter { $0.chosenOn == .test && $0.best != nil },
       "has chosen its best epoch on the test images, whose accuracy then flatters; --validation holds back training "
@@ -179,7 +209,8 @@ struct Headline: Sendable {
         continue
       }
       notes.append(
-        "\(group.label) is the same network as \(twin.label): what differs are two draws of one setting.")
+        "\(group.label) is the same network as \(twin.label): with the same seed they are one run, and confirm nothing."
+      )
     }
     if comparison.hasSeveralThreadCounts {
       notes.append("Runs used different numbers of threads; times are compared only where these are equal.")

@@ -129,6 +129,8 @@ extension Comparison {
       note += "Seconds of training per epoch without evaluation: median over epochs and runs. "
     }
     if hasRatios { note += "Ratios are to the otherwise equal network at α = 0" }
+    let plain = groups.compactMap(\.model).filter { $0.alpha == 0 }
+    if hasRatios && Set(plain.map(\.downsampling)).count > 1 { note += ", strided," }
     if hasRatios { note += hasTimeRatios ? " with as many threads." : "." }
     var table = ReportTable(
       "costs", caption: hasRatios ? "Theory against clock" : "Costs", note: note, columns: columns)
@@ -167,31 +169,36 @@ extension Comparison {
       Column("H→L", csv: ["high_to_low"], isText: true),
       Column("down-sampling", csv: ["downsampling"], isText: true), Column("n", csv: ["n"]),
       Column("best top-1 (%)", csv: ["best_top1_mean", "best_top1_deviation"]),
-      Column("difference (points)", csv: ["difference"]), Column("MACs", csv: ["macs_ratio"]),
+      Column("difference (points)", csv: ["difference"]), Column("95 % interval", csv: ["lower", "upper"]),
+      Column("pairs", csv: ["pairs"]), Column("MACs", csv: ["macs_ratio"]),
     ]
     if threads != nil { columns.append(Column("time", csv: ["time_ratio"])) }
     var table = ReportTable(
       "ablation",
       caption: "Ablation: paths between the octaves, and down-sampling",
       note:
-        "Differences, multiply–accumulates and time "
-        + "per epoch are to the row with both paths and average pooling at the same α.",
+        "Differences by seed, multiply–accumulates and time per epoch are to the row with both paths and the same "
+        + "down-sampling at the same α; of rows with both paths, to the one with average pooling.",
       columns: columns)
     for ablation in ablations {
       for group in ablation.groups {
         guard let model = group.model else { continue }
-        let whole = ablation.whole
+        let whole = ablation.whole(for: group)
         func ratio(_ value: Double?, _ other: Double?) -> Double? {
           guard let value, let other, other > 0 else { return nil }
           return value / other
         }
-        let difference = group.bestTop1.flatMap { own in whole?.bestTop1.map { own.mean - $0.mean } }
+        let isCompared = !group.isWhole && !group.isProvisional && whole?.isProvisional == false
+        let difference =
+          isCompared
+          ? whole.flatMap { PairedDifference(group.bestTop1BySeed, minus: $0.bestTop1BySeed) } : nil
         var row = [
           Cell.text(group.label), .text(model.lowToHigh ? "yes" : "no"),
           .text(model.highToLow ? "yes" : "no"),
           .text(model.downsampling.rawValue), .count(group.counted.count),
           .spread(group.bestTop1) { ReportNumber.percent($0) },
-          .number(group.isWhole ? nil : difference, ReportNumber.points),
+          .number(difference?.mean, ReportNumber.points), Self.interval(difference?.interval),
+          .count(difference?.count),
           .number(
             ratio(group.cost.map { Double($0.total.macs) }, whole?.cost.map { Double($0.total.macs) })
           ) { ReportNumber.fixed($0, 2) },

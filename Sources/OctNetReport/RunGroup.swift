@@ -114,10 +114,22 @@ struct RunGroup: Sendable {
 
   // MARK: What came of it
 
-  /// The runs that count for means: the complete ones, or all where none is complete.
+  /// The runs that count for means: the complete ones, or all where none is complete; of each seed the first, as others
+  /// with it repeat the same bits.
   var counted: [RunRecord] {
+    var seeds: Set<UInt64> = []
+    return scored.filter { seeds.insert($0.configuration.seed).inserted }
+  }
+
+  private var scored: [RunRecord] {
     let complete = runs.filter { $0.isComplete && $0.best != nil }
     return complete.isEmpty ? runs.filter { $0.best != nil } : complete
+  }
+
+  /// Runs with the seed of an earlier one, which count with it.
+  var repeated: [RunRecord] {
+    var seeds: Set<UInt64> = []
+    return scored.filter { !seeds.insert($0.configuration.seed).inserted }
   }
 
   /// None of its runs is complete.

@@ -47,12 +47,9 @@ struct ScatterChart: Sendable {
     frame.draw(in: &svg)
     let (x, y) = (frame.x, frame.y)
     var placer = LabelPlacer(left: x.start + 2, right: SVG.width - 2, top: y.end - 8, bottom: y.start - 2)
-    if let diagonal {
+    if diagonal != nil {
       let line = SVG.line((x.start, y.start), (x.end, y.end), ink: .muted).adding(["stroke-dasharray": "4 4"])
       svg.add(line)
-      let width = SVG.width(of: diagonal, size: 12)
-      svg.add(SVG.text(diagonal, x: x.end - 34, y: y.end + 8, anchor: .end, ink: .muted, size: 12))
-      placer.occupy(x: x.end - 34 - width, y: y.end - 4, width: width, height: 16)
     }
     let places = points.map { (x: x.position($0.x), y: y.position($0.y)) }
     for line in lines {
@@ -70,6 +67,15 @@ struct ScatterChart: Sendable {
         svg.add(SVG.line((place.x - 4, end), (place.x + 4, end), ink: ink, width: 1.5))
       }
       placer.occupy(x: place.x - 4, y: ends.1, width: 8, height: ends.0 - ends.1)
+    }
+    if let diagonal {
+      // Where along the line no point or bar is in its way.
+      for share in stride(from: 0.9, to: 0.05, by: -0.1) {
+        let place = (x: x.start + share * (x.end - x.start), y: y.start + share * (y.end - y.start))
+        guard let label = placer.place(diagonal, beside: place) else { continue }
+        svg.add(SVG.haloed(label.text, x: label.x, y: label.y, size: LabelPlacer.fontSize))
+        break
+      }
     }
     var unnamed: [ChartLegend.Entry] = []
     for (point, place) in zip(points, places) {

@@ -11,6 +11,9 @@ extension Study {
     let target = RunDirectory(path: path + "/" + run.name)
     if !FileReader.exists(target.path) { try RunDirectory.makeDirectory(target.path) }
     for file in [\RunDirectory.configurationPath, \.logPath, \.timingPath, \.machinesPath, \.resultsPath] {
+      // Versions before them wrote neither, and reports do without.
+      let isOptional = file == \.timingPath || file == \.machinesPath
+      if isOptional && !FileReader.exists(source[keyPath: file]) { continue }
       let bytes = try FileReader.bytes(of: source[keyPath: file], limit: FileLimit.results)
       try AtomicFile.write(
         String(decoding: bytes, as: UTF8.self), to: target[keyPath: file], onlyIfChanged: true)

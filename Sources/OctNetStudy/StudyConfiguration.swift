@@ -94,7 +94,7 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
     }
     var rows = alphas.flatMap { alpha in
       // What α is worth shows against a network whose maps get smaller in the same way.
-      alpha == 0 && alphas.count > 1 ? [at(0), other(at(0))] : [at(alpha)]
+      alpha == 0 && (alphas.count > 1 || ablationAlpha != nil) ? [at(0), other(at(0))] : [at(alpha)]
     }
     guard let alpha = ablationAlpha else { return rows }
     if !alphas.contains(alpha) { rows.append(at(alpha)) }

@@ -167,6 +167,11 @@ public final class Optimizer {
     }
   }
 
+  /// Parameters that stay as they are, since the schedules of their groups have ended.
+  var resting: Set<Int> {
+    Set(settings.indices.filter { settings[$0].course.map { courses[$0] == 0 } ?? false })
+  }
+
   /// Whether the group's schedule has ended.
   private func isOver(_ group: Group) -> Bool { group.settings.course.map { courses[$0] == 0 } ?? false }
 

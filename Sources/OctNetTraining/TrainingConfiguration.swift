@@ -102,7 +102,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
   /// one size.
   public var imageSizes: [ImageSizeStage]?
 
-  /// Defaults are those of `octcli train`, but for normalization and threads. `validate` says what does not fit.
+  /// 10 epochs in batches of 100; the other defaults are those of `octcli train`, but for normalization and threads. `validate` says what does not fit.
   public init(
     model: ModelConfiguration?, data: String = "synthetic", epochs: Int = 10, batchSize: Int = 100,
     optimizer: OptimizerConfiguration = .sgd,

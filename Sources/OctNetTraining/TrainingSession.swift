@@ -69,12 +69,13 @@ public final class TrainingSession {
 
   /// - Parameters:
   ///   - graph: the network's for images of another size: with the same parameters; nil for its own.
+  ///   - resting: parameters that no update changes any more: their gradients are 0, and what only they need is not computed.
   ///   - bytesBeside: what the caller is going to allocate beside the session, by the size of a batch.
   package init(
     network: Network, graph other: Graph? = nil, batchSize: Int, threads: Int,
     loss: any Loss = CrossEntropy(),
     reduction: LossReduction = .mean, inputGradient: Bool = false,
-    fused: Bool = true, recomputes: Bool? = nil, bytesBeside: (Int) -> Int
+    fused: Bool = true, recomputes: Bool? = nil, resting: Set<Int> = [], bytesBeside: (Int) -> Int
   ) throws {
     let own = other ?? network.graph
     inputShape = own.shape(of: own.input)
@@ -87,9 +88,11 @@ public final class TrainingSession {
     outputs = own.networkOutputs
     targets = try loss.targets(for: outputs)
     counters = network.countingCounters
-    let demand = network.demand(input: inputGradient)
-    isFrozen = demand.isFrozen
-    let recorded = own.freezingNorms(demand)
+    let trained = network.demand(input: inputGradient)
+    isFrozen = trained.isFrozen
+    // A norm that rests goes on with the statistics of its batches.
+    let recorded = own.freezingNorms(trained)
+    let demand = trained.without(resting)
     let graph = fused ? recorded.fused(for: .trainingForward, demand: demand) : recorded
     func makePlan(_ batch: Int) -> ExecutionPlan {
       Executor.plan(
@@ -104,8 +107,9 @@ public final class TrainingSession {
       return constant + arena + batch * MemoryLayout<Float>.stride + bytesBeside(batch)
     }
     executor = try Executor(
-      graph: graph, memory: network.parameters.memory, plan: plan, threads: threads)
-    network.parameters.clearFrozenGradients()
+      graph: graph, memory: network.parameters.memory(isFrozen: demand.isFrozen), plan: plan, threads: threads
+    )
+    network.parameters.clearGradients(isFrozen: demand.isFrozen)
   }
 
   /// Receives the time of every operation from now on; nil measures nothing.

@@ -10,7 +10,11 @@ final class WeightUpdater {
   private let network: Network
   /// `nil` between two sizes of images alone: there may not be the memory for both.
   private var passes: Passes?
-  private let makePasses: (Graph) throws -> Passes
+  private let makePasses: (Graph, _ resting: Set<Int>) throws -> Passes
+  /// That `passes` are made for.
+  private var graph: Graph
+  /// Parameters whose groups' schedules are over, as `passes` know them.
+  private var resting: Set<Int> = []
   private let accumulator: GradientAccumulator?
   /// Whether each rank updates, and remembers for it, its slices of the parameters only.
   private let isDivided: Bool
@@ -55,13 +59,13 @@ final class WeightUpdater {
     let copiedBytes =
       copies * parameterBytes + stateBytes + shardBytes
       + configuration.optimizer.scratchBytes(groups, network.parameters, threads: threads)
-    makePasses = { [meter] graph in
+    makePasses = { [meter] graph, resting in
       let plan = configuration.shardPlan(of: graph.freezingNorms(network.demand()))
       let batchSize = configuration.batchSize
       let passSize = plan?.largestShard(batchSize: batchSize) ?? batchSize
       let session = try TrainingSession(
         network: network, graph: graph, batchSize: passSize, threads: threads,
-        loss: loss, reduction: configuration.lossReduction ?? .mean
+        loss: loss, reduction: configuration.lossReduction ?? .mean, resting: resting
       ) { images in
         // Beside a pass of one shard lie the images of the whole batch.
         copiedBytes + bytesBeside(images == passSize ? batchSize : images * (plan?.shards ?? 1))
@@ -75,8 +79,9 @@ final class WeightUpdater {
         })
     }
     // What a later size needs is told before the first step.
-    for graph in graphs.dropFirst() { _ = try makePasses(graph) }
-    passes = try makePasses(graphs.first ?? network.graph)
+    for graph in graphs.dropFirst() { _ = try makePasses(graph, []) }
+    graph = graphs.first ?? network.graph
+    passes = try makePasses(graph, [])
     optimizer = try Optimizer(
       parameters: network.parameters, configuration: configuration.optimizer,
       weightDecay: configuration.weightDecay, excludeNormsAndBiases: configuration.excludeNormsAndBiases,
@@ -98,8 +103,22 @@ final class WeightUpdater {
   /// - Precondition: no batches are accumulated.
   func use(_ graph: Graph) throws {
     precondition(accumulator?.images ?? 0 == 0, "an update is under way")
+    self.graph = graph
     passes = nil
-    passes = try makePasses(graph)
+    passes = try makePasses(graph, resting)
+  }
+
+  /// What no longer changes need not be differentiated: where a group's schedule has ended, passes are planned again.
+  private func rest() throws(OctNetError) {
+    // Ranks divide the gradients of all parameters among them.
+    guard passes?.shards == nil else { return }
+    let over = optimizer.resting
+    guard over != resting else { return }
+    resting = over
+    passes = nil
+    do { passes = try makePasses(graph, over) } catch {
+      throw error as? OctNetError ?? .training("\(error)")
+    }
   }
 
   /// - Parameter isLast: whether the update follows this batch.
@@ -107,9 +126,10 @@ final class WeightUpdater {
   func process(
     _ batch: Batch, isLast: Bool, learningRate: Double, dropoutSeed: UInt64
   ) throws(OctNetError) -> StepResult {
+    optimizer.courses = courses
+    try rest()
     guard let passes else { preconditionFailure("a size of images that no session could be made for") }
     let session = passes.session
-    optimizer.courses = courses
     optimizer.threads = session.activeThreads
     average?.threads = session.activeThreads
     accumulator?.threads = session.activeThreads

@@ -1,7 +1,10 @@
 import ArgumentParser
 import OctNet
 
-extension Interpolation: ExpressibleByArgument {}
+extension Interpolation: ExpressibleByArgument {
+  /// Those that photographs are resized with.
+  public static var allValueStrings: [String] { [Self.bilinear, .bicubic].map(\.rawValue) }
+}
 extension RandomErasing.Mode: ExpressibleByArgument {}
 extension AutoAugment.Policy: ExpressibleByArgument {}
 

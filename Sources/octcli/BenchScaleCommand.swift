@@ -22,7 +22,8 @@ struct BenchScaleCommand: ParsableCommand {
       Examples:
         octcli bench scale --model resnet20 --alphas 0,0.5 --batch-size 16
         octcli bench scale --seconds 0.9,0.6 --ranks 8,64,512 --no-overlap
-        octcli bench scale --seconds 0.9,0.6 --gbit 1,10 --latency-us 20 --reduce-dtype bfloat16 --json
+        octcli bench scale --seconds 0.9,0.6 --gbit 1,10 --latency-us 20 \\
+          --reduce-dtype bfloat16
       """)
 
   @Option(help: ArgumentHelp("Network.", valueName: "name"))

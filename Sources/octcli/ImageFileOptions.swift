@@ -5,7 +5,8 @@ import OctNet
 struct ImageFileOptions: ParsableArguments {
   @Flag(
     help:
-      "Of folder:DIR, csv:FILE and tar:PATTERN: go on without images that cannot be read; a line names each.")
+      "Of folder:DIR, csv:FILE, tar:PATTERN and prepared:FILE: go on without images that cannot be read; a line names each."
+  )
   var skipDamaged = false
 
   @Option(

@@ -5,11 +5,14 @@ import OctNet
 struct NormalizationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Mean of each channel, pixels being 0 to 1 (default: the data's own).", valueName: "r g b"))
+      "Mean of each channel, pixels being 0 to 1 (default: the checkpoint's, else the data's own).",
+      valueName: "r g b"))
   var mean: NumberList?
 
   @Option(
-    help: ArgumentHelp("Standard deviation of each channel (default: the data's own).", valueName: "r g b"))
+    help: ArgumentHelp(
+      "Standard deviation of each channel (default: the checkpoint's, else the data's own).",
+      valueName: "r g b"))
   var std: NumberList?
 
   func validate() throws {

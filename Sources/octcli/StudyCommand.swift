@@ -8,7 +8,7 @@ struct StudyCommand: ParsableCommand {
     abstract: "Train a list of networks that differ in α and in how the octaves exchange information.",
     discussion: """
       Every run is an ordinary run directory below <out>/runs. Ctrl-C stops after the current batch; however a study \
-      ended, the same command, or --resume, goes on where it stopped and repeats nothing that is finished. All other \
+      ended, the same command with the same --out, or --resume, goes on where it stopped and repeats nothing that is finished. All other \
       flags are those of `octcli train`.
 
       Examples:
@@ -16,7 +16,7 @@ struct StudyCommand: ParsableCommand {
         octcli study --data cifar10:DIR --recipe seed --epochs 8 --ablation \\
           --out runs/study
         octcli study --data cifar10:DIR --model resnet20 --alphas 0,0.25,0.5 \\
-          --seeds 3
+          --seeds 3 --out runs/alpha
         octcli study --resume runs/study --keep results
       """)
 
@@ -150,6 +150,7 @@ struct StudyCommand: ParsableCommand {
   private func perform(_ study: Study, _ data: DataSplit) throws {
     StopSignals.deferFirst()
     var hasTrained = false
+    var failed: Set<String> = []
     for (index, run) in study.runs.enumerated() {
       let title = "run \(index + 1)/\(study.runs.count) \(run.name)"
       guard try study.progress(of: run) != .finished else {
@@ -159,17 +160,17 @@ struct StudyCommand: ParsableCommand {
       }
       hasTrained = true
       Terminal.printError(title)
-      let summary = try TrainingProgress.run(
-        tensorBoard: !training.noTensorBoard,
-        threads: threads(of: run.configuration)
-      ) { onEvent in
-        try ClassNames.advising(byNumber: training.classesByNumber) {
-          try study.trainer(
-            for: run, data: data, classesByNumber: training.classesByNumber, onEvent: onEvent)
-        }
+      var isInterrupted = false
+      do {
+        isInterrupted = try train(run, of: study, data).isInterrupted
+        if let keep, !isInterrupted { try study.keep(run, in: keep) }
+      } catch let error as OctNetError {
+        // Numbers that are no longer finite would come again with the same seed; the other runs have theirs.
+        guard case .training = error else { throw error }
+        Terminal.printError("octcli: error: \(run.name): \(error)")
+        failed.insert(run.name)
       }
-      if let keep, !summary.isInterrupted { try study.keep(run, in: keep) }
-      if summary.isInterrupted || StopSignals.isRequested && index + 1 < study.runs.count {
+      if isInterrupted || StopSignals.isRequested && index + 1 < study.runs.count {
         Terminal.printError("stopped; go on with: octcli study --resume \(study.path.shellWord)")
         throw StopSignals.exitCode
       }
@@ -180,7 +181,20 @@ struct StudyCommand: ParsableCommand {
       try report.write(to: study.path)
     }
     try Terminal.print(
-      StudyPlan.results(study) + StudyPlan.closing(report) + "\n" + study.path + "/report.html")
+      StudyPlan.results(study, failed: failed) + StudyPlan.closing(report) + "\n" + study.path
+        + "/report.html")
+    if !failed.isEmpty { throw ExitCode.failure }
+  }
+
+  private func train(
+    _ run: StudyConfiguration.PlannedRun, of study: Study, _ data: DataSplit
+  ) throws -> TrainingSummary {
+    try TrainingProgress.run(tensorBoard: !training.noTensorBoard, threads: threads(of: run.configuration)) {
+      onEvent in
+      try ClassNames.advising(byNumber: training.classesByNumber) {
+        try study.trainer(for: run, data: data, classesByNumber: training.classesByNumber, onEvent: onEvent)
+      }
+    }
   }
 }
 

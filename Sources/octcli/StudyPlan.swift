@@ -46,10 +46,14 @@ enum StudyPlan {
     }.joined()
   }
 
-  /// What each run came to.
-  static func results(_ study: Study) throws -> String {
+  /// What each run came to; those that failed have no result.
+  static func results(_ study: Study, failed: Set<String>) throws -> String {
     var table = TextTable(header: ["run", "best top-1", "epoch", "last top-1"])
     for run in study.runs {
+      guard !failed.contains(run.name) else {
+        table.add([run.name, "failed", "–", "–"])
+        continue
+      }
       let results = try RunResults(path: study.directory(of: run).resultsPath)
       func percent(_ score: RunResults.Score?) -> String {
         score.map { String(format: "%.2f%%", 100 * $0.evaluation.top1) } ?? "–"

@@ -25,6 +25,24 @@ struct StudyTests {
     }
   }
 
+  /// Numbers that overflow end a run, not the study.
+  @Test func runsThatFailDoNotStopTheOthers() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let study = try runner.run(
+      ["study", "--out", runner.path("study")] + Self.flags
+        + ["--epochs", "1", "--limit-train", "64", "--learning-rate", "1e30"])
+    #expect(study.status == 1)
+    let names = ["alpha-0.0-seed-1", "alpha-0.0-average-seed-1", "alpha-0.5-seed-1"]
+    for name in names {
+      #expect(
+        study.errorLines.contains { $0.hasPrefix("octcli: error: \(name): ") && $0.contains("not finite") })
+      let row = study.output.split(separator: "\n").first { $0.hasPrefix(name + " ") }
+      #expect(row?.contains("failed") == true, "\(study.output)")
+    }
+    #expect(FileManager.default.fileExists(atPath: runner.path("study/report.html")))
+  }
+
   @Test func everyRunIsARun() throws {
     let runner = try CommandRunner()
     defer { runner.removeScratch() }
@@ -114,6 +132,9 @@ struct StudyTests {
     #expect(lines.contains { $0.hasPrefix("alpha-0.125-no-exchange-but-merging-seed-1 ") })
     #expect(lines.contains { $0.hasPrefix("alpha-0.125-no-exchange-seed-1: the same network as ") })
     #expect(!FileManager.default.fileExists(atPath: runner.path("runs")))
+    // The ratio that the ablation adds needs both networks at α = 0, too.
+    let ablation = try runner.run(["study", "--dry-run"] + Self.flags + ["--alphas", "0", "--ablation"])
+    #expect(ablation.output.contains("\nalpha-0.0-average-seed-1 "), "\(ablation)")
   }
 
   /// Killed at ten random moments: the same bytes as without.

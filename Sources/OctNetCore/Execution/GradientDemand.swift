@@ -10,6 +10,14 @@ package struct GradientDemand: Sendable {
     self.input = input
   }
 
+  /// The same, but that nobody asks for the gradients of these parameters.
+  package func without(_ resting: Set<Int>) -> GradientDemand {
+    guard !resting.isEmpty else { return self }
+    var result = self
+    for index in resting { result.isFrozen[index] = true }
+    return result
+  }
+
   func isTrained(_ parameter: ParameterID) -> Bool { isFrozen.isEmpty || !isFrozen[parameter.index] }
 
   /// Of each value: whether something wanted lies upstream. Gradients of the others are never computed.

@@ -108,8 +108,8 @@ public final class ParameterStore {
   }
 
   /// Nobody computes them, so nothing else would.
-  package func clearFrozenGradients() {
-    for entry in entries where entry.isFrozen {
+  package func clearGradients(isFrozen: [Bool]) {
+    for (entry, isFrozen) in zip(entries, isFrozen) where isFrozen {
       (gradientBuffer.floats + entry.range.lowerBound).update(repeating: 0, count: entry.range.count)
     }
   }
@@ -124,12 +124,15 @@ public final class ParameterStore {
     valueBuffer.release(range.lowerBound * stride..<range.upperBound * stride)
   }
 
-  package var memory: ParameterMemory {
+  package var memory: ParameterMemory { memory(isFrozen: entries.map(\.isFrozen)) }
+
+  /// - Parameter isFrozen: of each parameter: nobody asks for its gradient.
+  package func memory(isFrozen: [Bool]) -> ParameterMemory {
     precondition(!isReleased, "an inference session has taken the parameters of this network over")
     let offsets = entries.map(\.range.lowerBound)
     return ParameterMemory(
       values: valueBuffer.floats, gradients: gradients, buffers: stateBuffer.floats,
       parameterOffsets: offsets,
-      gradientOffsets: offsets, bufferOffsets: bufferOffsets, isFrozen: entries.map(\.isFrozen))
+      gradientOffsets: offsets, bufferOffsets: bufferOffsets, isFrozen: isFrozen)
   }
 }

@@ -88,10 +88,11 @@ struct DifferenceTests {
       ])
     #expect(
       report.comparisons[0].verdicts == [
-        "Against α = 0, average, by 95 % intervals in points: not told apart: α = 0, strided (−10.00 to −10.00), "
+        "Against α = 0, average, by 95 % intervals in points: not told apart: α = 0, strided (−10.00 with "
+          + "every seed, which gives no interval), "
           + "α = 0.125 (−4.85 to +7.85), α = 0.5 (−180.74 to +187.74).",
         "Against α = 0, strided, by 95 % intervals in points: better: α = 0.125 (+5.15 to +17.85); not told apart: "
-          + "α = 0, average (+10.00 to +10.00), α = 0.5 (−170.74 to +197.74).",
+          + "α = 0, average (+10.00 with every seed, which gives no interval), α = 0.5 (−170.74 to +197.74).",
       ])
   }
 
@@ -112,12 +113,62 @@ struct DifferenceTests {
     #expect(
       all.contains(
         "It is not told apart from α = 0 (50.50 ± 0.71\u{A0}%): the difference is +1.00 points (95\u{A0}% interval "
-          + "−11.71 to +13.71, 2 seeds)."), "\(all)")
+          + "−11.71 to +13.71, 2 seeds; too narrow for a row chosen as the highest of 3)."), "\(all)")
     let single = Headline(try maker.report("a1", "b2").comparisons[0]).sentence
     #expect(
       single.contains(
         "α = 0 (50.00\u{A0}%) is 3.00 points below it. From one run of a setting nothing"),
       "\(single)")
+  }
+
+  /// Where α = 0 is the highest, it is compared with the next one.
+  @Test func headlineOfThePlainNetwork() throws {
+    let maker = try RunMaker()
+    for seed in [1, 2] as [UInt64] {
+      let x = 0.01 * Double(seed)
+      for (name, alpha, top1) in [("a", 0.0, 0.8 + x), ("b", 0.25, 0.7 + 2 * x), ("c", 0.5, 0.6)] {
+        try maker.run(name + "\(seed)", RunMaker.configuration(alpha: alpha, seed: seed), top1: [0.1, top1])
+      }
+    }
+    let sentence = Headline(try maker.report().comparisons[0]).sentence
+    #expect(
+      sentence.contains(
+        "That is 8.50 points (95\u{A0}% interval +2.15 to +14.85, 2 seeds; too narrow for a row chosen as the highest "
+          + "of 3) above α = 0.25 (73.00 ± 1.41\u{A0}%)."), "\(sentence)")
+  }
+
+  /// One seed in both: the table's difference, not that of the means.
+  @Test func headlineOfOnePair() throws {
+    let maker = try RunMaker()
+    for (name, alpha, seed, top1) in [
+      ("a1", 0.0, 1, 0.5), ("a2", 0, 2, 0.6), ("b2", 0.25, 2, 0.7), ("c3", 0.5, 3, 0.4),
+    ] as [(String, Double, UInt64, Double)] {
+      try maker.run(
+        name, RunMaker.configuration(alpha: alpha, seed: seed) { $0.model?.downsampling = .average },
+        top1: [0.1, top1])
+    }
+    let comparison = try maker.report().comparisons[0]
+    let sentence = Headline(comparison).sentence
+    #expect(
+      sentence.contains("is 10.00 points below it with 1 seed that both have. From one run"), "\(sentence)")
+    #expect(
+      comparison.verdicts.contains("No seed in common with α = 0, average, and so not compared: α = 0.5."))
+  }
+
+  @Test func runsThatGoOnAreNotCompared() throws {
+    let maker = try RunMaker()
+    for seed in [1, 2] as [UInt64] {
+      try maker.run(
+        "a\(seed)", RunMaker.configuration(alpha: 0, seed: seed), top1: [0.5, 0.8 + 0.01 * Double(seed)])
+      try maker.run("b\(seed)", RunMaker.configuration(alpha: 0.25, seed: seed), top1: [0.4])
+    }
+    let report = try maker.report()
+    #expect(report.comparisons[0].verdicts.isEmpty)
+    let table = try #require(report.file("differences.md"))
+    #expect(table.contains("| α = 0.25 * | 2 | 40.00 ± 0.00 | – | – | – |"), "\(table)")
+    #expect(
+      Headline(report.comparisons[0]).sentence.contains(
+        "points below it with 2 seeds that both have. Runs that go on"))
   }
 
   @Test func oneRunTellsNothing() throws {

@@ -132,10 +132,45 @@ struct ReportNumberTests {
       "strided", RunMaker.configuration { $0.model?.downsampling = .strided }, top1: [0.5, 0.775])
     let lines = try #require(try maker.report().file("ablation.csv")).split(separator: "\n").map(String.init)
     #expect(lines.count == 5)
-    #expect(lines[1] == "α = 0.25,yes,yes,average,1,0.75,,,1,1")
-    #expect(lines[2].hasPrefix("\"α = 0.25, no H→L\",yes,no,average,1,0.7,,-0.05,0.9"))
-    #expect(lines[3].hasPrefix("\"α = 0.25, no L→H = no exchange\",no,no,average,1,0.625,,-0.125,0.8"))
-    #expect(lines[4] == "\"α = 0.25, strided\",yes,yes,strided,1,0.775,,0.025,1,1")
+    #expect(lines[1] == "α = 0.25,yes,yes,average,1,0.75,,,,,,1,1")
+    #expect(lines[2].hasPrefix("\"α = 0.25, no H→L\",yes,no,average,1,0.7,,-0.05,,,1,0.9"))
+    #expect(lines[3].hasPrefix("\"α = 0.25, no L→H = no exchange\",no,no,average,1,0.625,,-0.125,,,1,0.8"))
+    #expect(lines[4] == "\"α = 0.25, strided\",yes,yes,strided,1,0.775,,0.025,,,1,1,1")
+  }
+
+  /// Networks without paths are compared with the whole one of their own down-sampling, seed by seed.
+  @Test func ablationIsSeedBySeed() throws {
+    let maker = try RunMaker()
+    for seed in [1, 2, 3] as [UInt64] {
+      let x = 0.01 * Double(seed)
+      try maker.run("average\(seed)", RunMaker.configuration(seed: seed), top1: [0.5, 0.9])
+      try maker.run(
+        "whole\(seed)", RunMaker.configuration(seed: seed) { $0.model?.downsampling = .strided },
+        top1: [0.5, 0.7 + x])
+      guard seed < 3 else { continue }
+      try maker.run(
+        "cut\(seed)",
+        RunMaker.configuration(seed: seed) {
+          $0.model?.downsampling = .strided
+          $0.model?.highToLow = false
+        }, top1: [0.5, 0.75 + 2 * x])
+    }
+    let lines = try #require(try maker.report().file("ablation.md")).split(separator: "\n").map(String.init)
+    // 6 and 7 points, so 6.5 ± 12.706 · 0.5.
+    #expect(
+      lines.contains { $0.contains("no H→L") && $0.contains("| +6.50 | +0.15 to +12.85 | 2 |") }, "\(lines)")
+  }
+
+  /// A run with another number of threads has the same bits.
+  @Test func aSeedCountsOnce() throws {
+    let maker = try RunMaker()
+    try maker.run("a", RunMaker.configuration(seed: 1), top1: [0.5, 0.75])
+    try maker.run("b", RunMaker.configuration(seed: 1) { $0.threads += 1 }, top1: [0.5, 0.75])
+    try maker.run("c", RunMaker.configuration(seed: 2), top1: [0.5, 0.5])
+    let report = try maker.report()
+    #expect(try #require(report.file("accuracy.csv")).contains(",2,0.625,0.1767767"))
+    #expect(
+      report.page.contains("One run has the settings and the seed of another, and counts once with it: b."))
   }
 
   @Test func runsThatGoOnAreNoPartOfMeans() throws {

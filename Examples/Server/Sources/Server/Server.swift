@@ -43,8 +43,10 @@ import OctNetInference
       guard body.readableBytes > 0 else {
         throw HTTPError(.badRequest, message: "empty body, expected an image file")
       }
-      let top = request.uri.queryParameters["top"].flatMap { Int($0) } ?? 5
-      guard (1...1000).contains(top) else { throw HTTPError(.badRequest, message: "top is 1 ... 1000") }
+      let top = request.uri.queryParameters["top"].map { Int($0) } ?? 5
+      guard let top, (1...1000).contains(top) else {
+        throw HTTPError(.badRequest, message: "top is 1 ... 1000")
+      }
       do {
         return Answer(classes: try await classifier.classify(Array(body.readableBytesView), top: top))
       } catch let error as OctNetError {
