@@ -9,17 +9,20 @@ import OctNetSupport
 /// What the rule remembers (velocity or moments) lies in buffers of the same order as the parameters; the padding
 /// between and inside parameters holds zeros everywhere and keeps them.
 public final class Optimizer {
-  /// Floats of the buffers that share their settings; of a rule for matrices, one parameter.
+  /// Floats of the buffers that share their settings.
   struct Group: Equatable {
     var range: Range<Int>
     var settings: UpdateSettings
-    /// The first of the parameters.
-    var parameter: Int
   }
 
   /// The update rule and its constants.
   public let configuration: OptimizerConfiguration
   let groups: [Group]
+  /// Those of parameters whose rule is for matrices, which no group has.
+  let matrices: [FilterMatrix]
+  /// Of each parameter: its place in `matrices`.
+  private let matrixPlaces: [Int: Int]
+  private var waiting = WaitingGradients()
   /// Of each parameter.
   let settings: [UpdateSettings]
   /// As many as the rule that remembers most has `stateNames`.
@@ -83,6 +86,11 @@ public final class Optimizer {
     self.threads = threads
     self.settings = settings
     groups = Self.groups(of: parameters, settings: settings)
+    matrices = FilterMatrix.all(in: parameters.entries, settings)
+    matrixPlaces = Dictionary(
+      uniqueKeysWithValues: matrices.enumerated().flatMap { place, matrix in
+        matrix.paths.map { ($0.parameter, place) }
+      })
     state = (0..<(settings.map(\.rule.stateNames.count).max() ?? 0)).map { _ in
       AlignedBuffer(byteCount: parameters.count * MemoryLayout<Float>.stride)
     }
@@ -91,16 +99,16 @@ public final class Optimizer {
   /// Neighbours of equal settings as one, gaps included: few, long kernel calls.
   private static func groups(of parameters: ParameterStore, settings: [UpdateSettings]) -> [Group] {
     var groups: [Group] = []
-    for (index, entry) in parameters.entries.enumerated() where !entry.isFrozen {
+    for (index, entry) in parameters.entries.enumerated()
+    where !entry.isFrozen && !settings[index].rule.isForMatrices {
       let isLast = index == parameters.entries.count - 1
       let end = isLast ? parameters.count : parameters.entries[index + 1].range.lowerBound
-      if let last = groups.last, last.settings == settings[index], !settings[index].rule.isForMatrices,
+      if let last = groups.last, last.settings == settings[index],
         last.range.upperBound == entry.range.lowerBound
       {
         groups[groups.count - 1].range = last.range.lowerBound..<end
       } else {
-        groups.append(
-          Group(range: entry.range.lowerBound..<end, settings: settings[index], parameter: index))
+        groups.append(Group(range: entry.range.lowerBound..<end, settings: settings[index]))
       }
     }
     return groups
@@ -115,27 +123,28 @@ public final class Optimizer {
   /// The same from gradients that lie elsewhere, in the order of the parameters.
   func update(_ gradients: UnsafePointer<Float>, learningRate: Double, gradientScale: Float) {
     beginStep()
-    var updates: [oct_update] = []
-    for group in groups where !isOver(group) {
-      let gradient = gradients + group.range.lowerBound
-      if group.settings.rule.isForMatrices {
-        updateMatrix(group, gradient: gradient, learningRate: learningRate, gradientScale: gradientScale)
-      } else {
-        updates.append(
-          makeUpdate(group, gradient: gradient, learningRate: learningRate, gradientScale: gradientScale))
-      }
+    for matrix in matrices {
+      update(
+        matrix, matrix.paths.map { gradients + $0.entry.range.lowerBound }, learningRate: learningRate,
+        gradientScale: gradientScale)
     }
-    run(updates)
+    run(
+      groups.filter { !isOver($0.settings) }.map { group in
+        makeUpdate(
+          group, gradient: gradients + group.range.lowerBound, learningRate: learningRate,
+          gradientScale: gradientScale)
+      })
   }
 
   /// Begins an update of the parameters slice by slice.
   /// - Returns: updates those of a slice from gradients that begin with it; to be called once for each.
   /// - Precondition: no rule is for matrices.
   func beginSlices(learningRate: Double) -> (Range<Int>, UnsafePointer<Float>) -> Void {
+    precondition(matrices.isEmpty, "a rule for matrices needs whole gradients")
     beginStep()
     return { [self] slice, gradients in
       var updates: [oct_update] = []
-      for group in groups where !isOver(group) && group.range.overlaps(slice) {
+      for group in groups where !isOver(group.settings) && group.range.overlaps(slice) {
         var part = group
         part.range = group.range.clamped(to: slice)
         updates.append(
@@ -148,59 +157,68 @@ public final class Optimizer {
     }
   }
 
-  private func beginStep() { step += 1 }
+  private func beginStep() {
+    precondition(waiting.isEmpty, "a step before this one lacked the gradients of a matrix's paths")
+    step += 1
+  }
 
-  /// Counts a step whose parameters are updated one by one. Where times are measured, no update waits.
+  /// Counts a step whose parameters are updated one by one. Where times are measured, no update waits but for the other paths
+  /// of its matrix.
   func queue(learningRate: Double) -> UpdateQueue {
     beginStep()
     return UpdateQueue(waits: profiler == nil) { [self] id, gradient in
-      let group = Group(
-        range: parameters.entries[id.index].range, settings: settings[id.index], parameter: id.index)
-      guard !isOver(group) else { return nil }
-      guard !group.settings.rule.isForMatrices else {
-        updateMatrix(group, gradient: gradient, learningRate: learningRate, gradientScale: 1)
-        return nil
+      let group = Group(range: parameters.entries[id.index].range, settings: settings[id.index])
+      guard !isOver(group.settings) else { return nil }
+      guard group.settings.rule.isForMatrices else {
+        return makeUpdate(group, gradient: gradient, learningRate: learningRate, gradientScale: 1)
       }
-      return makeUpdate(group, gradient: gradient, learningRate: learningRate, gradientScale: 1)
+      // Frozen when the optimizer was made, it is in none and stays.
+      guard let place = matrixPlaces[id.index] else { return nil }
+      let path = FilterMatrix.Path(parameter: id.index, entry: parameters.entries[id.index])
+      waiting.add(gradient, of: path, in: matrices[place], threads: threads) { gradients in
+        update(matrices[place], gradients, learningRate: learningRate, gradientScale: 1)
+      }
+      return nil
     } run: { [self] in
       run($0)
     }
   }
 
   /// Parameters that stay as they are, since the schedules of their groups have ended.
-  var resting: Set<Int> {
-    Set(settings.indices.filter { settings[$0].course.map { courses[$0] == 0 } ?? false })
+  var resting: Set<Int> { Set(settings.indices.filter { isOver(settings[$0]) }) }
+
+  /// Whether the schedule of the parameters' group has ended.
+  private func isOver(_ settings: UpdateSettings) -> Bool {
+    settings.course.map { courses[$0] == 0 } ?? false
   }
 
-  /// Whether the group's schedule has ended.
-  private func isOver(_ group: Group) -> Bool { group.settings.course.map { courses[$0] == 0 } ?? false }
-
-  private func rate(of group: Group, _ learningRate: Double) -> Float {
-    let base = group.settings.course.flatMap { courses[$0] } ?? learningRate
-    return Float(base * group.settings.learningRateScale)
+  private func rate(of settings: UpdateSettings, _ learningRate: Double) -> Float {
+    let base = settings.course.flatMap { courses[$0] } ?? learningRate
+    return Float(base * settings.learningRateScale)
   }
 
   /// At once, on all threads: its products leave them no time for anything else.
-  private func updateMatrix(
-    _ group: Group, gradient: UnsafePointer<Float>, learningRate: Double, gradientScale: Float
+  private func update(
+    _ matrix: FilterMatrix, _ gradients: [UnsafePointer<Float>], learningRate: Double, gradientScale: Float
   ) {
-    guard case .muon(let momentum, let nesterov, let iterations, let normalizes) = group.settings.rule else {
+    let settings = settings[matrix.paths[0].parameter]
+    guard !isOver(settings) else { return }
+    guard case .muon(let momentum, let nesterov, let iterations, let normalizes) = settings.rule else {
       preconditionFailure("a rule for matrices")
     }
-    let entry = parameters.entries[group.parameter]
     let step = Muon.Step(
       momentum: momentum, nesterov: nesterov, iterations: iterations, normalizes: normalizes,
-      learningRate: rate(of: group, learningRate), weightDecay: group.settings.weightDecay,
+      learningRate: rate(of: settings, learningRate), weightDecay: settings.weightDecay,
       gradientScale: gradientScale)
-    let start = entry.range.lowerBound
     func update() {
       muon.update(
-        entry, step, gradient: gradient, weights: parameters.values + start,
-        velocity: state[0].floats + start, threads: threads)
+        matrix, step, gradients: gradients, weights: parameters.values, velocity: state[0].floats,
+        threads: threads)
     }
     guard let profiler else { return update() }
-    let bytes = Double(entry.range.count * 5 * MemoryLayout<Float>.stride)
-    profiler.measure(group.settings.rule.name, .update, bytes: bytes, update)
+    let count = matrix.paths.reduce(0) { $0 + $1.entry.range.count }
+    let bytes = Double(count * 5 * MemoryLayout<Float>.stride)
+    profiler.measure(settings.rule.name, .update, bytes: bytes, update)
   }
 
   private func run(_ updates: [oct_update]) {
@@ -223,7 +241,7 @@ public final class Optimizer {
     _ group: Group, gradient: UnsafePointer<Float>, learningRate: Double, gradientScale: Float
   ) -> oct_update {
     let start = group.range.lowerBound
-    let rate = rate(of: group, learningRate)
+    let rate = rate(of: group.settings, learningRate)
     let weightDecay = group.settings.weightDecay
     var update = oct_update()
     update.count = group.range.count

@@ -19,7 +19,8 @@ public enum OptimizerConfiguration: Equatable, Sendable {
   /// v = momentum·v + g; d = nesterov ? g + momentum·v : v; o is d, as a matrix of a row for each output, after so many
   /// `iterations` of Newton and Schulz, which bring its singular values near 1;
   /// w = (1 − rate·decay)·w − rate·√max(1, rows / columns)·o. With `normalizesWeights`, w is brought to the norm √rows
-  /// first, and the rate counts as it is.
+  /// first, and the rate counts as it is. The paths of an octave convolution that are added up in one map are one matrix,
+  /// side by side, as far as their groups are one and none is frozen.
   case muon(momentum: Float, nesterov: Bool, iterations: Int, normalizesWeights: Bool)
 
   /// Momentum 0.9.

@@ -66,10 +66,15 @@ extension OptimizerConfiguration {
     ([self] + groups.compactMap(\.optimizer)).map(\.stateNames.count).max() ?? 0
   }
 
-  /// What updates of matrices take beside it, at most.
+  /// What updates of matrices take beside it, at most: the work on one of them, and gradients that wait.
   func scratchBytes(_ groups: [ParameterGroup], _ parameters: ParameterStore, threads: Int) -> Int {
     guard ([self] + groups.compactMap(\.optimizer)).contains(where: \.isForMatrices) else { return 0 }
-    return parameters.entries.filter { $0.kind == .weight }
-      .map { Muon.bytes(of: $0, threads: threads) }.max() ?? 0
+    let weights = parameters.entries.filter { $0.kind == .weight }
+    // Groups and frozen parameters may divide matrices, down to single parameters.
+    let rule = UpdateSettings(rule: .muon, weightDecay: 0)
+    let whole = FilterMatrix.all(in: weights, weights.map { _ in rule })
+    let parts = weights.indices.map { FilterMatrix(alone: $0, weights[$0]) }
+    let largest = (whole + parts).map { Muon.bytes(of: $0, threads: threads) }.max() ?? 0
+    return largest + WaitingGradients.bytes(whole)
   }
 }

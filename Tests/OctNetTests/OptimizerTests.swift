@@ -106,7 +106,7 @@ import OctNet
     func one(decay: Float) -> [Optimizer.Group] {
       [
         Optimizer.Group(
-          range: 0..<store.count, settings: UpdateSettings(rule: .sgd, weightDecay: decay), parameter: 0)
+          range: 0..<store.count, settings: UpdateSettings(rule: .sgd, weightDecay: decay))
       ]
     }
     #expect(groups(decay: 0.1, exclude: false) == one(decay: 0.1))

@@ -192,60 +192,6 @@ import OctNet
     #expect(error { try network(24, behind: nil) } == nil)
   }
 
-  @Test func diracFiltersPassChannelsOn() throws {
-    let shape = MapShape(height: 4, width: 4, channels: 3)
-    let plain = try Network(inputShape: shape, seed: 1) { x in
-      try Conv2d(
-        "conv", inputChannels: 3, outputChannels: 5, kernelSize: 3, padding: 1, bias: false,
-        initialization: .dirac)(x)
-    }
-    let weights = try plain.parameter("conv.weight").values
-    for filter in 0..<3 {
-      for place in 0..<27 {
-        let expected: Float = place == filter * 9 + 4 ? 1 : 0
-        #expect(weights[filter * 27 + place] == expected)
-      }
-    }
-    // Uniform in ±1 / √27.
-    let rest = weights[81...]
-    #expect(rest.allSatisfy { abs($0) <= 1 / Float(27).squareRoot() && $0 != 0 })
-    #expect(rest.contains { abs($0) > 0.15 })
-
-    // Three high and three low channels: each passes its octave on, and reads nothing of the other.
-    let octave = try Network(inputShape: shape, seed: 1) { x in
-      let first = OctConv2d(
-        "first", inputChannels: 3, outputChannels: 6, kernelSize: 3, padding: 1, alphaIn: 0, alphaOut: 0.5,
-        initialization: .dirac)
-      let second = OctConv2d(
-        "second", inputChannels: 6, outputChannels: 10, kernelSize: 3, padding: 1, alphaIn: 0.5,
-        alphaOut: 0.5, initialization: .dirac)
-      let last = OctConv2d(
-        "last", inputChannels: 10, outputChannels: 6, kernelSize: 3, padding: 1, alphaIn: 0.5, alphaOut: 0,
-        initialization: .dirac)
-      return try last(second(first(x)))
-    }
-    func isDirac(_ name: String, _ count: Int, inputs: Int) throws -> Bool {
-      let values = try octave.parameter(name).values
-      return (0..<count * inputs * 9).allSatisfy {
-        let (filter, place) = ($0 / (inputs * 9), $0 % (inputs * 9))
-        let expected: Float = place == filter * 9 + 4 ? 1 : 0
-        return values[$0] == expected
-      }
-    }
-    #expect(try isDirac("first.conv_h2h.weight", 3, inputs: 3))
-    #expect(try isDirac("first.conv_h2l.weight", 3, inputs: 3))
-    #expect(try isDirac("second.conv_h2h.weight", 3, inputs: 3))
-    #expect(try isDirac("second.conv_l2l.weight", 3, inputs: 3))
-    for name in ["second.conv_l2h.weight", "second.conv_h2l.weight"] {
-      let values = try octave.parameter(name).values
-      #expect(values[..<81].allSatisfy { $0 == 0 } && values[81...].allSatisfy { $0 != 0 })
-      // Of all that a filter reads: 6 · 9.
-      #expect(values[81...].allSatisfy { abs($0) <= 1 / Float(54).squareRoot() })
-    }
-    #expect(try isDirac("last.conv_h2h.weight", 5, inputs: 5))
-    #expect(try octave.parameter("last.conv_l2h.weight").values[..<225].allSatisfy { $0 == 0 })
-  }
-
   @Test func theHeadBeginsWithDeviationOne() throws {
     let weights = try Self.network().parameter("head.weight").values.map(Double.init)
     let mean = weights.reduce(0, +) / Double(weights.count)

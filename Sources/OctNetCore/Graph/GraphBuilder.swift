@@ -10,6 +10,7 @@ public final class GraphBuilder {
   /// The 2×2 average of each value that has one.
   var pooled: [ValueID: ValueID] = [:]
   private var parameterNames: Set<String> = []
+  private var targets = 0
 
   init() {}
 
@@ -71,6 +72,19 @@ public final class GraphBuilder {
     _ name: String, _ kind: ParameterKind, shape: [Int], _ initializer: Initializer,
     layout: (any ParameterLayout)? = nil, isFrozen: Bool = false
   ) throws -> ParameterID {
+    try addParameter(name, kind, shape: shape, initializer, layout: layout, isFrozen: isFrozen, target: nil)
+  }
+
+  /// A map that filters write to, for `FilterTarget`.
+  func addTarget() -> Int {
+    defer { targets += 1 }
+    return targets
+  }
+
+  func addParameter(
+    _ name: String, _ kind: ParameterKind, shape: [Int], _ initializer: Initializer,
+    layout: (any ParameterLayout)?, isFrozen: Bool, target: FilterTarget?
+  ) throws -> ParameterID {
     let full = dotted(name)
     guard parameterNames.insert(full).inserted else {
       throw error(
@@ -78,7 +92,8 @@ public final class GraphBuilder {
     }
     graph.parameters.append(
       Parameter(
-        name: full, kind: kind, shape: shape, initializer: initializer, layout: layout, isFrozen: isFrozen))
+        name: full, kind: kind, shape: shape, initializer: initializer, layout: layout, isFrozen: isFrozen,
+        target: target))
     let id = ParameterID(index: graph.parameters.count - 1)
     graph.stateSlots.append(.parameter(id))
     return id

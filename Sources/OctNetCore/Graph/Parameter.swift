@@ -18,6 +18,14 @@ public enum ParameterKind: String, Codable, Sendable {
   case weight, bias, normScale, normShift
 }
 
+/// What filters write to. All that have one map are filters of the same channels: their outputs are added up in it.
+package struct FilterTarget: Hashable, Sendable {
+  /// From `GraphBuilder.addTarget`.
+  package let map: Int
+  /// The order in which they stand side by side in one matrix.
+  package let position: Int
+}
+
 /// How a parameter starts.
 public enum Initializer: Hashable, Sendable {
   /// The same number everywhere.
@@ -28,11 +36,10 @@ public enum Initializer: Hashable, Sendable {
   case uniform(bound: Float)
   /// The same, divided by its deviation over all elements.
   case unitDeviation(bound: Float)
-  /// Filter d of the first min(outputs, inputs) passes channel d on, by a 1 in the middle of its kernel, as PyTorch's
-  /// `dirac_`; the others are uniform in ±bound.
-  case dirac(bound: Float)
-  /// The first so many filters are 0, the others uniform in ±bound.
-  case zeroFilters(Int, bound: Float)
+  /// Each filter of `passing` passes a channel on, the first one channel 0, as far as there are filters and channels: a 1 in the
+  /// middle of its kernel, as PyTorch's `dirac_`. Of the other filters the first `zeros` of all are 0, the rest is uniform in
+  /// ±bound.
+  case dirac(passing: Range<Int>, zeros: Int, bound: Float)
   /// Filters that whiten the patches of the network's images, and their negatives (`PatchWhitening`). Until somebody shows
   /// images, uniform in ±bound.
   case whitening(epsilon: Float, bound: Float)
@@ -52,6 +59,8 @@ public struct Parameter: Sendable {
   package let layout: (any ParameterLayout)?
   /// Training leaves it as it is, unless somebody says otherwise (`Network.unfreeze`).
   public package(set) var isFrozen = false
+  /// Of filters that are not alone.
+  package let target: FilterTarget?
 
   /// Elements in the state dictionary.
   public var count: Int { shape.reduce(1, *) }

@@ -7,7 +7,9 @@ public enum ConvInitialization: Hashable, Sendable {
   /// The first filters pass on a channel each, as `nn.init.dirac_`, the others are uniform in ±1 / √fan in.
   ///
   /// Of an octave convolution, each new channel passes on the channel of its own octave and reads nothing of the other one;
-  /// where there is no map of its octave, that of the other. Filters that are left read both.
+  /// where there is no map of its octave, that of the other. Where both octaves are merged into a high map, the first filters
+  /// pass on the high channels and the next ones the low ones, as one filter after the other does of an ordinary map. Filters
+  /// that are left read both.
   case dirac
   /// Filters that whiten the patches of the network's input, and their negatives: see `PatchWhitening`. They are frozen.
   /// ε is added to the patches' variances.
@@ -20,13 +22,14 @@ extension ConvInitialization {
   /// - Parameters:
   ///   - fanIn: of all paths into the target together.
   ///   - fanOut: of this path.
-  ///   - ownChannels: of the source that has the target's octave; 0 where there is none, or it is this path's.
-  func weight(fanIn: Int, fanOut: Int, ownChannels: Int) -> Initializer {
+  ///   - passing: filters that pass on a channel of this path under `dirac`.
+  ///   - zeros: filters that pass on one of any path, and those before them.
+  func weight(fanIn: Int, fanOut: Int, passing: Range<Int>, zeros: Int) -> Initializer {
     let bound = 1 / Float(fanIn).squareRoot()
     switch self {
     case .kaimingNormal: return .kaimingNormal(fanOut: fanOut)
     case .uniform: return .uniform(bound: bound)
-    case .dirac: return ownChannels > 0 ? .zeroFilters(ownChannels, bound: bound) : .dirac(bound: bound)
+    case .dirac: return .dirac(passing: passing, zeros: zeros, bound: bound)
     case .whitening(let epsilon): return .whitening(epsilon: epsilon, bound: bound)
     }
   }

@@ -84,16 +84,22 @@ public struct OctConv2d: Layer {
     let hasHighToLow = !depthwise && (highToLow || x.low == nil)
     let plan = try PathPlan(x, stride: stride, variant: variant, downsampling: downsampling)
 
-    // In d-li14's order of parameters.
     let (high, low) = (x.highChannels, x.lowChannels)
-    let toHigh = high + (hasLowToHigh ? low : 0)
-    let toLow = low + (hasHighToLow ? high : 0)
-    let l2l = try apply("conv_l2l", plan.l2l, output.low, in: x.builder, depthwise, of: toLow)
-    let l2h =
-      hasLowToHigh ? try apply("conv_l2h", plan.l2h, output.high, in: x.builder, of: toHigh, own: high) : nil
-    let h2l =
-      hasHighToLow ? try apply("conv_h2l", plan.h2l, output.low, in: x.builder, of: toLow, own: low) : nil
-    let h2h = try apply("conv_h2h", plan.h2h, output.high, in: x.builder, depthwise, of: toHigh)
+    let toHigh = Target(map: x.builder.addTarget(), inputs: high + (hasLowToHigh ? low : 0))
+    let toLow = Target(map: x.builder.addTarget(), inputs: low + (hasHighToLow ? high : 0))
+    // Low channels that no low map goes on with: Dirac's filters pass them on behind the high ones.
+    let merged = output.low == 0 && high > 0 && hasLowToHigh ? low : 0
+    let l2lFilters = Filters(toLow, 0, passing: 0..<low)
+    let l2hFilters = Filters(
+      toHigh, 1, passing: high..<high + (high == 0 ? low : merged), zeros: high + merged)
+    let h2lFilters = Filters(toLow, 1, passing: low..<low + (low == 0 ? high : 0), zeros: low)
+    let h2hFilters = Filters(toHigh, 0, passing: 0..<high, zeros: merged == 0 ? 0 : high + merged)
+
+    // In d-li14's order of parameters.
+    let l2l = try apply("conv_l2l", plan.l2l, output.low, l2lFilters, in: x.builder, depthwise)
+    let l2h = hasLowToHigh ? try apply("conv_l2h", plan.l2h, output.high, l2hFilters, in: x.builder) : nil
+    let h2l = hasHighToLow ? try apply("conv_h2l", plan.h2l, output.low, h2lFilters, in: x.builder) : nil
+    let h2h = try apply("conv_h2h", plan.h2h, output.high, h2hFilters, in: x.builder, depthwise)
 
     let height = extent(x.height)
     let width = extent(x.width)
@@ -133,14 +139,34 @@ public struct OctConv2d: Layer {
     }
   }
 
+  /// One of the new maps.
+  private struct Target {
+    /// From `GraphBuilder.addTarget`.
+    let map: Int
+    /// Channels of all paths into it together.
+    let inputs: Int
+  }
+
+  /// Those of one path, among all of its target.
+  private struct Filters {
+    let target: FilterTarget
+    let inputs: Int
+    /// As `Initializer.dirac` has them.
+    let passing: Range<Int>
+    let zeros: Int
+
+    init(_ target: Target, _ position: Int, passing: Range<Int>, zeros: Int = 0) {
+      self.target = FilterTarget(map: target.map, position: position)
+      inputs = target.inputs
+      self.passing = passing
+      self.zeros = zeros
+    }
+  }
+
   /// One path: a convolution of its own. nil where its source or target has no channels.
-  ///
-  /// - Parameters:
-  ///   - inputs: channels of all paths into the target together.
-  ///   - own: channels of the source that has the target's octave, where it is another path's.
   private func apply(
-    _ key: String, _ source: PathPlan.Source?, _ channels: Int, in builder: GraphBuilder,
-    _ depthwise: Bool = false, of inputs: Int, own: Int = 0
+    _ key: String, _ source: PathPlan.Source?, _ channels: Int, _ filters: Filters, in builder: GraphBuilder,
+    _ depthwise: Bool = false
   ) throws -> SymbolicMap? {
     guard let source, channels > 0 else { return nil }
     return try builder.scoped(keys == .octave ? key : "") {
@@ -162,7 +188,7 @@ public struct OctConv2d: Layer {
       try checkWhitening(source.map, geometry)
       // PyTorch's fan out counts all output channels, whatever the groups.
       let fanOut = channels * kernelSize * kernelSize
-      let fanIn = max(1, inputs / groups) * kernelSize * kernelSize
+      let fanIn = max(1, filters.inputs / groups) * kernelSize * kernelSize
       let parts = source.map.concatenatedParts
       let layout = ConcatenatedLayout(
         parts: parts.map {
@@ -173,8 +199,9 @@ public struct OctConv2d: Layer {
       let isSum = groups == 1 && parts.count > 1 && layout.isSupported
       let weight = try builder.addParameter(
         "weight", .weight, shape: geometry.weightShape,
-        initialization.weight(fanIn: fanIn, fanOut: fanOut, ownChannels: own),
-        layout: isSum ? layout : geometry, isFrozen: initialization.isFrozen)
+        initialization.weight(
+          fanIn: fanIn, fanOut: fanOut, passing: filters.passing, zeros: filters.zeros),
+        layout: isSum ? layout : geometry, isFrozen: initialization.isFrozen, target: filters.target)
       let bias =
         try bias
         ? builder.addParameter("bias", .bias, shape: [channels], initialization.bias(fanIn: fanIn)) : nil

@@ -20,19 +20,22 @@ extension Initializer {
       fillUniform(0..<values.count, bound)
       let factor = Float(1 / deviation(of: values))
       for index in values.indices { values[index] *= factor }
-    case .dirac(let bound):
-      let filter = shape.dropFirst().reduce(1, *)
+    case .dirac(let passing, let zeros, let bound):
+      let count = shape.dropFirst().reduce(1, *)
       let taps = shape.dropFirst(2)
       // ⌊k / 2⌋ of every axis, as PyTorch has it for even kernels too.
       let middle = taps.reduce(0) { $0 * $1 + $1 / 2 }
-      let passing = min(shape[0], shape[1])
-      for index in 0..<passing * filter { values[index] = 0 }
-      for channel in 0..<passing { values[channel * filter + channel * taps.reduce(1, *) + middle] = 1 }
-      fillUniform(passing * filter..<values.count, bound)
-    case .zeroFilters(let count, let bound):
-      let zeros = min(count, shape[0]) * shape.dropFirst().reduce(1, *)
-      for index in 0..<zeros { values[index] = 0 }
-      fillUniform(zeros..<values.count, bound)
+      for filter in 0..<shape[0] {
+        let range = filter * count..<(filter + 1) * count
+        let channel = filter - passing.lowerBound
+        let passes = passing.contains(filter) && channel < shape[1]
+        guard passes || filter < zeros else {
+          fillUniform(range, bound)
+          continue
+        }
+        for index in range { values[index] = 0 }
+        if passes { values[range.lowerBound + channel * taps.reduce(1, *) + middle] = 1 }
+      }
     }
   }
 

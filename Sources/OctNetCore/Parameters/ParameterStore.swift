@@ -20,6 +20,8 @@ public final class ParameterStore {
     package let shape: [Int]
     /// How it lies in `range`; nil where that is the order of the state dictionary.
     package let layout: (any ParameterLayout)?
+    /// Of filters that are not alone.
+    package let target: FilterTarget?
 
     /// From the state dictionary's order to where the parameter, or what an optimizer remembers of it, is stored.
     package func pack(_ source: UnsafePointer<Float>, into stored: UnsafeMutablePointer<Float>) {
@@ -55,7 +57,7 @@ public final class ParameterStore {
     entries = zip(graph.parameters, ranges).map { parameter, range in
       Entry(
         name: parameter.name, kind: parameter.kind, range: range, isFrozen: parameter.isFrozen,
-        shape: parameter.shape, layout: parameter.layout)
+        shape: parameter.shape, layout: parameter.layout, target: parameter.target)
     }
     count = Self.count(of: graph)
     let (offsets, end) = Self.aligned(graph.buffers.map(\.count))
