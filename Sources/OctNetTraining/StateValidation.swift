@@ -153,6 +153,7 @@ extension TrainingLog {
       }
       try StateValidation.seconds(seconds, key)
       guard speed >= 0, speed.isFinite else { throw .init(key, "expected images a second, found \(speed)") }
+      if let secondsToScore = cells[3] { try StateValidation.seconds(secondsToScore, key) }
     }
   }
 
@@ -235,6 +236,9 @@ extension TrainingPosition {
     }
     try StateValidation.seconds(seconds, "position.seconds")
     try StateValidation.seconds(earlierSeconds, "position.earlierSeconds")
+    if let preparationSeconds {
+      try StateValidation.seconds(preparationSeconds, "position.preparationSeconds")
+    }
   }
 
   fileprivate func validate(_ plan: EpochPlan) throws(StateValidation.Failure) {

@@ -22,6 +22,7 @@ extension Trainer {
       results.outcome = .stoppedEarly
     }
 
+    log.append(report, secondsToScore: secondsToScore)
     var next = position
     next.epoch += 1
     next.batch = 0
@@ -29,7 +30,6 @@ extension Trainer {
     (next.lossSum, next.correct, next.images, next.seconds) = (0, 0, 0, 0)
     position = next
     updatedPosition = next
-    log.append(report)
     onEvent(.epochFinished(report))
     try writeCheckpoints(isBest: isBest)
   }
@@ -99,6 +99,8 @@ extension Trainer {
     }
     results.test = RunResults.Score(
       epoch: best.epoch, evaluation: try evaluate(chosen, on: .test, shouldStop: shouldStop))
+    log.replaceSecondsToScore(secondsToScore)
+    if let directory { try log.write(to: directory) }
     try writeState()
     if let directory { try results.write(to: directory.resultsPath) }
   }

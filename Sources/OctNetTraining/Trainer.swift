@@ -35,9 +35,8 @@ public final class Trainer {
   let images: RunImages
   /// Of the directory, from here to the end of `run`.
   private let lock: RunLock?
-  /// What looking at the images before the first step took, and the latest evaluation.
-  private let preparationSeconds: Double
-  var scoringSeconds = 0.0
+  /// What this session's latest evaluation took; `nil` before the first.
+  var scoringSeconds: Double?
   private var notes: [String] = []
   var log: TrainingLog
   var results: RunResults
@@ -87,7 +86,7 @@ public final class Trainer {
       try loss.requireTargets(of: part, network: network)
     }
     try network.setFrozen(true, configuration.frozen ?? [])
-    preparationSeconds =
+    let preparationSeconds =
       state == nil && configuration.initialWeights == nil
       ? try Self.whiten(network, data.train, configuration) : 0
     self.configuration = configuration
@@ -125,7 +124,7 @@ public final class Trainer {
     }
     self.plan = plan
     lock = directory.map { $0.lock ?? RunLock(path: $0.path) }
-    position = state?.position ?? TrainingPosition()
+    position = state?.position ?? TrainingPosition(preparationSeconds: preparationSeconds)
     log = state?.log ?? TrainingLog()
     results = state?.results ?? RunResults()
     if images.chosenOn == .validation { results.chosenOn = .validation }
@@ -216,10 +215,15 @@ public final class Trainer {
     }
     let summary = TrainingSummary(
       steps: position.step, results: results, seconds: position.earlierSeconds + position.seconds,
-      secondsToScore: preparationSeconds + position.earlierSeconds + position.seconds + scoringSeconds,
+      secondsToScore: scoringSeconds == nil ? log.secondsToScore ?? secondsToScore : secondsToScore,
       isInterrupted: isInterrupted)
     onEvent(.finished(summary))
     return summary
+  }
+
+  /// As far as the run has come, see `TrainingSummary.secondsToScore`.
+  var secondsToScore: Double {
+    (position.preparationSeconds ?? 0) + position.earlierSeconds + position.seconds + (scoringSeconds ?? 0)
   }
 
   private var report: RunReport {

@@ -8,21 +8,47 @@ public struct TrainingLog: Codable, Equatable, Sendable {
   /// The three cells of the test set are empty after an epoch without an evaluation.
   public static let header =
     "epoch,train_loss,train_accuracy,test_loss,test_top1,test_top5,learning_rate"
-  /// Of the training alone.
-  public static let timingHeader = "epoch,seconds,images_per_second"
+  /// Of the training alone, and from its start to the epoch's score: looking at the images before the first step, all
+  /// training, and the epoch's own evaluation. The last cell is empty after an epoch without one.
+  public static let timingHeader = "epoch,seconds,images_per_second,seconds_to_score"
 
   /// A row an epoch.
   public internal(set) var rows: [String] = []
   /// The same for times.
   public internal(set) var timingRows: [String] = []
 
-  mutating func append(_ report: EpochReport) {
+  init() {}
+
+  /// Rows of earlier versions end before the seconds to the score, which nobody knows.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    rows = try container.decode([String].self, forKey: .rows)
+    timingRows = try container.decode([String].self, forKey: .timingRows).map { row in
+      row.count(where: { $0 == "," }) == 2 ? row + "," : row
+    }
+  }
+
+  mutating func append(_ report: EpochReport, secondsToScore: Double) {
     let test = report.test
     let numbers: [Double?] = [
       report.trainLoss, report.trainAccuracy, test?.loss, test?.top1, test?.top5, report.learningRate,
     ]
     rows.append(Self.row(report.epoch, numbers))
-    timingRows.append(Self.row(report.epoch, [report.seconds, report.imagesPerSecond]))
+    timingRows.append(
+      Self.row(
+        report.epoch, [report.seconds, report.imagesPerSecond, test == nil ? nil : secondsToScore]))
+  }
+
+  /// Of the latest score; `nil` where there is none, and where an earlier version wrote it.
+  var secondsToScore: Double? {
+    timingRows.last { !$0.hasSuffix(",") }
+      .flatMap { $0.split(separator: ",").last }.flatMap { Double($0) }
+  }
+
+  /// The score after the last epoch is that on the test images.
+  mutating func replaceSecondsToScore(_ seconds: Double) {
+    guard let last = timingRows.popLast(), let comma = last.lastIndex(of: ",") else { return }
+    timingRows.append("\(last[...comma])\(format(seconds, digits: 6))")
   }
 
   private static func row(_ epoch: Int, _ numbers: [Double?]) -> String {

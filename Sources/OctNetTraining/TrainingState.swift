@@ -122,9 +122,13 @@ public struct TrainingPosition: Codable, Equatable, Sendable {
   public var seconds = 0.0
   /// Of the epochs before it.
   public var earlierSeconds = 0.0
+  /// Of looking at the images before the first step; `nil` in states of earlier versions.
+  public var preparationSeconds: Double?
 
   /// The beginning of a run.
   public init() {}
+
+  init(preparationSeconds: Double) { self.preparationSeconds = preparationSeconds }
 }
 
 // MARK: What the optimizer remembers

@@ -27,54 +27,55 @@ struct EpochCount: ExpressibleByArgument {
 
 /// `fc=10`.
 struct RateScale: ExpressibleByArgument {
-  let group: ParameterGroup
+  let change: ParameterGroupChange
 
   init?(argument: String) {
     guard let sign = argument.lastIndex(of: "="), sign != argument.startIndex,
       let factor = Double(argument[argument.index(after: sign)...])
     else { return nil }
-    group = ParameterGroup(String(argument[..<sign]), learningRateScale: factor)
+    var change = ParameterGroupChange()
+    change.modules = [String(argument[..<sign])]
+    change.rateFactor = factor
+    self.change = change
   }
 }
 
 /// `filters:optimizer=muon,momentum=0.6,rate=0.24`.
 struct GroupArgument {
-  let group: ParameterGroup
+  let change: ParameterGroupChange
 
   /// - Throws: `ValidationError` with what was found and what was expected.
   init(parsing argument: String) throws {
     guard let colon = argument.firstIndex(of: ":") else {
       throw ValidationError("expected WHAT:key=value,…, found no colon")
     }
-    var group = ParameterGroup()
+    var change = ParameterGroupChange()
     for word in argument[..<colon].split(separator: "+", omittingEmptySubsequences: false) {
       if let kind = ParameterGroup.Kind(rawValue: String(word)) {
-        group.kinds = (group.kinds ?? []) + [kind]
+        change.kinds = (change.kinds ?? []) + [kind]
       } else if word.isEmpty {
         throw ValidationError("expected names of modules or kinds with + between them, found an empty one")
       } else {
-        group.modules.append(String(word))
+        change.modules.append(String(word))
       }
     }
-    var rule = Rule()
     for setting in argument[argument.index(after: colon)...].split(
       separator: ",", omittingEmptySubsequences: false)
     {
       let words = setting.split(separator: "=", maxSplits: 1).map(String.init)
       guard words.count == 2 else { throw ValidationError("expected key=value, found \"\(setting)\"") }
-      try Self.apply(words[0], words[1], to: &group, &rule)
+      try Self.apply(words[0], words[1], to: &change)
     }
-    guard rule.isComplete else {
+    guard change.optimizer.isComplete else {
       throw ValidationError(
         "momentum and nesterov belong to optimizer=sgd and muon, iterations and normalize to optimizer=muon; found "
-          + (rule.name.map { "optimizer=\($0.rawValue)" } ?? "no optimizer"))
+          + (change.optimizer.name.map { "optimizer=\($0.rawValue)" } ?? "no optimizer"))
     }
-    group.optimizer = rule.configuration
-    self.group = group
+    self.change = change
   }
 
   private static func apply(
-    _ key: String, _ value: String, to group: inout ParameterGroup, _ rule: inout Rule
+    _ key: String, _ value: String, to change: inout ParameterGroupChange
   ) throws {
     func parsed<Value: LosslessStringConvertible>(_ kind: String) throws -> Value {
       guard let result = Value(value) else {
@@ -83,54 +84,23 @@ struct GroupArgument {
       return result
     }
     switch key {
-    case "rate": group.learningRateScale = try parsed("a number")
-    case "decay": group.weightDecay = try parsed("a number")
-    case "epochs": group.epochs = try parsed("a number")
+    case "rate": change.rateFactor = try parsed("a number")
+    case "decay": change.weightDecay = try parsed("a number")
+    case "epochs": change.epochs = try parsed("a number")
     case "optimizer":
       guard let name = OptimizerName(rawValue: value) else {
         let names = OptimizerName.allCases.map(\.rawValue).joined(separator: ", ")
         throw ValidationError("optimizer: expected one of \(names), found \"\(value)\"")
       }
-      rule.name = name
-    case "momentum": rule.momentum = try parsed("a number")
-    case "iterations": rule.iterations = try parsed("a whole number")
-    case "nesterov": rule.nesterov = try parsed("true or false")
-    case "normalize": rule.normalizes = try parsed("true or false")
+      change.optimizer.name = name
+    case "momentum": change.optimizer.momentum = try parsed("a number")
+    case "iterations": change.optimizer.iterations = try parsed("a whole number")
+    case "nesterov": change.optimizer.nesterov = try parsed("true or false")
+    case "normalize": change.optimizer.normalizes = try parsed("true or false")
     default:
       throw ValidationError(
         "expected rate, decay, epochs, optimizer, momentum, nesterov, iterations or normalize, found \"\(key)\""
       )
-    }
-  }
-
-  /// An optimizer of the group's own.
-  private struct Rule {
-    var name: OptimizerName?
-    var momentum: Float?
-    var nesterov: Bool?
-    var iterations: Int?
-    var normalizes: Bool?
-
-    /// Whether the settings are those of the optimizer, and there is one.
-    var isComplete: Bool {
-      let ofMuon = iterations != nil || normalizes != nil
-      switch name {
-      case .muon: return true
-      case .sgd: return !ofMuon
-      case .adam, .adamw, nil: return !ofMuon && momentum == nil && nesterov == nil
-      }
-    }
-
-    var configuration: OptimizerConfiguration? {
-      switch name?.rule {
-      case .sgd(let usual, let usualNesterov):
-        return .sgd(momentum: momentum ?? usual, nesterov: nesterov ?? usualNesterov)
-      case .muon(let usual, let usualNesterov, let usualIterations, let usualNormalizes):
-        return .muon(
-          momentum: momentum ?? usual, nesterov: nesterov ?? usualNesterov,
-          iterations: iterations ?? usualIterations, normalizesWeights: normalizes ?? usualNormalizes)
-      case let other: return other
-      }
     }
   }
 }

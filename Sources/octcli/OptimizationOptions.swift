@@ -168,6 +168,7 @@ struct OptimizationOptions: ParsableArguments {
     parsing: .singleValue,
     help: ArgumentHelp(
       "Multiply the learning rate of a part of the network, such as fc=10 (repeatable; the first that fits counts).",
+      discussion: "All else stays as the recipe, the file or other flags have it for those parameters.",
       valueName: "module=factor"))
   var rateScale: [RateScale] = []
 
@@ -178,7 +179,9 @@ struct OptimizationOptions: ParsableArguments {
       discussion: """
         WHAT:key=value,…, such as filters:optimizer=muon,momentum=0.6,rate=0.24 or biases+norms:decay=0. WHAT: names of the \
         network's state or what is above, and filters, linear, biases, norms for those kinds of parameters. Keys: rate (factor \
-        of the learning rate), decay, epochs (after which it rests), optimizer, momentum, nesterov, iterations, normalize.
+        of the learning rate), decay, epochs (after which it rests), optimizer, momentum, nesterov, iterations, normalize. \
+        What a group leaves out stays as the recipe, the file or other flags have it for those parameters, and rates are \
+        multiplied.
         """, valueName: "group"),
     transform: GroupArgument.init(parsing:))
   var group: [GroupArgument] = []
@@ -292,8 +295,12 @@ struct OptimizationOptions: ParsableArguments {
     if let classWeights { configuration.classWeights = classWeights }
     if balancedSampler { configuration.balancedSampler = true }
     if !freeze.isEmpty { configuration.frozen = freeze }
-    let groups = group.map(\.group) + rateScale.map(\.group)
-    if !groups.isEmpty { configuration.parameterGroups = groups }
+    let changes = group.map(\.change) + rateScale.map(\.change)
+    if !changes.isEmpty {
+      let present = configuration.parameterGroups ?? []
+      configuration.parameterGroups =
+        changes.flatMap { $0.groups(before: present, of: configuration.optimizer) } + present
+    }
   }
 
   private func applySchedule(to shape: inout LearningRateSchedule.Shape) throws {

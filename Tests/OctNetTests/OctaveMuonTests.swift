@@ -60,8 +60,8 @@ import OctNet
       let matrices = names(Optimizer(parameters: network.parameters, configuration: .muon, threads: 1))
       // The layer and the octave that it writes to.
       func target(_ path: String) -> String {
-        let start = path.dropLast(3)
-        return start.hasSuffix(".conv_") ? start + path.suffix(1) : path
+        let start = String(path.dropLast(3))
+        return start.hasSuffix(".conv_") ? start + String(path.suffix(1)) : path
       }
       for matrix in matrices { #expect(Set(matrix.map(target)).count == 1, "\(matrix)") }
       #expect(Set(matrices.map { target($0[0]) }).count == matrices.count)

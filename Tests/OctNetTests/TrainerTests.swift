@@ -73,8 +73,8 @@ import OctNet
     #expect(row.count == 7)
     let timing = String(decoding: try contents(ofFile: run.timingPath), as: UTF8.self)
       .split(separator: "\n").map { $0.split(separator: ",") }
-    #expect(timing.count == 3 && timing[0] == ["epoch", "seconds", "images_per_second"])
-    #expect(timing[1].count == 3 && (Double(timing[1][1]) ?? 0) > 0)
+    #expect(timing.count == 3 && timing[0] == ["epoch", "seconds", "images_per_second", "seconds_to_score"])
+    #expect(timing[1].count == 4 && (Double(timing[1][1]) ?? 0) > 0)
     let results = try RunResults(path: run.resultsPath)
     #expect(results.last?.evaluation == epochs.last?.test && results.epochs == 2)
     #expect(try TrainingConfiguration(path: run.configurationPath) == trainer.configuration)

@@ -78,7 +78,7 @@ struct SpeedrunTests {
       configuration.parameterGroups == [
         ParameterGroup(
           "conv1", kinds: [.filters], learningRateScale: 0.5,
-          optimizer: .muon(momentum: 0.6, nesterov: true, iterations: 2, normalizesWeights: false)),
+          optimizer: .muon(momentum: 0.6, nesterov: true, iterations: 2, normalizesWeights: true)),
         ParameterGroup(
           kinds: [.biases, .norms], weightDecay: 0, optimizer: .sgd(momentum: 0.9, nesterov: true),
           epochs: 0.5),

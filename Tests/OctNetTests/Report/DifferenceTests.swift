@@ -165,7 +165,7 @@ struct DifferenceTests {
     let report = try maker.report()
     #expect(report.comparisons[0].verdicts.isEmpty)
     let table = try #require(report.file("differences.md"))
-    #expect(table.contains("| α = 0.25 * | 2 | 40.00 ± 0.00 | – | – | – |"), "\(table)")
+    #expect(table.contains("| α = 0.25 \\* | 2 | 40.00 ± 0.00 | – | – | – |"), "\(table)")
     #expect(
       Headline(report.comparisons[0]).sentence.contains(
         "points below it with 2 seeds that both have. Runs that go on"))
