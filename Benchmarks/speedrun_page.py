@@ -157,8 +157,9 @@ def chart(found):
         dash = ' stroke-dasharray="4 3"' if percent == 94 else ""
         parts.append(f'<line x1="{left}" x2="{width - 24}" y1="{y(percent / 100):.0f}" y2="{y(percent / 100):.0f}" stroke="#ccc"{dash}/>'
                      f'<text x="{left - 8}" y="{y(percent / 100) + 4:.0f}" text-anchor="end">{percent} %</text>')
-    for n in range(5):
-        seconds = longest * n / 4
+    # Round numbers, at most six of them.
+    step = next(s for e in range(9) for s in (10**e, 2 * 10**e, 5 * 10**e) if longest / s <= 5)
+    for seconds in range(0, int(longest) + 1, step):
         parts.append(f'<text x="{x(seconds):.0f}" y="{height - 20}" text-anchor="middle">{seconds:.0f}</text>')
     for n, (i, places) in enumerate(curves.items()):
         points, line = " ".join(f"{x(s):.1f},{y(a):.1f}" for s, a in places), height + 14 + 18 * n
