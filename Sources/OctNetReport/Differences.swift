@@ -18,10 +18,17 @@ extension Comparison {
 
   /// `nil` without a reference to compare with, and while either goes on: an early epoch says nothing of a late one.
   func difference(of group: RunGroup, to kind: Downsampling) -> PairedDifference? {
+    opponent(of: group, kind).flatMap {
+      PairedDifference(group.bestTop1BySeed, minus: $0.bestTop1BySeed)
+    }
+  }
+
+  /// Another group at α = 0, where both have come to their ends.
+  private func opponent(of group: RunGroup, _ kind: Downsampling) -> RunGroup? {
     guard let reference = reference(of: group, kind), reference.index != group.index, !group.isProvisional,
       !reference.isProvisional
     else { return nil }
-    return PairedDifference(group.bestTop1BySeed, minus: reference.bestTop1BySeed)
+    return reference
   }
 
   /// Of the best accuracy from run to run, `nil` where no setting has several seeds.
@@ -122,9 +129,9 @@ extension Comparison {
   private var unpaired: [String] {
     references.compactMap { kind in
       let labels = groups.filter { group in
-        guard let reference = reference(of: group, kind), reference.index != group.index,
-          !group.isProvisional, !reference.isProvisional, group.bestTop1 != nil, reference.bestTop1 != nil
-        else { return false }
+        guard let other = opponent(of: group, kind), group.bestTop1 != nil, other.bestTop1 != nil else {
+          return false
+        }
         return difference(of: group, to: kind) == nil
       }.map(\.label)
       guard !labels.isEmpty else { return nil }
