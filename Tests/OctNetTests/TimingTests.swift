@@ -35,11 +35,13 @@ struct TimingTests {
   @Test func theLastRowHasTheSecondsToTheScore() throws {
     let run = try train("run")
     let rows = try rows(run.directory)
-    let scores = rows.compactMap { $0[3] }
-    #expect(scores.count == 3 && scores == scores.sorted())
-    #expect(scores.last == rounded(run.summary.secondsToScore))
-    let training = rows.compactMap { $0[1] }.reduce(0, +)
-    #expect(try #require(scores.last) > training * 0.99999)
+    // Each counts its own evaluation alone, so that a later score may have taken less than an earlier one.
+    var training = 0.0
+    for row in rows {
+      training += try #require(row[1])
+      #expect(try #require(row[3]) > training * 0.99999)
+    }
+    #expect(rows.count == 3 && rows.last?[3] == rounded(run.summary.secondsToScore))
   }
 
   @Test func epochsWithoutAScoreHaveNone() throws {
