@@ -78,9 +78,13 @@ def network(options, alpha):
 
 def commit():
     """Of the sources beside this script, with "-dirty" where they were changed; None outside a repository."""
-    found = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-                           capture_output=True, text=True)
-    return found.stdout.strip() or None
+    def git(*arguments):
+        return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True).stdout.strip()
+
+    name = git("rev-parse", "--short=12", "HEAD")
+    # The page that this script writes is no change of what it measures.
+    changed = name and git("status", "--porcelain", "--", "Package.swift", "Sources", "Benchmarks")
+    return (name + "-dirty" if changed else name) or None
 
 
 def save(report, folder):
