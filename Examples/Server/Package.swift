@@ -13,6 +13,7 @@ let package = Package(
     .executableTarget(
       name: "server",
       dependencies: [
+        .product(name: "OctNet", package: "OctNet"),
         .product(name: "OctNetInference", package: "OctNet"),
         .product(name: "OctNetImages", package: "OctNet"),
         .product(name: "Hummingbird", package: "hummingbird"),

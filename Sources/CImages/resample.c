@@ -1,8 +1,9 @@
 // Resizing as Pillow does it (Image.resize with BILINEAR): a triangle filter that grows with the reduction, its weights in
-// fixed point, first along rows, then along columns, rounded to 8 bits after each.
+// fixed point, first along rows, then along columns, rounded to 8 bits after each; in tall images the other way round
+// (oct_resize_begins_with_columns).
 //
 // Rows come one after the other. Along a row its pixels are summed at once; along columns a row adds to those results that
-// it is a part of, which are few. Where the image is also turned so that its columns become rows, the two take turns.
+// it is a part of, which are few. Where the image is also turned so that its columns become rows, the two change places.
 #include "CImages.h"
 
 #ifdef OCT_IMAGES
@@ -155,10 +156,24 @@ struct oct_resizer {
   columns along_columns;
   int channels;
   bool transposes;
-  uint8_t *line;  // a row that was resized
+  bool columns_first;  // of the image as it is stored
+  ptrdiff_t skipped;   // bytes of its rows before the first pixel that counts, where columns come first
+  uint8_t *line;       // a row that was resized
   uint8_t *dst;
   ptrdiff_t dst_row;
 };
+
+/// Makes pixels count from the first that a result is made of. Returns it, and how many there are.
+static ptrdiff_t trim(taps *t, ptrdiff_t *count) {
+  ptrdiff_t first = t->first[0], end = 0;
+  for (ptrdiff_t i = 0; i < t->count; i++) {
+    if (t->first[i] < first) first = t->first[i];
+    if (end_of(t, i) > end) end = end_of(t, i);
+  }
+  for (ptrdiff_t i = 0; i < t->count; i++) t->first[i] -= first;
+  *count = end - first;
+  return first;
+}
 
 oct_resizer *oct_resizer_create(
     ptrdiff_t width, ptrdiff_t height, int channels, oct_turn turn, const oct_image_window *window, uint8_t *dst) {
@@ -177,8 +192,13 @@ oct_resizer *oct_resizer_create(
           : make_taps(&self->along_row, width, w.new_width, w.left, w.width, turn.mirrors_x) &&
                 make_taps(&self->along_columns.taps, height, w.new_height, w.top, w.height, turn.mirrors_y);
   self->line = malloc((size_t)(self->along_row.count * channels));
-  const ptrdiff_t row_bytes = (turn.transposes ? width : w.width) * channels;
-  if (has_taps && self->line != NULL && make_columns(&self->along_columns, row_bytes)) return self;
+  // The stored image's rows are the turned one's columns.
+  self->columns_first =
+      turn.transposes != oct_resize_begins_with_columns(turn.transposes ? height : width, turn.transposes ? width : height,
+                                                        w.new_width, w.new_height);
+  ptrdiff_t row_pixels = self->along_row.count;
+  if (has_taps && self->columns_first) self->skipped = trim(&self->along_row, &row_pixels) * channels;
+  if (has_taps && self->line != NULL && make_columns(&self->along_columns, row_pixels * channels)) return self;
   oct_resizer_free(self);
   return NULL;
 }
@@ -187,16 +207,23 @@ void oct_resizer_push(oct_resizer *self, ptrdiff_t y, const uint8_t *row) {
   columns *columns = &self->along_columns;
   if (columns->done == columns->taps.count || y < columns->taps.first[columns->done]) return;
   // What comes second works on what the first has rounded.
-  if (!self->transposes) {
+  if (self->columns_first) {
+    row += self->skipped;
+  } else {
     resize_row(&self->along_row, self->channels, row, self->line, self->channels);
     row = self->line;
   }
   add_row(columns, y, row);
+  // A result of the stored columns is a row of dst, or a column of it.
+  const ptrdiff_t line_step = self->transposes ? self->channels : self->dst_row;
+  const ptrdiff_t pixel_step = self->transposes ? self->dst_row : self->channels;
   for (ptrdiff_t i = take_complete(columns, y); i >= 0; i = take_complete(columns, y)) {
-    if (self->transposes)
-      resize_row(&self->along_row, self->channels, columns->complete, self->dst + i * self->channels, self->dst_row);
+    uint8_t *line = self->dst + i * line_step;
+    if (self->columns_first)
+      resize_row(&self->along_row, self->channels, columns->complete, line, pixel_step);
     else
-      memcpy(self->dst + i * self->dst_row, columns->complete, (size_t)columns->row_bytes);
+      for (ptrdiff_t k = 0; k < self->along_row.count; k++)
+        memcpy(line + k * pixel_step, columns->complete + k * self->channels, (size_t)self->channels);
   }
 }
 

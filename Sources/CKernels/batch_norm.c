@@ -206,11 +206,11 @@ oct_status oct_batch_norm_backward_inference(const oct_batch_norm_desc *desc, co
       const ptrdiff_t channel = (task.column + i) % desc->c;
       scale[i] = (float)((double)gamma[channel] / sqrt((double)var[channel] + (double)desc->epsilon));
     }
-    // What the leaf adds beside scale · g is multiplied by zero: any finite map will do for its source.
+    // Nothing is added to scale · g, and what the leaf makes of its source is not used.
     const oct_norm_gradient from = {.activation = desc->activation, .src = diff_dst + task.offset,
                                     .dst = differentiates ? dst + task.offset : NULL, .diff_dst = diff_dst + task.offset,
                                     .mean = zero, .scale = scale};
-    leaves->norm_gradient_apply(task.rows, task.stride, task.width, &from, zero, zero,
+    leaves->norm_gradient_apply(task.rows, task.stride, task.width, &from, NULL, NULL,
                                 diff_src == NULL ? NULL : diff_src + task.offset, accumulate_src,
                                 diff_residual == NULL ? NULL : diff_residual + task.offset, accumulate_residual);
   }

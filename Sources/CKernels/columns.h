@@ -37,9 +37,9 @@ static inline column_plan plan_columns(ptrdiff_t rows, ptrdiff_t c) {
   return plan;
 }
 
-/// Floats in one set of partial results: one row a part, and one for the rest.
+/// Floats in one set of partial results: one row a part, and one for the rest, which fewer rows may leave where these do not.
 static inline ptrdiff_t partial_count(const column_plan *plan) {
-  return (plan->parts + (plan->rest > 0)) * plan->width;
+  return (plan->parts + (plan->fold > 1)) * plan->width;
 }
 
 /// Folded rows of one part.

@@ -26,19 +26,29 @@ enum {
   SUM_RUN = 512,                     // weights of a step of the final sum
 };
 
-static oct_outer_plan make_plan(const oct_conv2d_desc *d, int threads) {
+static ptrdiff_t chunk_pixels(const oct_conv2d_desc *d) {
+  return d->kh * d->kw * (d->ic / d->g) < NARROW ? NARROW_CHUNK_PIXELS : CHUNK_PIXELS;
+}
+
+/// Of the pixels: a power of two, and no more for fewer images.
+static ptrdiff_t parts_of(const oct_conv2d_desc *d) {
+  const ptrdiff_t pixels = d->n * d->oh * d->ow, blocks = oct_ceil_div(d->oc / d->g, OCT_BLOCK);
+  const ptrdiff_t most_units = d->g * blocks * oct_max(1, d->ic / d->g / LEAST_IC);
+  // Small weights are one unit, and then the pixels have to do.
+  const ptrdiff_t parts = oct_max(pixels / (2 * chunk_pixels(d)), oct_min(LEAST_UNITS / most_units, pixels / LEAST_PART));
+  return oct_equal_parts(parts, oct_min(MAX_PARTS, PARTIAL_FLOATS / oct_conv2d_weights_count(d)));
+}
+
+/// With so many parts of the pixels.
+static oct_outer_plan plan_of_parts(const oct_conv2d_desc *d, ptrdiff_t parts, int threads) {
   oct_outer_plan p;
   p.taps = d->kh * d->kw;
   p.icg = d->ic / d->g;
   p.ocg = d->oc / d->g;
   p.blocks = oct_ceil_div(p.ocg, OCT_BLOCK);
-  p.chunk = p.taps * p.icg < NARROW ? NARROW_CHUNK_PIXELS : CHUNK_PIXELS;
-  const ptrdiff_t pixels = d->n * d->oh * d->ow;
-  p.far = pixels * d->oc * (ptrdiff_t)sizeof(float) > oct_far_bytes() / 2;
-  const ptrdiff_t most_units = d->g * p.blocks * oct_max(1, p.icg / LEAST_IC);
-  // Small weights are one unit, and then the pixels have to do.
-  const ptrdiff_t parts = oct_max(pixels / (2 * p.chunk), oct_min(LEAST_UNITS / most_units, pixels / LEAST_PART));
-  p.parts = oct_equal_parts(parts, oct_min(MAX_PARTS, PARTIAL_FLOATS / oct_conv2d_weights_count(d)));
+  p.chunk = chunk_pixels(d);
+  p.far = d->n * d->oh * d->ow * d->oc * (ptrdiff_t)sizeof(float) > oct_far_bytes() / 2;
+  p.parts = parts;
   // Runs are no matter of the order of sums, so the threads decide on them. Every run of ic packs the panels again, and so should
   // be long; but where the last block is narrow, runs of blocks are not equal.
   const ptrdiff_t groups = p.parts * d->g, most_ic_runs = oct_max(1, p.icg / LEAST_IC);
@@ -49,6 +59,8 @@ static oct_outer_plan make_plan(const oct_conv2d_desc *d, int threads) {
   p.packs = oct_outer_packs(d, p.blocks / p.block_runs);
   return p;
 }
+
+static oct_outer_plan make_plan(const oct_conv2d_desc *d, int threads) { return plan_of_parts(d, parts_of(d), threads); }
 
 /// Pixels of one chunk that have the same valid taps: [first, last) of the chunk.
 typedef struct segment {
@@ -144,11 +156,14 @@ static void run_block(const oct_conv2d_desc *d, const oct_outer_plan *p, const o
   }
 }
 
-static ptrdiff_t thread_bytes(const oct_outer_plan *p) {
-  if (p->packs) return oct_outer_packed_thread_bytes(p);
+static ptrdiff_t unpacked_thread_bytes(const oct_outer_plan *p) {
   const ptrdiff_t bytes = p->chunk * (OCT_BLOCK * (ptrdiff_t)sizeof(float) + 2 * (ptrdiff_t)sizeof(float *) +
                                       (ptrdiff_t)sizeof(segment) + 2 * (ptrdiff_t)sizeof(ptrdiff_t));
   return oct_ceil_div(bytes, 64) * 64;
+}
+
+static ptrdiff_t thread_bytes(const oct_outer_plan *p) {
+  return p->packs ? oct_outer_packed_thread_bytes(p) : unpacked_thread_bytes(p);
 }
 
 static workspace carve(void *scratch, const oct_outer_plan *p) {
@@ -206,14 +221,19 @@ static void add_parts(const float *restrict partial, ptrdiff_t parts, ptrdiff_t 
   }
 }
 
+/// Enough for fewer threads, which cut the channels in longer runs, and for fewer images, which have fewer parts and may not
+/// pack them, or leave Winograd's algorithm or take it.
 ptrdiff_t oct_conv2d_backward_weights_scratch_bytes(const oct_conv2d_desc *d, int threads) {
   if (oct_conv_is_depthwise(d)) return oct_depthwise_backward_weights_scratch_bytes(d);
   if (oct_conv_is_narrow(d)) return oct_grouped_backward_weights_scratch_bytes(d);
-  const oct_outer_plan p = make_plan(d, threads);
-  const ptrdiff_t partial = p.parts > 1 ? p.parts * oct_conv2d_weights_count(d) * (ptrdiff_t)sizeof(float) : 0;
-  // Fewer images may take the direct sum.
-  return oct_max(thread_bytes(&p) * threads + partial,
-                 oct_winograd_applies_to_weights(d) ? oct_winograd_backward_weights_scratch_bytes(d, threads) : 0);
+  ptrdiff_t most = oct_winograd_backward_weights_scratch_bytes(d, threads);
+  for (int team = 1; team <= threads; team++)
+    for (ptrdiff_t parts = 1; parts <= parts_of(d); parts *= 2) {
+      const oct_outer_plan p = plan_of_parts(d, parts, team);
+      const ptrdiff_t partial = parts > 1 ? parts * oct_conv2d_weights_count(d) * (ptrdiff_t)sizeof(float) : 0;
+      most = oct_max(most, oct_max(thread_bytes(&p), unpacked_thread_bytes(&p)) * team + partial);
+    }
+  return most;
 }
 
 oct_status oct_conv2d_backward_weights(const oct_conv2d_desc *d, const float *src, const float *diff_dst,

@@ -113,7 +113,7 @@ oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int coun
   if (oct_conv2d_sources_check(sources, count) != OCT_OK || threads < 1) return OCT_INVALID_DESCRIPTOR;
   if (epilogue && oct_activation_check(&epilogue->activation) != OCT_OK) return OCT_INVALID_DESCRIPTOR;
   const oct_conv2d_desc *d = sources[0].desc;
-  if (low && (low_h < oct_ceil_div(d->oh, 2) || low_w < oct_ceil_div(d->ow, 2))) return OCT_INVALID_DESCRIPTOR;
+  if (low && (low_h != oct_ceil_div(d->oh, 2) || low_w != oct_ceil_div(d->ow, 2))) return OCT_INVALID_DESCRIPTOR;
   const bool narrow = are_narrow(sources, count);
   if (narrow || oct_conv_is_depthwise(d)) {
     // A pass for each source; the later ones add to what is there, and the last one finishes.

@@ -33,19 +33,36 @@ static oct_sweep_axis axis(ptrdiff_t count, ptrdiff_t size, ptrdiff_t padding) {
   return (oct_sweep_axis){.count = count, .src_base = -padding, .src_step = 1, .src_size = size, .taps = 3};
 }
 
-bool oct_winograd_applies_to_weights(const oct_conv2d_desc *d) {
-  if (d->direct || d->g != 1 || d->kh != 3 || d->kw != 3 || d->sh != 1 || d->sw != 1) return false;
-  const oct_sweep_axis y = axis(d->oh, d->ih, d->ph), x = axis(d->ow, d->iw, d->pw);
-  const oct_tile_grid grid = oct_winograd_grid(d->oh, d->ow, d->n, SUM_COST);
-  return oct_winograd_pays(&grid, oct_direct_products(&y, &x), d->ic, d->oc, d->n, SUM_COST);
+static bool has_its_form(const oct_conv2d_desc *d) {
+  return !d->direct && d->g == 1 && d->kh == 3 && d->kw == 3 && d->sh == 1 && d->sw == 1;
 }
 
-static plan make_plan(const oct_conv2d_desc *d, int threads) {
-  plan p = {.grid = oct_winograd_grid(d->oh, d->ow, d->n, SUM_COST), .blocks = oct_ceil_div(d->oc, OCT_BLOCK)};
+static bool pays(const oct_conv2d_desc *d, const oct_tile_grid *grid) {
+  const oct_sweep_axis y = axis(d->oh, d->ih, d->ph), x = axis(d->ow, d->iw, d->pw);
+  return oct_winograd_pays(grid, oct_direct_products(&y, &x), d->ic, d->oc, d->n, SUM_COST);
+}
+
+static oct_tile_grid grid_of(const oct_conv2d_desc *d, ptrdiff_t images) {
+  return oct_winograd_grid(d->oh, d->ow, images, SUM_COST);
+}
+
+bool oct_winograd_applies_to_weights(const oct_conv2d_desc *d) {
+  if (!has_its_form(d)) return false;
+  const oct_tile_grid grid = grid_of(d, d->n);
+  return pays(d, &grid);
+}
+
+/// Of the tiles: a power of two, and no more for fewer images.
+static ptrdiff_t parts_of(const oct_conv2d_desc *d, const oct_tile_grid *grid) {
+  const ptrdiff_t tiles = d->n * grid->h * grid->w, sums = oct_point_count(grid->m, d->ic, d->oc);
+  return oct_equal_parts(tiles / (grid->m == 4 ? PART_TILES : CHUNK_TILES), oct_min(MAX_PARTS, SUMS_FLOATS / sums));
+}
+
+static plan plan_of_parts(const oct_conv2d_desc *d, const oct_tile_grid *grid, ptrdiff_t parts, int threads) {
+  plan p = {.grid = *grid, .blocks = oct_ceil_div(d->oc, OCT_BLOCK), .parts = parts};
   p.points = oct_points(p.grid.m);
   p.tiles = d->n * p.grid.h * p.grid.w;
   p.sums = oct_point_count(p.grid.m, d->ic, d->oc);
-  p.parts = oct_equal_parts(p.tiles / (p.grid.m == 4 ? PART_TILES : CHUNK_TILES), oct_min(MAX_PARTS, SUMS_FLOATS / p.sums));
   // Each run of blocks transforms the source again, each run of ic diff_dst. Sums are the same for any number.
   p.runs = oct_fair_runs(p.parts, p.blocks, p.blocks, threads);
   p.ic_runs = oct_fair_runs(p.parts * p.runs, oct_padded(d->ic) / OCT_LANE, oct_padded(d->ic) / OCT_LANE, threads);
@@ -58,9 +75,25 @@ static plan make_plan(const oct_conv2d_desc *d, int threads) {
   return p;
 }
 
+static plan make_plan(const oct_conv2d_desc *d, int threads) {
+  const oct_tile_grid grid = grid_of(d, d->n);
+  return plan_of_parts(d, &grid, parts_of(d, &grid), threads);
+}
+
 ptrdiff_t oct_winograd_backward_weights_scratch_bytes(const oct_conv2d_desc *d, int threads) {
-  const plan p = make_plan(d, threads);
-  return p.parts * p.sums * (ptrdiff_t)sizeof(float) + p.thread_bytes * threads;
+  if (!has_its_form(d)) return 0;
+  ptrdiff_t most = 0;
+  // The more images, the larger the tiles, and the more is gained with either.
+  for (ptrdiff_t m = grid_of(d, 1).m; m <= grid_of(d, d->n).m; m += 2) {
+    const oct_tile_grid grid = oct_tiles_of(m, d->oh, d->ow);
+    if (!pays(d, &grid)) continue;
+    for (int team = 1; team <= threads; team++)
+      for (ptrdiff_t parts = 1; parts <= parts_of(d, &grid); parts *= 2) {
+        const plan p = plan_of_parts(d, &grid, parts, team);
+        most = oct_max(most, parts * p.sums * (ptrdiff_t)sizeof(float) + p.thread_bytes * team);
+      }
+  }
+  return most;
 }
 
 typedef struct workspace {

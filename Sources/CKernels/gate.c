@@ -47,6 +47,7 @@ oct_status oct_copy_channels(ptrdiff_t rows, ptrdiff_t channels, const float *sr
   ptrdiff_t count;
   if (!oct_product((ptrdiff_t[]){rows, channels}, 2, &count) || src_stride < channels || dst_stride < channels)
     return OCT_INVALID_DESCRIPTOR;
+  if (count == 0) return OCT_OK;
   const oct_maps_leaves *leaves = oct_maps();
   const ptrdiff_t part = pixels_of_task(1, rows);
 #pragma omp parallel for schedule(static) num_threads(oct_team(threads, count))

@@ -12,7 +12,8 @@ static bool make_plan(const oct_group_norm_desc *d, group_plan *plan) {
   ptrdiff_t count;
   if (!oct_product((ptrdiff_t[]){d->n, d->pixels, d->c}, 3, &count)) return false;
   if (d->groups < 1 || d->c % d->groups != 0 || !(d->epsilon >= 0.0f)) return false;
-  const ptrdiff_t parts = oct_max(1, oct_min(d->pixels / 64, oct_ceil_div(64, oct_max(1, d->n))));
+  // Whatever the batch, so that an image's bits are the same in any, and fewer images need no more scratch.
+  const ptrdiff_t parts = oct_max(1, oct_min(d->pixels / 64, 16));
   const ptrdiff_t chunks = oct_ceil_div(d->c, OCT_COLUMNS);
   *plan = (group_plan){d->n, d->pixels, d->c, d->groups, parts, chunks, d->n * parts * chunks};
   return true;

@@ -50,7 +50,7 @@ typedef struct iteration {
 } iteration;
 
 static bool plan(ptrdiff_t rows, ptrdiff_t columns, int threads, iteration *p) {
-  if (rows < 1 || columns < rows) return false;
+  if (rows < 1 || columns < rows || threads < 1) return false;
   p->whole = product_desc(columns, rows);
   p->square = product_desc(rows, rows);
   if (oct_conv2d_check(&p->whole) != OCT_OK) return false;

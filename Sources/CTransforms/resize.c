@@ -179,10 +179,8 @@ static bool has_wide(void) {
 
 // MARK: Both
 
-/// Pillow's order since 13: columns first where the height shrinks by more than twice as many pixels as the width. (Older ones
-/// always begin with the rows, which rounds some pixels to a neighbouring value.)
-static bool begins_with_columns(const oct_pixels *src, const oct_resize_window *w) {
-  return w->new_height < src->height && src->height - w->new_height > 2 * (src->width - w->new_width);
+bool oct_resize_begins_with_columns(ptrdiff_t width, ptrdiff_t height, ptrdiff_t new_width, ptrdiff_t new_height) {
+  return new_height < height && height - new_height > 2 * (width - new_width);
 }
 
 /// `count` rows from `src` on, each to a dense one.
@@ -228,7 +226,7 @@ bool oct_pixels_resize(
     ptrdiff_t width, height;
     const ptrdiff_t left = trim(&across, &width), top = trim(&down, &height);
     oct_pixels part = {src->base + top * src->row_bytes + left * channels, width, height, src->row_bytes, channels};
-    const bool columns_first = begins_with_columns(src, window);
+    const bool columns_first = oct_resize_begins_with_columns(src->width, src->height, w.new_width, w.new_height);
     between = malloc((size_t)(columns_first ? w.height * width : height * w.width) * (size_t)channels);
     is_done = between != NULL;
     if (is_done && columns_first) {

@@ -70,7 +70,9 @@ package struct ScaleBenchmark {
     guard let ranks else { preconditionFailure("a process alone has no job") }
     let messages = ScaleModel.Messages.pairwise
     let count = max(ranks.ranks, bucketBytes / MemoryLayout<Float>.stride)
-    let short = exchange(RankSlices(count: ranks.ranks, ranks: ranks.ranks), ranks, times: 100)
+    // Slices are whole cache lines: one for each rank, so that all send to all.
+    let line = AlignedBuffer.cacheLine / MemoryLayout<Float>.stride
+    let short = exchange(RankSlices(count: line * ranks.ranks, ranks: ranks.ranks), ranks, times: 100)
     let long = exchange(RankSlices(count: count, ranks: ranks.ranks), ranks, times: 9)
     let bytes = 2 * Double(ranks.ranks - 1) / Double(ranks.ranks) * Double(count * MemoryLayout<Float>.stride)
     return ScaleModel.Link(

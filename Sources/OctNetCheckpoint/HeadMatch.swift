@@ -36,6 +36,10 @@ extension StateFitting {
   mutating func apply(_ match: HeadMatch) {
     let head = slots.filter { Self.isHead($0.name) }
     guard report.head == .loaded, !head.isEmpty else { return }
+    var match = match
+    if case .reorder(let rows) = match, let row = rows.first(where: { $0 >= rows.count }) {
+      match = .leave("the file names class \(row), for which its classifier has no row")
+    }
     switch match {
     case .keep(let reason): report.headReason = reason
     case .leave(let difference):

@@ -21,6 +21,10 @@ public enum DataLocation {
     let isPattern = source.hasPrefix("tar:")
     func isThere(_ path: String) -> Bool {
       if isPattern { return isFolderThere(path) }
+      // `idx:emnist#balanced` is a set of several in a folder.
+      if source.hasPrefix("idx:"), !isDirectory(path), let mark = path.lastIndex(of: "#") {
+        return isDirectory(String(path[..<mark]))
+      }
       return isFile ? FileManager.default.fileExists(atPath: path) && !isDirectory(path) : isDirectory(path)
     }
     if isThere(directory) { return source }
@@ -50,7 +54,10 @@ public enum DataLocation {
     guard isDirectory(folder.isEmpty ? "/" : folder) else { return false }
     let begin = String(plain[(plain.lastIndex(of: "/").map(plain.index(after:)) ?? plain.startIndex)...])
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "/" : folder)) ?? []
-    return names.contains { $0.hasPrefix(begin) }
+    // Behind another slash it says nothing of the names in this folder.
+    let rest = pattern[plain.endIndex...]
+    let end = rest.contains("/") ? "" : String(rest.reversed().prefix { !"}*?".contains($0) }.reversed())
+    return names.contains { $0.hasPrefix(begin) && $0.hasSuffix(end) }
   }
 
   private static func absolute(_ path: String) -> String {

@@ -3,7 +3,8 @@ import OctNetSupport
 /// Labelled images of one size, with 8 bits a channel: or, where the data set says so, floats in place of the pixels and
 /// several numbers in place of the label.
 ///
-/// What copies is called from the loader's threads, by several at once where `hasPhotographs`, hence `Sendable`.
+/// What copies is called from the loader's threads, by several at once where `hasPhotographs`, or where images are resized
+/// (`scaled(to:)`), hence `Sendable`.
 public protocol Dataset: Sendable {
   /// "CIFAR-10 train".
   var name: String { get }

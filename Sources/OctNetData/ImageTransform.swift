@@ -93,8 +93,8 @@ public enum Interpolation: String, Codable, Sendable, CaseIterable {
 /// random resized crop (or what evaluation does, and a crop with padding), flip, RandAugment or TrivialAugmentWide, colour
 /// jitter, normalisation, random erasing.
 ///
-/// All random numbers depend on seed, epoch, image and turn alone, and each change has a stream of its own: any thread may
-/// prepare any image, and one setting does not move what the others draw.
+/// All random numbers depend on seed, epoch, image and turn alone, and each change has a stream of its own (`Augmentation`'s
+/// crop and flip one together): any thread may prepare any image, and one setting does not move what the others draw.
 public struct TrainingTransform: Sendable {
   /// What changes.
   public let augmentation: Augmentation

@@ -15,17 +15,26 @@ extension Normalization {
   /// which ones follows from their number alone. What cannot be read counts for nothing where the data set skips it.
   /// - Throws: `OctNetError` for an image that cannot be read.
   public init(measuring dataset: any Dataset, photographs: Int = 2048) throws(OctNetError) {
+    try self.init(measuring: dataset, most: dataset.hasPhotographs ? photographs : .max)
+  }
+
+  /// Of files, no more than usual, also where they have been read and are kept as something else.
+  package init(measuringFiles dataset: any Dataset) throws(OctNetError) {
+    try self.init(measuring: dataset, most: 2048)
+  }
+
+  private init(measuring dataset: any Dataset, most: Int) throws(OctNetError) {
     guard !dataset.hasFloatValues else {
       try self.init(measuringFloats: dataset)
       return
     }
     var indices = Array(0..<dataset.count)
-    if dataset.hasPhotographs && indices.count > photographs {
+    if indices.count > most {
       var random = RandomStream(seed: 0, "normalization", dataset.count)
-      for place in 0..<photographs {
+      for place in 0..<most {
         indices.swapAt(place, place + random.index(below: indices.count - place))
       }
-      indices = Array(indices.prefix(photographs))
+      indices = Array(indices.prefix(most))
     }
     let histogram = PixelHistogram(dataset)
     for index in indices {

@@ -115,6 +115,8 @@ extension DataSplit {
     -> DataSplit
   {
     var result = self
+    // How the images came to the size that they had says nothing about this one.
+    if train.height != size || train.width != size { result.preparation?.evaluation = nil }
     result.train = try train.resized(to: size, settings)
     result.test = try test.resized(to: size, settings)
     if let validation { result.validation = try validation.resized(to: size, settings) }

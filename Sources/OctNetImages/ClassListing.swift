@@ -32,7 +32,9 @@
     /// Links may make many paths of few files.
     private static let largestCount = 20_000_000
 
+    /// Or the list that names the files, or the pattern of the tars.
     let directory: FilePath
+    private let isFolder: Bool
     /// By label.
     let classes: [FilePath]
     private(set) var files: [File] = []
@@ -47,6 +49,7 @@
     /// - Throws: `OctNetError.file` for a folder that cannot be read, holds no images or an unknown class.
     init(_ directory: FilePath, known: [FilePath]? = nil) throws(OctNetError) {
       self.directory = directory
+      isFolder = true
       let listing = try DirectoryListing(directory)
       let beside = listing.entries.filter { !$0.isDirectory }.map { directory.appending($0.name) }
       leftOut.danglingLinks = beside.filter(\.isDanglingLink)
@@ -84,6 +87,7 @@
     /// - Throws: `OctNetError.file` for a folder that cannot be read or without images.
     init(allBelow directory: FilePath) throws(OctNetError) {
       self.directory = directory
+      isFolder = true
       classes = []
       var images: [FilePath] = []
       try Self.walk(directory, images: &images, leftOut: &leftOut)
@@ -97,6 +101,7 @@
     /// Files that a list names, or that are in tars.
     init(list: FilePath, classes: [FilePath], files: [File]) {
       directory = list
+      isFolder = false
       self.classes = classes
       self.files = files
     }
@@ -156,11 +161,18 @@
     /// so that they are the same ones on every machine and for every seed, and nearly so when files are added.
     mutating func taking(_ share: Double) -> ClassListing {
       var ranked = [[(checksum: UInt32, place: Int)]](repeating: [], count: classes.count)
-      let root = directory.bytes.count
+      // Wherever the folder or the list lies, and however it was spelled.
+      let slash = UInt8(ascii: "/")
+      var root = directory.bytes[...]
+      if isFolder {
+        while root.last == slash { root.removeLast() }
+      } else {
+        root = root[..<((root.lastIndex(of: slash) ?? -1) + 1)]
+      }
       for (place, file) in files.enumerated() {
-        // Wherever the folder lies.
-        let isBelow = file.entry == nil && file.path.bytes.starts(with: directory.bytes)
-        let name = file.entry?.name.bytes ?? Array(file.path.bytes.dropFirst(isBelow ? root : 0))
+        let isBelow = file.entry == nil && file.path.bytes.starts(with: root)
+        var name = file.entry?.name.bytes ?? Array(file.path.bytes.dropFirst(isBelow ? root.count : 0))
+        if isBelow && isFolder { name = [slash] + name.drop { $0 == slash } }
         ranked[file.label ?? 0].append((oct_crc32c(name, name.count), place))
       }
       var taken: Set<Int> = []

@@ -102,7 +102,7 @@
       if let known = options.normalization {
         normalization = known
       } else {
-        normalization = try Normalization(measuring: sets[0])
+        normalization = try Normalization(measuringFiles: sets[0])
       }
       var split = DataSplit(
         train: sets[0], test: sets[1], validation: sets.count > 2 ? sets[2] : nil,
@@ -153,7 +153,7 @@
       let halves = try halves(needsTrain: true).halves
       var train = halves.train ?? halves.test
       if let limit = options.trainLimit { train.keep(limit) }
-      return try Normalization(measuring: try load([train], kept: false).sets[0])
+      return try Normalization(measuringFiles: try load([train], kept: false).sets[0])
     }
 
     private func halves(needsTrain: Bool) throws(OctNetError) -> (halves: ImageHalves, shards: TarShards?) {

@@ -96,6 +96,9 @@
       for _ in 0..<labelCount { labels.append(FilePath(bytes: try fields.text())) }
       for _ in 0..<kinds {
         let number = try fields.count()
+        guard number <= size else {
+          throw fields.failure("\(number) entries left out of \(numbered(size, "byte"))")
+        }
         leftOut.append(LeftOut(what: String(decoding: try fields.text(), as: UTF8.self), count: number))
       }
       for _ in 0..<count {

@@ -129,7 +129,8 @@
         )
       }
       var listing = ClassListing(list: pattern, classes: classes, files: files)
-      listing.isSortedByClass = isLabelled && shards.allSatisfy(\.index.isNested)
+      listing.isSortedByClass =
+        isLabelled && shards.allSatisfy { $0.index.isNested || $0.index.labels.count <= 1 }
       listing.shardNotes = notes(of: shards, isLabelled: isLabelled)
       return listing
     }

@@ -113,7 +113,7 @@ private final class InferenceWorker: @unchecked Sendable {
   private var queue: [Request] = []
   private var waitingImages = 0
   /// When the pass of those who wait begins at the latest.
-  private var deadline = Date.distantPast
+  private var deadline = ContinuousClock.now
   private var isStopped = false
   private var hasEnded = false
   private var endWaiters: [CheckedContinuation<Void, Never>] = []
@@ -176,7 +176,7 @@ private final class InferenceWorker: @unchecked Sendable {
       guard waitingImages + request.count <= queueLimit || queue.isEmpty else {
         return InferenceService.Failure.busy(waiting: waitingImages)
       }
-      if queue.isEmpty { deadline = Date(timeIntervalSinceNow: maximumDelay) }
+      if queue.isEmpty { deadline = .now + .seconds(maximumDelay) }
       queue.append(request)
       waitingImages += request.count
       // The thread has what to do from the first one on, and no reason to wait from a full batch on.
@@ -234,7 +234,10 @@ private final class InferenceWorker: @unchecked Sendable {
       while true {
         while queue.isEmpty && !isStopped { condition.wait() }
         while !queue.isEmpty && waitingImages < model.batchSize && !isStopped {
-          guard condition.wait(until: deadline) else { break }
+          // The condition waits by the wall clock, which somebody may set: by a short way of it each time.
+          let left = (deadline - .now).inSeconds
+          guard left > 0 else { break }
+          _ = condition.wait(until: Date(timeIntervalSinceNow: min(left, 1)))
         }
         // Those who were there may have been cancelled.
         if !queue.isEmpty || isStopped { break }

@@ -59,6 +59,14 @@ struct GraphTranslation {
     return (maps, false)
   }
 
+  /// What a tensor is called from now on.
+  mutating func rename(_ tensor: String, to name: String) {
+    for value in tensors.keys {
+      if tensors[value]?.map == tensor { tensors[value]?.map = name }
+      if tensors[value]?.vector == tensor { tensors[value]?.vector = name }
+    }
+  }
+
   // MARK: Nodes
 
   private mutating func translate(_ index: Int) throws(OctNetError) {

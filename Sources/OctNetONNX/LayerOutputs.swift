@@ -16,7 +16,18 @@ extension Graph {
     }
     var read = Set(outputs.map(\.value))
     for (node, isInside) in zip(nodes, isInside) where !isInside { read.formUnion(node.inputs) }
-    let given = zip(nodes, isInside).filter { $1 && read.contains($0.output) }.map(\.0.output)
+    let inside = zip(nodes, isInside).filter(\.1).map(\.0)
+    let made = Set(inside.map(\.output))
+    let all = inside.filter { read.contains($0.output) }
+    // Averages of what the layer reads are made once, for it and for a layer beside it, and are no output of either.
+    var averages: Set<ValueID> = []
+    for node in inside {
+      guard case .averagePool? = node.operation.knownForm else { continue }
+      let input = node.inputs[0]
+      if !made.contains(input) || averages.contains(input) { averages.insert(node.output) }
+    }
+    let own = all.map(\.output).filter { !averages.contains($0) }
+    let given = own.isEmpty ? all.map(\.output) : own
     if given.count == 1 { return [(layer, given[0])] }
     let byHeight = given.sorted { shape(of: $0).height > shape(of: $1).height }
     guard given.count == 2, case let (high, low) = (shape(of: byHeight[0]), shape(of: byHeight[1])),

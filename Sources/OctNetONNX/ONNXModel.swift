@@ -74,14 +74,17 @@ public struct ONNXModel: Sendable {
     let folding = norms == .folded ? NormFolding(network, outputs: Set(published.map(\.value))) : nil
     var translation = try GraphTranslation(network, folding: folding, list: list, image: image)
     var outputs: [Output] = []
-    // Names that tensors have got as outputs.
-    var renamed: [String: String] = [image: image]
+    // Tensors that cannot get another name.
+    var taken: Set = [image]
     for (index, (name, value)) in published.enumerated() {
       let shape = graph.shape(of: value)
       let isVector = index == 0 && shape.pixels == 1
       let own = isVector ? translation.vector(value) : translation.map(value)
-      translation.list.publish(renamed[own] ?? own, as: name, isTaken: renamed[own] != nil)
-      if renamed[own] == nil { renamed[own] = name }
+      translation.list.publish(own, as: name, isTaken: taken.contains(own))
+      if taken.insert(own).inserted {
+        translation.rename(own, to: name)
+        taken.insert(name)
+      }
       outputs.append(
         Output(name: name, shape: [shape.channels] + (isVector ? [] : [shape.height, shape.width])))
     }

@@ -129,12 +129,14 @@ package struct ConfigurationFile {
     return try TrainingConfiguration(settings: settings.merged(over: base.settings()), path: path)
   }
 
+  /// - Parameter sizeIsGiven: whether a flag says the images' size, whatever the file does.
   /// - Throws: `OctNetError.configuration` where the file speaks of other images than the data set has.
-  package func check(fits split: DataSplit, named source: String) throws {
+  package func check(fits split: DataSplit, named source: String, sizeIsGiven: Bool) throws {
     for (key, found) in [
       ("classes", split.train.classNames.count), ("inputHeight", split.test.height),
       ("inputWidth", split.test.width), ("inputChannels", split.train.channels),
     ] {
+      if sizeIsGiven && ["inputHeight", "inputWidth"].contains(key) { continue }
       guard let given = settings["model"]?[key], let number = given.number, number != Double(found) else {
         continue
       }

@@ -12,7 +12,8 @@ import Foundation
 ///
 /// The bytes go to a temporary name in the same directory (a rename is atomic only within a file system), are
 /// flushed to the disk, and take the final name in one step. A destination that exists and is not a regular file
-/// (a pipe, a terminal, `/dev/stdout`) has nothing to protect and is written in place. A symbolic link stays a link.
+/// (a pipe, a terminal, `/dev/stdout`) has nothing to protect and is written in place. A symbolic link stays a link, also one
+/// to what is not there yet.
 public enum AtomicFile {
   /// Every temporary file's name ends so; a killed process can leave one behind.
   package static let temporarySuffix = ".octnet-tmp"
@@ -29,6 +30,10 @@ public enum AtomicFile {
   /// For whoever computes for long before it writes: whether a file can appear under `path`, as far as its directory says.
   /// - Throws: what `write` would.
   package static func requireDirectory(of path: String) throws(OctNetError) {
+    if let stream = standardStream(path) {
+      close(stream)
+      return
+    }
     let destination = resolvingLinks(path)
     guard !FileReader.isDirectory(destination) else { throw OctNetError.system(path, "cannot write", EISDIR) }
     guard !isSpecial(destination) else { return }
@@ -58,12 +63,14 @@ public enum AtomicFile {
     to path: String, opening: (String) -> Int32, _ body: (FileWriter) throws -> Result
   ) throws -> Result {
     let destination = resolvingLinks(path)
-    if isSpecial(destination) {
-      let descriptor = open(destination, O_WRONLY | O_CLOEXEC)
+    let stream = standardStream(path)
+    if stream != nil || isSpecial(destination) {
+      let descriptor = stream ?? open(destination, O_WRONLY | O_CLOEXEC)
       guard descriptor >= 0 else { throw OctNetError.system(path, "cannot write", errno) }
       defer { close(descriptor) }
-      return try body(FileWriter(descriptor: descriptor, path: path))
+      return try body(FileWriter(descriptor: descriptor, path: path, seeks: stream == nil))
     }
+    guard !isLink(destination) else { throw OctNetError.system(path, "cannot write", ELOOP) }
 
     let (directory, name) = split(destination)
     let number = String(UInt32.random(in: .min ... .max), radix: 16)
@@ -137,10 +144,36 @@ public enum AtomicFile {
     }
   }
 
-  private static func resolvingLinks(_ path: String) -> String {
-    guard let resolved = realpath(path, nil) else { return path }
-    defer { free(resolved) }
-    return String(cString: resolved)
+  private static func resolvingLinks(_ path: String, depth: Int = 0) -> String {
+    if let resolved = realpath(path, nil) {
+      defer { free(resolved) }
+      return String(cString: resolved)
+    }
+    guard depth < 40, let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path) else {
+      return path
+    }
+    return resolvingLinks(
+      target.hasPrefix("/") ? target : split(path).directory + "/" + target, depth: depth + 1)
+  }
+
+  /// `/dev/stdout` and its like, where the shell has made a file of it: what is written there follows what was, and another
+  /// file in its place would be nobody's. A descriptor to close.
+  private static func standardStream(_ path: String) -> Int32? {
+    var file = stat(), stream = stat()
+    guard path.hasPrefix("/dev/") || path.hasPrefix("/proc/"), stat(path, &file) == 0,
+      file.st_mode & S_IFMT == S_IFREG
+    else { return nil }
+    func isFile(_ descriptor: Int32) -> Bool {
+      fstat(descriptor, &stream) == 0 && stream.st_dev == file.st_dev && stream.st_ino == file.st_ino
+    }
+    guard let descriptor = isFile(STDOUT_FILENO) ? STDOUT_FILENO : isFile(STDERR_FILENO) ? STDERR_FILENO : nil
+    else { return nil }
+    let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+    return copy < 0 ? nil : copy
+  }
+
+  private static func isLink(_ path: String) -> Bool {
+    (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil
   }
 
   private static func isSpecial(_ path: String) -> Bool {
@@ -158,10 +191,13 @@ public enum AtomicFile {
 public final class FileWriter {
   private let descriptor: Int32
   private let path: String
+  /// Whether its beginning is that of what it writes.
+  private let seeks: Bool
 
-  package init(descriptor: Int32, path: String) {
+  package init(descriptor: Int32, path: String, seeks: Bool = true) {
     self.descriptor = descriptor
     self.path = path
+    self.seeks = seeks
   }
 
   /// Appends bytes.
@@ -187,6 +223,7 @@ public final class FileWriter {
   /// Writes over bytes that are there already, or ahead of what is appended; what is appended later stays where it was.
   package func overwrite(at offset: Int, _ bytes: UnsafeRawBufferPointer) throws(OctNetError) {
     guard let base = bytes.baseAddress else { return }
+    guard seeks else { throw OctNetError.system(path, "cannot write", ESPIPE) }
     var done = 0
     while done < bytes.count {
       let count = pwrite(descriptor, base + done, bytes.count - done, off_t(offset + done))

@@ -35,7 +35,8 @@ extension JSONValue {
   package func merged(over old: JSONValue) -> JSONValue {
     guard case .object(let members) = self, case .object(var result) = old else { return self }
     if let name = self["name"]?.text, let before = old["name"]?.text, name != before { return self }
-    var places = Dictionary(uniqueKeysWithValues: zip(result.map(\.key), result.indices))
+    // Of keys that are two spellings of one text, as Swift compares them, the first.
+    var places = Dictionary(zip(result.map(\.key), result.indices)) { first, _ in first }
     for (key, value) in members {
       if let place = places[key] {
         result[place].value = value.merged(over: result[place].value)

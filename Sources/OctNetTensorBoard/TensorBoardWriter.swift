@@ -29,7 +29,7 @@ public final class TensorBoardWriter {
   private let opening: (String) -> Int32
   /// Open from the run's beginning to the first failure.
   private var file: EventFile?
-  private var stepsPerEpoch = 0
+  private var steps = 0
 
   /// - Parameters:
   ///   - predictions: shown beside the curves; `nil` for none.
@@ -90,7 +90,7 @@ public final class TensorBoardWriter {
     guard report.position.epoch < report.configuration.epochs || report.validationImages != nil else {
       return
     }
-    stepsPerEpoch = report.stepsPerEpoch
+    steps = report.position.step
     let file = try EventFile(directory: directory, opening: opening)
     let next = report.position.step + 1
     try file.append(.sessionStart(step: next))
@@ -101,6 +101,7 @@ public final class TensorBoardWriter {
   }
 
   private func write(_ report: StepReport) throws {
+    steps = report.totalSteps
     try file?.append(
       .scalars(
         [
@@ -111,7 +112,7 @@ public final class TensorBoardWriter {
 
   private func write(_ report: EpochReport) throws {
     guard let file else { return }
-    let step = report.epoch * stepsPerEpoch
+    let step = steps
     try file.append(
       .scalars(
         ["epoch/train_loss": report.trainLoss, "epoch/train_accuracy": report.trainAccuracy], step: step))
@@ -137,7 +138,7 @@ public final class TensorBoardWriter {
     _ result: EvaluationResult, of images: EvaluationImages, to file: EventFile, step: Int
   ) throws {
     try file.append(Self.scalars(result, of: images, step: step))
-    if let predictions { try write(predictions, to: file, step: step) }
+    if let predictions, predictions.images.count > 0 { try write(predictions, to: file, step: step) }
   }
 
   private func write(_ predictions: TestPredictions, to file: EventFile, step: Int) throws {

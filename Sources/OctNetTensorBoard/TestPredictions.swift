@@ -70,7 +70,9 @@ public final class TestPredictions {
   private static func selection(of dataset: any Dataset, limit: Int?) -> ImageSet {
     var seen = [Int](repeating: 0, count: dataset.classNames.count)
     var candidates: [(round: Int, index: Int)] = []
-    for index in 0..<min(dataset.count, limit ?? dataset.count) {
+    // Of images that have pixels, and one class each.
+    let isShown = !dataset.hasFloatValues && dataset.targetSize == 0
+    for index in 0..<(isShown ? min(dataset.count, limit ?? dataset.count) : 0) {
       let label = dataset.label(at: index)
       if seen[label] < imageCount { candidates.append((seen[label], index)) }
       seen[label] += 1

@@ -29,7 +29,8 @@ public struct Evaluator {
   /// Of each image, whose logits are averaged.
   public var views = TestViews.one
 
-  /// The batch size decides about memory and speed, and no result depends on it.
+  /// The batch size decides about memory and speed; of results at most the last bits of logits and of the loss depend on it,
+  /// where another number of images makes another algorithm the faster one.
   public init(network: Network, normalization: Normalization, batchSize: Int = 100, threads: Int) {
     self.network = network
     self.normalization = normalization

@@ -1,4 +1,5 @@
 import Foundation
+import OctNetCore
 import OctNetData
 import OctNetSupport
 
@@ -10,6 +11,19 @@ extension RankExchange {
   ///   first one.
   public func requireSame(_ configuration: TrainingConfiguration, data: DataSplit) throws(OctNetError) {
     let own = RankSettings(configuration, data)
+    let first = RankSettings(text: broadcast(own.text, from: 0))
+    let difference = own.difference(from: first, rank: rank)
+    guard let other = allGather([difference == nil ? 0 : 1]).firstIndex(of: 1) else { return }
+    throw OctNetError.configuration(key: "ranks", broadcast(difference, from: other))
+  }
+}
+
+extension RankExchange {
+  /// Sees that all ranks begin at the same place with the same weights: what a state or a file of weights says, which they may
+  /// have read on machines of their own.
+  /// - Throws: `OctNetError.configuration`, the same on all ranks, where one differs from the first one.
+  public func requireSame(_ trainer: Trainer) throws(OctNetError) {
+    let own = RankSettings(trainer)
     let first = RankSettings(text: broadcast(own.text, from: 0))
     let difference = own.difference(from: first, rank: rank)
     guard let other = allGather([difference == nil ? 0 : 1]).firstIndex(of: 1) else { return }
@@ -66,10 +80,28 @@ private struct RankSettings {
         values[key] = written.map { String(decoding: $0, as: UTF8.self) }
       }
     }
+    // Kernels of unlike instruction sets give unlike bits.
+    values["instruction-set"] = Machine.current.instructionSet
+    values["version"] = octNetVersion
     values["training-images"] = Self.summary(data.train)
     values["test-images"] = Self.summary(data.test)
     values["validation-images"] = data.validation.map(Self.summary)
     self.values = values
+  }
+
+  init(_ trainer: Trainer) {
+    let position = trainer.position
+    var hash = FNVHash()
+    for (_, value) in trainer.network.stateDictionary() {
+      switch value {
+      case .tensor(let tensor): for number in tensor.values { hash.add(UInt64(number.bitPattern)) }
+      case .counter(let count): hash.add(UInt64(bitPattern: count))
+      }
+    }
+    values = [
+      "position": "epoch \(position.epoch), batch \(position.batch), step \(position.step)",
+      "weights": "of the hash \(hash.text)",
+    ]
   }
 
   init(text: String) {
@@ -89,19 +121,27 @@ private struct RankSettings {
       + "all must be started with the same arguments and see the same files"
   }
 
-  /// Sizes, and a hash (FNV-1a) of class names and labels.
+  /// Sizes, and a hash of class names and labels.
   private static func summary(_ data: any Dataset) -> String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    var hash = FNVHash()
     for name in data.classNames {
-      name.utf8.forEach(add)
-      add(0)
+      for byte in name.utf8 { hash.add(UInt64(byte)) }
+      hash.add(0)
     }
     for index in 0..<data.count {
       let label = data.label(at: index)
-      add(UInt8(truncatingIfNeeded: label))
-      add(UInt8(truncatingIfNeeded: label >> 8))
+      hash.add(UInt64(UInt8(truncatingIfNeeded: label)))
+      hash.add(UInt64(UInt8(truncatingIfNeeded: label >> 8)))
     }
-    return "\(data.count)×\(data.height)×\(data.width)×\(data.channels) (labels \(String(hash, radix: 16)))"
+    return "\(data.count)×\(data.height)×\(data.width)×\(data.channels) (labels \(hash.text))"
   }
+}
+
+/// FNV-1a, number by number.
+private struct FNVHash {
+  private var value: UInt64 = 0xcbf2_9ce4_8422_2325
+
+  var text: String { String(value, radix: 16) }
+
+  mutating func add(_ number: UInt64) { value = (value ^ number) &* 0x100_0000_01b3 }
 }

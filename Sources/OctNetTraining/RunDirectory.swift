@@ -42,6 +42,8 @@ public struct RunDirectory: Sendable {
 
   /// Whether it was made for this run.
   private var isNew = false
+  /// Whether nothing was in it when it was taken for this run.
+  private var isFresh = false
 
   /// The one that a checkpoint lies in, where it does.
   package static func of(checkpoint path: String) -> RunDirectory {
@@ -66,6 +68,8 @@ public struct RunDirectory: Sendable {
 
   /// Gives up a directory whose run could not begin: one that was made for it and is empty still is removed.
   public func abandon() {
+    // All that is written before a run begins.
+    if isFresh { try? FileManager.default.removeItem(atPath: shardIndexPath) }
     lock?.release()
     // Fails where anything is in it.
     if isNew { rmdir(path) }
@@ -96,7 +100,7 @@ public struct RunDirectory: Sendable {
     }
     var run = try RunDirectory(locking: path)
     try expectEmpty(path)
-    run.isNew = isNew
+    (run.isNew, run.isFresh) = (isNew, true)
     return run
   }
 

@@ -193,9 +193,9 @@ extension TrainingState {
           "results.outcome",
           "found \(results.outcome.rawValue) after epoch \(position.epoch) of \(configuration.epochs)")
       }
-      if results.outcome == .stoppedEarly && (results.best == nil || position.batch > 0) {
-        throw .init(
-          "results.outcome", "found stoppedEarly without an evaluation, or in the middle of an epoch")
+      // By `TrainerHooks.epochEnd` also before the first evaluation.
+      if results.outcome == .stoppedEarly && position.batch > 0 {
+        throw .init("results.outcome", "found stoppedEarly in the middle of an epoch")
       }
     }
   }
@@ -226,7 +226,12 @@ extension TrainingPosition {
     try StateValidation.number(batch, in: 0...(epoch == epochs ? 0 : epochImages), "position.batch")
     try StateValidation.number(step, in: 0...Int.max, "position.step")
     try StateValidation.number(images, in: 0...epochImages, "position.images")
-    try StateValidation.number(correct, in: 0...images, "position.correct")
+    // The rest of the epoch is added to it: far from what a number holds.
+    try StateValidation.number(predictions ?? images, in: 0...1 << 53, "position.predictions")
+    try StateValidation.number(correct, in: 0...(predictions ?? images), "position.correct")
+    if let rate = learningRate, !(rate >= 0 && rate.isFinite) {
+      throw .init("position.learningRate", "expected a learning rate, found \(rate)")
+    }
     guard lossSum.isFinite,
       lossSum.magnitude <= Double(Float.greatestFiniteMagnitude) * Double(max(1, images))
     else {

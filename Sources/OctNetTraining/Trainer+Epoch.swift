@@ -48,6 +48,7 @@ extension Trainer {
         stepLoss.images += batch.count
         if isLast {
           position.step += 1
+          position.learningRate = learningRate
           position.seconds = secondsBefore + (clock.now - start).inSeconds
           updatedPosition = position
           onEvent(.step(stepReport(loss: stepLoss.sum / Double(stepLoss.images), learningRate: learningRate)))
@@ -139,6 +140,7 @@ extension Trainer {
     position.batch += 1
     position.lossSum += Double(result.loss) * Double(batch.count)
     position.correct += result.correct
+    position.predictions = (position.predictions ?? position.images) + result.predictions
     position.images += batch.count
     return result
   }
@@ -150,7 +152,7 @@ extension Trainer {
       stepsPerEpoch: plan.lastStep.map { min(stepsPerEpoch, $0 - position.epoch * stepsPerEpoch) }
         ?? stepsPerEpoch,
       totalSteps: position.step, loss: loss, meanLoss: position.lossSum / Double(position.images),
-      accuracy: Double(position.correct) / Double(position.images), learningRate: learningRate,
+      accuracy: position.accuracy, learningRate: learningRate,
       imagesPerSecond: imagesPerSecond)
   }
 

@@ -15,7 +15,7 @@ extension Trainer {
     let isBest = keepScore(test, epoch: epoch)
     let report = EpochReport(
       epoch: epoch, epochs: configuration.epochs, trainLoss: position.lossSum / Double(position.images),
-      trainAccuracy: Double(position.correct) / Double(position.images), test: test,
+      trainAccuracy: position.accuracy, test: test,
       evaluatedOn: images.chosenOn, learningRate: learningRate, seconds: position.seconds,
       imagesPerSecond: imagesPerSecond, isBest: isBest, exchange: updater.meter.take())
     if try hooks.epochEnd?(report, evaluatedNetwork) == true, results.outcome == .unfinished {
@@ -27,7 +27,7 @@ extension Trainer {
     next.epoch += 1
     next.batch = 0
     next.earlierSeconds += next.seconds
-    (next.lossSum, next.correct, next.images, next.seconds) = (0, 0, 0, 0)
+    (next.lossSum, next.correct, next.predictions, next.images, next.seconds) = (0, 0, 0, 0, 0)
     position = next
     updatedPosition = next
     onEvent(.epochFinished(report))
@@ -47,9 +47,14 @@ extension Trainer {
       network: network, normalization: configuration.normalization,
       batchSize: configuration.batchSize, threads: configuration.threads)
     evaluator.leavesHeadroom = false
+    evaluator.workers = configuration.workers
     evaluator.loss = loss
     evaluator.ranks = hooks.ranks.flatMap { $0.ranks > 1 ? $0 : nil }
-    if position.step == plan.updates(epochs: configuration.epochs, batches: 0) {
+    // With images held back, those on which the run is scored in the end; all others choose an epoch, and so are alike.
+    let isLast =
+      images.chosenOn == .validation
+      ? part == .test : position.step == plan.updates(epochs: configuration.epochs, batches: 0)
+    if isLast {
       evaluator.views = configuration.testViews ?? .one
     }
     evaluator.onSkipped = tell
@@ -93,6 +98,13 @@ extension Trainer {
     guard results.isTestDue, let best = results.best else { return }
     var chosen = evaluatedNetwork
     if best.epoch != position.epoch {
+      let isGone = directory == nil && bestNetwork == nil && hooks.ranks?.rank ?? 0 == 0
+      guard hooks.ranks?.largest(isGone ? 1 : 0) ?? (isGone ? 1 : 0) == 0 else {
+        throw OctNetError.configuration(
+          key: "directory",
+          "the images held back chose epoch \(best.epoch), whose weights are in the run's directory, and none was given"
+        )
+      }
       chosen = bestNetwork ?? Network(copying: chosen)
       if let directory { try Checkpoint(path: directory.bestPath).load(into: chosen) }
       hooks.ranks?.broadcast(chosen)

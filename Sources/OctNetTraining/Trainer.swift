@@ -174,10 +174,16 @@ public final class Trainer {
     }
     if let state, position.step > 0 {
       let earlier = state.configuration
-      learningRate = earlier.learningRate(step: position.step - 1, stepsPerEpoch: stepsPerEpoch)
+      learningRate =
+        position.learningRate ?? earlier.learningRate(step: position.step - 1, stepsPerEpoch: stepsPerEpoch)
       notes += [
         configuration.rateChange(since: earlier, step: position.step, stepsPerEpoch: stepsPerEpoch)
       ].compactMap { $0 }
+    }
+    if directory == nil, images.chosenOn == .validation, position.batch == 0, position.epoch > 0,
+      results.best?.epoch == position.epoch
+    {
+      bestNetwork = Network(copying: evaluatedNetwork)
     }
     try lock?.acquire()
     try restoreFiles()

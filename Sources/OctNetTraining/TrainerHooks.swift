@@ -26,7 +26,7 @@ public struct TrainerHooks {
     public let place: Place
   }
 
-  /// The learning rate of a step, given what the schedule says.
+  /// The learning rate of a step, given what the schedule says. Groups with epochs of their own keep to their course.
   public var learningRate: ((_ place: Place, _ scheduled: Double) throws -> Double)?
   /// Changes images after the augmentation, before the network sees them.
   public var batch: ((BatchImages) throws -> Void)?

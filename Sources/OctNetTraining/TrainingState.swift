@@ -118,17 +118,25 @@ public struct TrainingPosition: Codable, Equatable, Sendable {
   public var correct = 0
   /// Images of the epoch that has begun.
   public var images = 0
+  /// Predictions among them that are right or wrong, of maps those of all pixels; `nil` in states of earlier versions, which
+  /// took one an image.
+  public var predictions: Int? = 0
   /// Of the epoch that has begun.
   public var seconds = 0.0
   /// Of the epochs before it.
   public var earlierSeconds = 0.0
   /// Of looking at the images before the first step; `nil` in states of earlier versions.
   public var preparationSeconds: Double?
+  /// Of the last update, with what hooks made of it; `nil` before the first, and in states of earlier versions.
+  public var learningRate: Double?
 
   /// The beginning of a run.
   public init() {}
 
   init(preparationSeconds: Double) { self.preparationSeconds = preparationSeconds }
+
+  /// Of the epoch that has begun: right predictions of all.
+  var accuracy: Double { Double(correct) / Double(max(1, predictions ?? images)) }
 }
 
 // MARK: What the optimizer remembers

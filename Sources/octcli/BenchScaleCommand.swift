@@ -105,8 +105,8 @@ struct BenchScaleCommand: ParsableCommand {
     try Bounds.check("--image-size", imageSize, SettingBounds.imageSize)
     try Bounds.check("--repetitions", repetitions, SettingBounds.repetitions)
     try Bounds.check("--bucket-mib", bucketMib, 1...1 << 20)
-    guard latencyUs >= 0, latencyUs.isFinite else {
-      throw ValidationError("--latency-us: expected 0 or more, found \(latencyUs)")
+    guard (0...1e9).contains(latencyUs) else {
+      throw ValidationError("--latency-us: expected 0 to 1e9, found \(latencyUs)")
     }
     if let seconds, seconds.values.count != alphas.values.count {
       throw ValidationError(
@@ -164,7 +164,7 @@ struct BenchScaleCommand: ParsableCommand {
 
 extension ScaleModel.Messages: ExpressibleByArgument {}
 
-/// "10" or "10,25,100": finite numbers above 0.
+/// "10" or "10,25,100": numbers above 0, of which texts and tables can be made.
 struct PositiveNumbers: ExpressibleByArgument, CustomStringConvertible {
   let values: [Double]
 
@@ -172,7 +172,7 @@ struct PositiveNumbers: ExpressibleByArgument, CustomStringConvertible {
 
   init?(argument: String) {
     let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
-    values = parts.compactMap { Double($0) }.filter { $0 > 0 && $0 < 1e9 }
+    values = parts.compactMap { Double($0) }.filter { $0 > 1e-9 && $0 < 1e9 }
     guard values.count == parts.count else { return nil }
   }
 

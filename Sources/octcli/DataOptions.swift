@@ -87,6 +87,7 @@ enum DataOptions {
   ///
   /// - Throws: as `DataSource` and `ImageFolder`; `OctNetError.configuration` for a folder without the trait Images.
   static func load(_ source: String, _ reading: ImageReading) throws -> DataSplit {
+    try reading.validate()
     var split = try loadSize(source, reading)
     if let largest = reading.largestSize, largest != reading.size {
       var larger = reading
@@ -113,6 +114,7 @@ enum DataOptions {
   static func loadTest(
     _ source: String, _ reading: ImageReading
   ) throws -> (images: any Dataset, training: (any Dataset)?, normalization: () throws -> Normalization) {
+    try reading.validate()
     guard let files = try files(source, reading) else {
       let split = try dataSet(source, reading)
       return (split.test, split.train, { split.normalization })

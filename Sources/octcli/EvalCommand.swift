@@ -183,7 +183,13 @@ struct EvalCommand: ParsableCommand {
     (reading.inMemory, reading.workers) = (files.inMemory, files.workers ?? threadOptions.count)
     reading.normalization = normalization.normalization ?? checkpoint.normalization
     if DataOptions.isFiles(source) { reading.testShare = checkpoint.trainingImages.testShare }
-    if let share = files.testShare { reading.testShare = share }
+    if let share = files.testShare {
+      reading.testShare = share
+    } else if let share = reading.testShare, source != checkpoint.dataName, on == .test {
+      Terminal.printError(
+        "\(source): where it has no images for tests, \(format(share, digits: 6)) of every class are scored, as the run "
+          + "took them; octcli predict --data takes all")
+    }
     return reading
   }
 

@@ -13,7 +13,7 @@ struct ImageReading {
   var evaluation = EvaluationSettings()
   /// Whether somebody asked for `evaluation`, and not the settings of the run that goes on.
   var isEvaluationGiven = false
-  /// Keeps decoded images; as they are, where crops are cut out of them.
+  /// Keeps decoded images; as they are, where crops are cut out of them or several sizes are made of them.
   var inMemory = false, keepsPhotographs = false
   var workers: Int?
   /// Of data without test images, and of shards.
@@ -24,6 +24,12 @@ struct ImageReading {
   var normalization: Normalization?
 
   init() {}
+
+  /// - Throws: `OctNetError.configuration` for limits that no flag would have, but a settings file may.
+  func validate() throws(OctNetError) {
+    try SettingBounds.check(trainLimit, in: SettingBounds.images, "trainLimit")
+    try SettingBounds.check(testLimit, in: SettingBounds.images, "testLimit")
+  }
 
   /// As a checkpoint's own images were brought to the network, with what was given in place of that.
   ///
@@ -39,10 +45,13 @@ struct ImageReading {
     if !isForeign { channels = checkpoint.model?.inputChannels ?? 3 }
     indexDirectory = RunDirectory.of(checkpoint: path).shardIndexPath
     appliesOrientation = exifOrientation ?? (isFiles && checkpoint.trainingImages.exifOrientation == true)
+    evaluation = try EvaluationSettings(checkpoint.trainingImages)
     if isFiles || DataOptions.isPrepared(source) {
-      evaluation = try EvaluationSettings(checkpoint.trainingImages)
       // Mirror images are made of what is loaded.
       evaluation.views = crops == .flip ? nil : crops
+    } else {
+      evaluation.views = nil
+      evaluation.scaledDecoding = nil
     }
     evaluation = crop.applied(to: evaluation)
     isEvaluationGiven = !crop.isEmpty
@@ -58,7 +67,7 @@ struct ImageReading {
     appliesOrientation = configuration.exifOrientation ?? false
     evaluation = configuration.evaluation ?? EvaluationSettings()
     inMemory = configuration.inMemory ?? false
-    keepsPhotographs = configuration.augmentation.randomResizedCrop != nil
+    keepsPhotographs = configuration.augmentation.randomResizedCrop != nil || configuration.imageSizes != nil
     workers = configuration.workers ?? configuration.threads
     normalization = configuration.normalization
     (testShare, shuffleBuffer) = (configuration.testShare, configuration.shuffleBuffer)

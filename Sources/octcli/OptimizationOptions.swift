@@ -259,7 +259,9 @@ struct OptimizationOptions: ParsableArguments {
     if let batchSize { configuration.batchSize = batchSize }
     if let optimizer { configuration.use(optimizer) }
     if case .sgd(let ownMomentum, let ownNesterov) = configuration.optimizer {
-      configuration.optimizer = .sgd(momentum: momentum ?? ownMomentum, nesterov: nesterov || ownNesterov)
+      // Nesterov's form needs a momentum; who asks for none takes it back, unless both were asked for.
+      configuration.optimizer = .sgd(
+        momentum: momentum ?? ownMomentum, nesterov: nesterov || (ownNesterov && momentum != 0))
     } else if case .muon(let ownMomentum, let ownNesterov, let iterations, let normalizes) =
       configuration.optimizer
     {

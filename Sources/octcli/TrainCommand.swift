@@ -90,12 +90,16 @@ struct TrainCommand: ParsableCommand {
     let summary = try TrainingProgress.run(
       tensorBoard: !training.noTensorBoard, threads: run.threads, isSilent: !isFirst
     ) { onEvent in
-      try Ranks.together(ranks) {
+      let made = try Ranks.together(ranks) {
         if isFirst { run.directory = try run.directory ?? newDirectory(run) }
         return try trainer(run, ranks, onEvent)
       } undo: {
         run.directory?.abandon()
       }
+      do { try ranks?.requireSame(made) } catch {
+        try Ranks.together(ranks) { throw error }
+      }
+      return made
     }
     if summary.isInterrupted {
       if let directory = run.directory {

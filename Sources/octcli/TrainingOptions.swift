@@ -136,7 +136,7 @@ struct TrainingOptions: ParsableArguments {
     var settings = try base(file, source: source, split: split)
     settings = try file?.applied(to: settings) ?? settings
     settings.data = source
-    try file?.check(fits: split, named: source)
+    try file?.check(fits: split, named: source, sizeIsGiven: data.imageSize != nil)
     settings.model = architecture.configuration(
       changing: settings.model ?? QuickStart.network, model: model, alpha: alpha,
       classes: split.train.classNames.count, height: split.test.height, width: split.test.width,
@@ -188,7 +188,8 @@ struct TrainingOptions: ParsableArguments {
     reading.evaluation = crop.applied(to: written ?? EvaluationSettings())
     reading.isEvaluationGiven = !crop.isEmpty || written != nil
     reading.inMemory = try files.inMemory || file?.flag("inMemory") ?? false
-    reading.keepsPhotographs = reading.inMemory && known?.augmentation.randomResizedCrop != nil
+    reading.keepsPhotographs =
+      reading.inMemory && (known?.augmentation.randomResizedCrop != nil || (sizes?.stages.count ?? 1) > 1)
     reading.workers = try files.workers ?? file?.number("workers") ?? threadCount
     let said = known?.normalization
     reading.normalization = normalization.normalization ?? (said?.mean.isEmpty == true ? nil : said)

@@ -158,6 +158,17 @@ import Testing
     #expect(diffResidual.values == g)
   }
 
+  /// A gradient of infinity that is masked is gone; one that is not stays what it is.
+  @Test func infiniteGradientsOfConstantStatistics() {
+    let diffSrc = Guarded(count: 3, filledWith: [7, 7, 7])
+    var d = Case(rows: 3, c: 1, activation: Self.relu).descriptor
+    #expect(
+      oct_batch_norm_backward_inference(
+        &d, [0, 2, 1], [.infinity, .infinity, 3], [2], [4], diffSrc.pointer, false, nil, false, 1) == OCT_OK)
+    #expect(diffSrc.values[0] == 0 && diffSrc.values[1] == .infinity)
+    #expect(abs(diffSrc.values[2] - 3) < 1e-4)
+  }
+
   /// A norm of a network's input: nobody asks for the gradient of an image.
   @Test(arguments: cases, [false, true])
   func theSourceMayHaveNoGradient(testCase k: Case, accumulate: Bool) {

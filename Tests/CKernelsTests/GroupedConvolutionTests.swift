@@ -39,6 +39,25 @@ import Testing
     return cases
   }()
 
+  /// A pixel that is not finite spoils the gradients of the taps that read it, and of no other one.
+  @Test(arguments: [4, 8]) func infinitePixelsReachTheirTaps(ofGroup: Int) {
+    var d = Case(n: 1, ih: 5, iw: 6, ic: 16, oc: 16, groups: 16 / ofGroup).descriptor
+    let diffDst = [Float](repeating: 1, count: 5 * 6 * 16)
+    for (x, tapOutside) in [(0, 2), (5, 0)] {
+      var src = diffDst
+      src[(2 * 6 + x) * 16] = .infinity
+      var gradient = [Float](repeating: 0, count: oct_conv2d_weights_count(&d))
+      let scratch = GuardedBytes(count: oct_conv2d_backward_weights_scratch_bytes(&d, 1))
+      #expect(
+        oct_conv2d_backward_weights(&d, src, diffDst, &gradient, false, nil, scratch.pointer, 1) == OCT_OK)
+      for (index, value) in d.unpack(gradient).enumerated() {
+        let (kx, channel, output) = (index % 3, index / 9 % ofGroup, index / 9 / ofGroup)
+        let isReached = output < ofGroup && channel == 0 && kx != tapOutside
+        #expect(value.isFinite != isReached, "x \(x), output \(output), channel \(channel), kx \(kx)")
+      }
+    }
+  }
+
   /// Their sums have epilogues of their own: whole vectors and a part of one, rows of every tile's length.
   @Test(
     arguments: ActivationTests.cases + [ActivationTests.Case(kind: OCT_IDENTITY)],

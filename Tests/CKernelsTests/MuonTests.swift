@@ -54,7 +54,9 @@ import Testing
     for (rows, columns, steps) in [(3, 2, 5), (0, 2, 5), (-1, 2, 5), (2, 3, -1)] as [(Int, Int, Int32)] {
       #expect(oct_newton_schulz(rows, columns, steps, &x, &scratch, 1) == OCT_INVALID_DESCRIPTOR)
     }
+    #expect(oct_newton_schulz(2, 3, 1, &x, &scratch, 0) == OCT_INVALID_DESCRIPTOR)
     #expect(oct_newton_schulz_scratch_bytes(3, 2, 1) == 0)
+    #expect(oct_newton_schulz_scratch_bytes(2, 3, 0) == 0)
     #expect(oct_transpose(-1, 2, source, &x, 1) == OCT_INVALID_DESCRIPTOR)
     #expect(oct_muon_direction(-1, 0.9, true, 1, source, &velocity, &x, 1) == OCT_INVALID_DESCRIPTOR)
     #expect(oct_scale(-1, 0.9, source, &x, false, 1) == OCT_INVALID_DESCRIPTOR)

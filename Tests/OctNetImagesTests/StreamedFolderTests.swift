@@ -15,7 +15,10 @@
       for (half, count) in [("train", 7), ("test", 3)] {
         for (label, name) in ["cat", "dog"].enumerated() {
           for index in 0..<count {
-            let (width, height) = (12 + stream.index(below: 30), 12 + stream.index(below: 30))
+            // One of them so tall that its columns come first.
+            let (width, height) = (
+              12 + stream.index(below: 30), 12 + stream.index(below: 30) + (index == 1 ? 90 : 0)
+            )
             var rows: [UInt8] = []
             for y in 0..<height {
               rows.append(0)
@@ -71,6 +74,39 @@
         result.append(Array(UnsafeBufferPointer(start: $0.images, count: $0.count * set.imageSize)))
       }
       return result
+    }
+
+    /// What is made of a photograph while it is read is what is made of the whole one, under every orientation.
+    @Test(arguments: [(17, 90), (90, 17), (40, 100), (33, 34)])
+    func streamsResizeAsWholesDo(width: Int, height: Int) throws {
+      defer { remove() }
+      var stream = RandomStream(seed: 6, "photograph")
+      var rows: [UInt8] = []
+      for _ in 0..<height {
+        rows.append(0)
+        rows += (0..<3 * width).map { _ in UInt8(stream.index(below: 256)) }
+      }
+      for orientation in 1...8 {
+        let exif: [UInt8] =
+          Array("II*\0".utf8) + [8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, UInt8(orientation), 0, 0, 0] + [
+            0, 0, 0, 0,
+          ]
+        try write(
+          "tall.png",
+          PNGWriter.signature + PNGWriter.header(width: width, height: height, depth: 8, kind: 2)
+            + PNGWriter.chunk("eXIf", exif) + PNGWriter.chunk("IDAT", PNGWriter.stored(rows))
+            + PNGWriter.chunk("IEND", []))
+        let file = try ImageFile(path: root.appendingPathComponent("tall.png").path)
+        for mode in [Mode.center, .squash] {
+          let preparation = Preparation(
+            size: 16, appliesOrientation: true, evaluation: EvaluationSettings(cropMode: mode))
+          var whole = [UInt8](repeating: 0, count: 16 * 16 * 3)
+          try file.withDecoded(channels: 3, appliesOrientation: true) {
+            preparation.transform.place($0, to: &whole)
+          }
+          #expect(try file.prepared(preparation).pixels == whole, "\(orientation), \(mode)")
+        }
+      }
     }
 
     @Test(arguments: [true, false])
@@ -156,6 +192,11 @@
       let plain = try ImageFolder(directory: moved.path, options: options { $0.testShare = 0.3 }).split()
         .value
       #expect(try pixels(plain.test) == test && pixels(plain.train) == train)
+      for spelling in [moved.path + "/", moved.path + "//", root.path + "/./train"] {
+        let other = try ImageFolder(directory: spelling, options: options { $0.testShare = 0.3 }).split()
+          .value
+        #expect(try pixels(other.test) == test, "\(spelling)")
+      }
       for share in [0, 1, -0.1, Double.nan] {
         #expect(
           message { _ = try folder { $0.testShare = share }.split() }?.hasPrefix("testShare: expected")
@@ -178,6 +219,13 @@
         list: root.appendingPathComponent("list.csv").path, options: options { $0.testShare = 0.2 }
       ).split().value
       #expect(split.train.count == 12 && Set((0..<2).map(split.test.label)) == [0, 1])
+      // However the list is spelled.
+      for spelling in ["/./list.csv", "//list.csv", "/train/../list.csv"] {
+        let other = try ImageFolder(list: root.path + spelling, options: options { $0.testShare = 0.2 })
+          .split()
+          .value
+        #expect(try pixels(other.test) == pixels(split.test), "\(spelling)")
+      }
     }
 
     // MARK: Lists

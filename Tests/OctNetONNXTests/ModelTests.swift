@@ -129,6 +129,36 @@ struct ModelTests {
     let read = try ReadModel(ONNXModel(resnet(0), layers: ["layer3", "layer3.2", "fc"]))
     #expect(read.proto.graph.output.map(\.name) == ["logits", "layer3", "layer3.2", "fc"])
     #expect(read.kinds.filter { $0 == "Identity" }.count == 1)
+    expectWired(read)
+    // The logits as a map, and others beside them.
+    for layers in [["fc"], ["fc", "layer3"], ["layer3", "fc"]] {
+      let read = try ReadModel(ONNXModel(resnet(0.25), layers: layers))
+      #expect(read.proto.graph.output.map(\.name).contains("fc"))
+      expectWired(read)
+    }
+  }
+
+  /// Every tensor is made before it is read, and every output is made.
+  private func expectWired(_ model: ReadModel) {
+    let graph = model.proto.graph
+    var known = Set(graph.input.map(\.name) + graph.initializer.map(\.name))
+    for node in graph.node {
+      #expect(known.isSuperset(of: node.input.filter { !$0.isEmpty }), "\(node.name) reads \(node.input)")
+      for output in node.output { #expect(known.insert(output).inserted, "\(output) is made twice") }
+    }
+    #expect(known.isSuperset(of: graph.output.map(\.name)))
+  }
+
+  /// A layer that merges the octaves gives one map; the average of what it reads is shared, and not its own.
+  @Test(arguments: [("resnet50", "layer4.0.conv1"), ("resnet18", "layer4.0.conv1")])
+  func theSharedAverageIsNoOutput(name: String, layer: String) throws {
+    let network = try ModelConfiguration(
+      name: name, alpha: 0.25, stem: .imagenet, classes: 5, inputHeight: 64, inputWidth: 64
+    ).makeNetwork(seed: 1)
+    let model = try ONNXModel(network, layers: [layer, "layer2.0.conv1"])
+    #expect(
+      model.outputs.map(\.name)
+        == ["logits", layer, "layer2.0.conv1.high", "layer2.0.conv1.low"])
   }
 
   @Test func namesOfTheNetwork() throws {

@@ -56,6 +56,25 @@ import OctNet
       try FileManager.default.destinationOfSymbolicLink(atPath: directory("link")) == directory("target"))
   }
 
+  /// A link to another disk, on which the file is to be made.
+  @Test func linksToWhatIsNotThereYetStayLinks() throws {
+    let files = FileManager.default
+    try files.createDirectory(atPath: directory("disk"), withIntermediateDirectories: true)
+    try files.createSymbolicLink(atPath: directory("link"), withDestinationPath: "disk/file")
+    try files.createSymbolicLink(atPath: directory("chain"), withDestinationPath: directory("link"))
+    try AtomicFile.write("new", to: directory("chain"))
+    #expect(try contents(ofFile: directory("disk/file")) == Array("new".utf8))
+    #expect(try files.destinationOfSymbolicLink(atPath: directory("link")) == "disk/file")
+    try files.createSymbolicLink(atPath: directory("round"), withDestinationPath: "trip")
+    try files.createSymbolicLink(atPath: directory("trip"), withDestinationPath: "round")
+    // In a circle there is no file to make.
+    let circle = directory("round")
+    #expect(throws: OctNetError.file(path: circle, "cannot write: Too many levels of symbolic links")) {
+      try AtomicFile.write("new", to: circle)
+    }
+    #expect(try files.contentsOfDirectory(atPath: directory("disk")) == ["file"])
+  }
+
   /// Root may write anywhere, so these are places where nobody can.
   @Test func unwritablePlacesAreNamed() throws {
     try AtomicFile.write("a file", to: directory("file"))

@@ -170,6 +170,9 @@ struct ClassMappingTests {
       ])
     let forced = try load(["a", "b", "d"], abc, byNumber: true)
     #expect(forced.1 == old && forced.0.lines == ["classifier kept: its classes are taken by number"])
+    // More names than rows.
+    let long = try load(["d", "a", "b"], ["a", "b", "c", "d"])
+    #expect(long.1 == random && long.0.keptKeys == ["fc.weight", "fc.bias"])
     let foreign = try load(abc, [])
     #expect(
       foreign.1 == old

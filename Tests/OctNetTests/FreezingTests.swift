@@ -150,6 +150,66 @@ struct FreezingTests {
     #expect(abs(numeric - analytic) < 2e-3 * abs(analytic) + 2e-3, "\(numeric) \(analytic)")
   }
 
+  /// Convolutions that are not trained run no updates: those of the layers behind them wait on, while other gradients come.
+  @Test(
+    arguments: [
+      ["layer2.2"], ["layer2.2.conv1"], ["layer2", "layer3.0.conv2"], ["layer3.1", "layer1.0.conv1"],
+    ],
+    [0, 0.25])
+  func updatesBesideFrozenConvolutions(frozen: [String], alpha: Double) throws {
+    func trained(queued: Bool, threads: Int) throws -> StateDictionary {
+      let network = try Self.trained(alpha: alpha)
+      for module in frozen { try network.freeze(module) }
+      let (images, labels) = Self.batch(network, count: 6)
+      let session = try TrainingSession(network: network, batchSize: 6, threads: threads)
+      let optimizer = Optimizer(
+        parameters: network.parameters, configuration: .sgd, weightDecay: 0.01, threads: threads)
+      for _ in 0..<3 {
+        if queued {
+          try session.step(images: images, labels: labels, updating: optimizer, learningRate: 0.05)
+        } else {
+          try session.step(images: images, labels: labels)
+          optimizer.update(learningRate: 0.05)
+        }
+      }
+      return network.stateDictionary()
+    }
+    let expected = try trained(queued: false, threads: 2)
+    for threads in [1, 2] {
+      for ((name, value), (_, other)) in zip(expected, try trained(queued: true, threads: threads)) {
+        #expect(value == other, "\(name), \(threads) threads")
+      }
+    }
+  }
+
+  /// The same with one frozen layer between two, whose gradients have the same size and place.
+  @Test func updatesBesideOneFrozenLayer() throws {
+    func trained(queued: Bool) throws -> StateDictionary {
+      let network = try Network(inputShape: MapShape(height: 1, width: 1, channels: 24), seed: 4) { x in
+        let y = try ReLU()(Linear("a", inputChannels: 24, outputChannels: 24)(x))
+        return try Linear("c", inputChannels: 24, outputChannels: 24)(
+          ReLU()(Linear("b", inputChannels: 24, outputChannels: 24)(y)))
+      }
+      try network.freeze("b")
+      var stream = RandomStream(seed: 3, "images")
+      let images = (0..<4 * 24).map { _ in stream.normal() }
+      let session = try TrainingSession(network: network, batchSize: 4, threads: 1)
+      let optimizer = Optimizer(parameters: network.parameters, configuration: .sgd, threads: 1)
+      for _ in 0..<2 {
+        if queued {
+          try session.step(images: images, labels: [0, 3, 9, 1], updating: optimizer, learningRate: 0.1)
+        } else {
+          try session.step(images: images, labels: [0, 3, 9, 1])
+          optimizer.update(learningRate: 0.1)
+        }
+      }
+      return network.stateDictionary()
+    }
+    for ((name, value), (_, other)) in zip(try trained(queued: false), try trained(queued: true)) {
+      #expect(value == other, "\(name)")
+    }
+  }
+
   @Test func namesAreChecked() throws {
     let network = try Self.model(alpha: 0).makeNetwork(seed: 1)
     #expect(throws: OctNetError.self) { try network.freeze("layer1", "layer") }

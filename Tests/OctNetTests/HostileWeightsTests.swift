@@ -78,6 +78,9 @@ import OctNet
           "a tensor of size \(shape) and stride \(strides) from \(offset) on reaches outside its storage of 4 elements"
         ))
     }
+    // Where nothing is read, it may begin anywhere.
+    let empty = try directory.write(legacy(tensor(offset: 1 << 62, [0], [1])), as: "empty")
+    #expect(try Checkpoint(path: empty).state.map(\.value.shape) == [[0]])
     #expect(
       try refusal(legacy(tensor([-1], [1]))).contains(
         "a tensor's size: expected a whole number from 0, found the number -1"))

@@ -34,6 +34,24 @@ import OctNet
     }
   }
 
+  @Test(arguments: [-0.1, 1.5, .nan, .infinity, 1e300]) func sharesOutsideAreRefused(alpha: Double) throws {
+    let layers: [any Layer] = [
+      OctConv2d("l", inputChannels: 3, outputChannels: 4, kernelSize: 1, alphaIn: alpha, alphaOut: 0),
+      OctConv2d("l", inputChannels: 3, outputChannels: 4, kernelSize: 1, alphaIn: 0, alphaOut: alpha),
+      OctConvTranspose2d("l", inputChannels: 3, outputChannels: 4, kernelSize: 2, alphaIn: alpha),
+      OctConvTranspose2d("l", inputChannels: 3, outputChannels: 4, kernelSize: 2, alphaOut: alpha),
+      BatchNorm2d("l", channels: 3, alpha: alpha), GroupNorm("l", groups: 1, channels: 3, alpha: alpha),
+    ]
+    for layer in layers {
+      do {
+        _ = try graph(4, 4, 3) { try layer($0) }
+        Issue.record("\(layer) is taken")
+      } catch let error as OctNetError {
+        #expect(error.description.contains("in 0 … 1, found \(alpha)"), "\(error)")
+      }
+    }
+  }
+
   @Test(arguments: Variant.allCases, Downsampling.allCases)
   func strideTwoHalvesBothMapsRoundedUp(variant: Variant, downsampling: Downsampling) throws {
     for (height, width) in [(8, 8), (7, 5), (9, 6), (2, 1)] {

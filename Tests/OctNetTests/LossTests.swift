@@ -55,6 +55,20 @@ struct LossTests {
     return result
   }
 
+  @Test func crossEntropiesThatFitNothingAreRefused() throws {
+    let network = try Self.network()
+    for (loss, problem) in [
+      (CrossEntropy(labelSmoothing: 2), "label smoothing is in 0 … 1, found 2.0"),
+      (CrossEntropy(labelSmoothing: .nan), "label smoothing is in 0 … 1, found nan"),
+      (CrossEntropy(classWeights: [1, 2]), "has weights for 2 classes, the output 3"),
+      (CrossEntropy(classWeights: [1, -2, 3]), "are finite and at least 0, found -2.0"),
+      (CrossEntropy(classWeights: [1, .infinity, 3]), "are finite and at least 0, found inf"),
+    ] {
+      let refusal = error { try TrainingSession(network: network, batchSize: 2, threads: 1, loss: loss) }
+      #expect(refusal?.description.hasSuffix(problem) == true, "\(String(describing: refusal))")
+    }
+  }
+
   @Test func squaredError() throws {
     let values = Self.numbers(360, "values")
     let result = try check(MeanSquaredError(), values: values) { output in

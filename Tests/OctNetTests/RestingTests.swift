@@ -62,6 +62,49 @@ import OctNet
     }
   }
 
+  /// Nothing in front of these norms is trained any more, one reads the images, the other one a convolution alone.
+  @Test(arguments: [["first", "conv1", "norm"], ["first"]], [true, false])
+  func normsWithoutGradientsKeepToTheirBatches(names: [String], fused: Bool) throws {
+    for recomputes in [true, false] {
+      try compare(resting: names, fused: fused, recomputes: recomputes)
+    }
+  }
+
+  private func compare(resting names: [String], fused: Bool, recomputes: Bool) throws {
+    var stream = RandomStream(seed: 5, "images")
+    let images = (0..<5 * 126).map { _ in 2 + 3 * stream.normal() }
+    let labels: [Int32] = [0, 3, 1, 2, 2]
+    func step(resting names: [String]) throws -> (StepResult, Network) {
+      let network = try Network(inputShape: MapShape(height: 7, width: 6, channels: 3), seed: 3) { x in
+        let y = try Conv2d("conv1", inputChannels: 3, outputChannels: 20, kernelSize: 3, padding: 1)(
+          BatchNorm2d("first", channels: 3)(x))
+        let z = try ReLU()(BatchNorm2d("norm", channels: 20)(y))
+        return try Linear("head", inputChannels: 6, outputChannels: 4)(
+          GlobalAvgPool()(
+            ReLU()(
+              BatchNorm2d("last", channels: 6)(
+                Conv2d("conv2", inputChannels: 20, outputChannels: 6, kernelSize: 3)(z)))))
+      }
+      let resting = Set(
+        network.parameters.entries.indices.filter { index in
+          names.contains { Network.names($0, network.parameters.entries[index].name) }
+        })
+      let session = try TrainingSession(
+        network: network, batchSize: 5, threads: 2, fused: fused, recomputes: recomputes, resting: resting
+      ) { _ in 0 }
+      return (try session.step(images: images, labels: labels), network)
+    }
+    let (expected, whole) = try step(resting: [])
+    let (found, part) = try step(resting: names)
+    #expect(found == expected)
+    for name in part.parameterNames where !names.contains(where: { Network.names($0, name) }) {
+      #expect(try part.gradient(name).values == whole.gradient(name).values, "\(name)")
+    }
+    for buffer in part.graph.buffers {
+      #expect(try part.buffer(buffer.name).values == whole.buffer(buffer.name).values, "\(buffer.name)")
+    }
+  }
+
   /// Less is planned where nothing in front of a convolution is wanted.
   @Test func whatOnlyTheyNeedIsNotComputed() throws {
     let network = try Self.network()

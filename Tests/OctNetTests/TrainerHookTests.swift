@@ -112,6 +112,89 @@ struct TrainerHookTests {
     }
   }
 
+  /// Of three labels an image each is a prediction; two of them are taken to be right.
+  private struct EachLabel: Loss {
+    let base = BinaryCrossEntropy()
+
+    func targets(for outputs: [Network.Output]) throws(OctNetError) -> TargetCounts {
+      try base.targets(for: outputs)
+    }
+
+    func evaluate(_ c: LossContext) -> LossValue {
+      let found = base.evaluate(c)
+      return LossValue(sum: found.sum, correct: 2 * c.count + found.correct, predictions: 3 * c.count)
+    }
+  }
+
+  /// A loss may count several predictions an image: the state counts them, and so does the log.
+  @Test func predictionsAreCountedAcrossSessions() throws {
+    let scratch = try TemporaryDirectory()
+    let data = try Self.split()
+    func run(_ name: String, stoppingAfter steps: Int?) throws -> (log: [UInt8], bits: [String: [UInt64]]) {
+      let directory = try RunDirectory.create(scratch(name))
+      func trainer(_ state: TrainingState?) throws -> Trainer {
+        try Trainer(
+          network: Self.network(outputs: 3), configuration: Self.configuration(epochs: 2), data: data,
+          directory: directory, resuming: state, loss: EachLabel())
+      }
+      if let steps {
+        let first = try trainer(nil)
+        #expect(try first.run { first.position.step >= steps }.isInterrupted)
+        #expect(first.position.predictions == 3 * first.position.images)
+        #expect(first.position.correct > first.position.images)
+      }
+      let last = try trainer(steps == nil ? nil : TrainingState(path: directory.statePath))
+      try last.run()
+      return (try contents(ofFile: directory.logPath), last.network.bits)
+    }
+    let whole = try run("whole", stoppingAfter: nil), parts = try run("parts", stoppingAfter: 21)
+    #expect(parts.log == whole.log && parts.bits == whole.bits)
+    for row in String(decoding: whole.log, as: UTF8.self).split(separator: "\n").dropFirst() {
+      #expect(try (0.5...1).contains(#require(Double(row.split(separator: ",")[2]))), "\(row)")
+    }
+  }
+
+  /// A hook may end a run that nobody has scored yet; it goes on as any other.
+  @Test func aRunThatEndsBeforeItsFirstScoreGoesOn() throws {
+    let scratch = try TemporaryDirectory()
+    let directory = try RunDirectory.create(scratch("run"))
+    let configuration = Self.configuration(epochs: 4) { $0.evaluateEvery = 4 }
+    func trainer(_ state: TrainingState?, stops: Bool) throws -> Trainer {
+      try Trainer(
+        network: Self.network(outputs: 3), configuration: configuration, data: try Self.split(),
+        directory: directory, resuming: state, loss: BinaryCrossEntropy(),
+        hooks: TrainerHooks(epochEnd: { _, _ in stops }))
+    }
+    let first = try trainer(nil, stops: true).run()
+    #expect(first.results.outcome == .stoppedEarly && first.results.best == nil && first.results.epochs == 1)
+    let second = try trainer(TrainingState(path: directory.statePath), stops: false).run()
+    #expect(second.results.outcome == .finished && second.results.best?.epoch == 4)
+  }
+
+  /// The rate that a hook made of the schedule's stands in the log, also where the run is cut before the row is written.
+  @Test func theHooksRateIsResumed() throws {
+    let scratch = try TemporaryDirectory()
+    func log(_ name: String, isCut: Bool) throws -> [UInt8] {
+      let directory = try RunDirectory.create(scratch(name))
+      func trainer(_ state: TrainingState?, _ onEvent: @escaping (TrainingEvent) -> Void = { _ in }) throws
+        -> Trainer
+      {
+        try Trainer(
+          network: Self.network(outputs: 3), configuration: Self.configuration(epochs: 1),
+          data: try Self.split(), directory: directory, resuming: state, loss: BinaryCrossEntropy(),
+          hooks: TrainerHooks(learningRate: { _, rate in rate / 3 }), onEvent: onEvent)
+      }
+      if isCut {
+        var isEvaluating = false
+        let first = try trainer(nil) { if case .evaluating = $0 { isEvaluating = true } }
+        #expect(try first.run { isEvaluating }.isInterrupted)
+      }
+      try trainer(isCut ? TrainingState(path: directory.statePath) : nil).run()
+      return try contents(ofFile: directory.logPath)
+    }
+    #expect(try log("cut", isCut: true) == log("whole", isCut: false))
+  }
+
   @Test func hooksChangeARun() throws {
     var places: [TrainerHooks.Place] = []
     var scheduled: [Double] = []

@@ -114,6 +114,66 @@ struct ValidationTests {
     #expect(try free.run().results == results)
   }
 
+  /// The weights of an epoch before the state are in its directory alone.
+  @Test func theChosenWeightsAreNeededInTheEnd() throws {
+    /// Cut after two epochs; the best of all is the one given.
+    func state(best: Int, _ name: String) throws -> (state: TrainingState, hooks: TrainerHooks) {
+      func hooks(after: Int) -> TrainerHooks {
+        var epoch = after
+        return TrainerHooks(metric: { _, _ in
+          epoch += 1
+          return -Double(abs(epoch - best))
+        })
+      }
+      let run = try RunDirectory.create(directory(name))
+      let trainer = try Trainer(
+        network: TinyRun.network(), configuration: configuration(), data: TinyRun.data, directory: run,
+        hooks: hooks(after: 0))
+      try trainer.run { trainer.position.epoch == 2 && trainer.position.batch == 0 }
+      return (try TrainingState(path: run.statePath), hooks(after: 2))
+    }
+    func goOn(best: Int) throws -> RunResults {
+      let (state, hooks) = try state(best: best, "run\(best)")
+      #expect(state.position.epoch == 2 && state.position.batch == 0)
+      return try Trainer(
+        network: TinyRun.network(seed: 8), configuration: configuration(), data: TinyRun.data,
+        resuming: state,
+        hooks: hooks
+      ).run().results
+    }
+    guard case .configuration("directory", _) = error(of: { try goOn(best: 1) }) else {
+      Issue.record("the last epoch's weights are scored as those of the first")
+      return
+    }
+    for best in [2, 3] {
+      let whole = try RunDirectory.create(directory("whole\(best)"))
+      var epoch = 0
+      let hooks = TrainerHooks(metric: { _, _ in
+        epoch += 1
+        return -Double(abs(epoch - best))
+      })
+      let expected = try Trainer(
+        network: TinyRun.network(), configuration: configuration(), data: TinyRun.data, directory: whole,
+        hooks: hooks
+      ).run().results
+      #expect(try goOn(best: best) == expected && expected.test?.epoch == best)
+    }
+  }
+
+  /// All epochs' scores on validation images are of one view; that on the test images is of all, however the run ends.
+  @Test(arguments: [nil, 1]) func viewsAreForTheTest(patience: Int?) throws {
+    func results(_ views: TestViews?) throws -> RunResults {
+      var configuration = configuration()
+      configuration.testViews = views
+      configuration.earlyStoppingEpochs = patience
+      return try Trainer(network: TinyRun.network(), configuration: configuration, data: TinyRun.data).run()
+        .results
+    }
+    let (one, six) = (try results(nil), try results(.six))
+    #expect(one.best == six.best && one.last == six.last)
+    #expect(try #require(one.test).evaluation.loss != #require(six.test).evaluation.loss)
+  }
+
   /// In training, in an evaluation on validation images and in the test at the end.
   @Test func stoppingAnywhereChangesNothing() throws {
     let whole = try run("whole", configuration())

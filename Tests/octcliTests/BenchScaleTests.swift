@@ -109,6 +109,8 @@ struct BenchScaleTests {
   @Test(arguments: [
     "--ranks 3", "--ranks 0", "--ranks 2048", "--ranks 8,", "--gbit 0", "--gbit fast", "--seconds 0.9",
     "--seconds 0.9,-1", "--latency-us=-1", "--latency-us=nan", "--bucket-mib 0", "--alphas 2",
+    "--seconds 0.9,0.6 --latency-us 1e40", "--seconds 0.9,0.6 --gbit 1e-40",
+    "--seconds 1e-40,1e-40 --ranks 1",
     "--batch-size 0",
     "--repetitions 0", "--messages some", "--threads 0", "--model resnet1",
   ])

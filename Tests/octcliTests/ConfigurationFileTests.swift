@@ -76,6 +76,48 @@ struct ConfigurationFileTests {
     #expect(try runner.data("first/log.csv") == runner.data("again/log.csv"))
   }
 
+  /// Flags change what a saved file says, the size of its images too; limits below 1 are told before anything is read.
+  @Test func flagsChangeASavedSizeAndWrongLimitsAreTold() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    try runner.train("first", epochs: 1, ["--momentum", "0.9"])
+    let larger = try runner.run(
+      "train", "--config", "first/config.json", "--image-size", "40", "--momentum", "0", "--out", "again")
+    #expect(larger.status == 0, "\(larger.errors)")
+    let model = try #require(try config(runner, "again")["model"] as? [String: Any])
+    #expect(model["inputHeight"] as? Int == 40 && model["inputWidth"] as? Int == 40)
+    let data = try runner.run(
+      ["prepare", "synthetic", "--limit-train", "20", "--limit-test", "10", "--out", "x.images"])
+    #expect(data.status == 0, "\(data.errors)")
+    for key in ["trainLimit", "testLimit"] {
+      let file = try write("\(key): -5", "\(key).yaml", runner)
+      let refused = try runner.run("train", "--config", file, "--data", "prepared:x.images", "--out", "no")
+      #expect(refused.errorMessage?.hasPrefix("\(key): expected ") == true, "\(refused)")
+    }
+  }
+
+  /// Two spellings of one text are two keys of JSON, neither of them a setting.
+  @Test func spellingsOfAKey() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let file = try write(
+      #"{"\u00e9": {"\u00e9": 1, "e\u0301": 2}, "e\u0301": {}}"#, "settings.json", runner)
+    let refused = try runner.run("train", "--config", file, "--out", "no")
+    #expect(refused.errorMessage?.contains("settings.json") == true, "\(refused)")
+  }
+
+  /// No momentum, no form of it.
+  @Test func noMomentumTakesNesterovBack() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let file = try write("optimizer: {name: sgd, momentum: 0.9, nesterov: true}", "sgd.yaml", runner)
+    try runner.train("run", epochs: 1, ["--config", file, "--momentum", "0"])
+    let optimizer = try #require(try config(runner, "run")["optimizer"] as? [String: Any])
+    #expect(optimizer["momentum"] as? Double == 0 && optimizer["nesterov"] as? Bool == false)
+    let both = try runner.run("train", "--config", file, "--momentum", "0", "--nesterov")
+    #expect(both.status != 0 && both.errors.contains("momentum"))
+  }
+
   @Test func recipesAndWhatFollowsFromAModel() throws {
     let runner = try CommandRunner()
     defer { runner.removeScratch() }

@@ -19,6 +19,22 @@ struct EvalTests {
     return try JSONDecoder().decode(Scores.self, from: Data(outcome.output.utf8))
   }
 
+  /// The table goes where the shell sends it, behind what is there.
+  @Test func predictionsGoToRedirectedOutput() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    try runner.train("run", epochs: 1)
+    let outcome = try runner.run(
+      script: "echo before > all.txt; exec \"$0\" \"$@\" >> all.txt",
+      [
+        "eval", "--checkpoint", "run/last.safetensors", "--limit-test", "10", "--predictions", "/dev/stdout",
+      ])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let lines = try runner.text("all.txt").split(separator: "\n")
+    #expect(lines.first == "before" && lines.contains { $0.hasPrefix("index,label,logit_0") })
+    #expect(lines.count(where: { $0.first?.isNumber == true && $0.contains(",") }) >= 10)
+  }
+
   @Test func scoresAreThoseOfTheLogAndOfThePredictions() throws {
     let runner = try CommandRunner()
     defer { runner.removeScratch() }

@@ -80,6 +80,35 @@
       }
     }
 
+    /// A run at another size than a prepared file's sees the same images when it goes on, and when it is scored.
+    @Test func anotherSizeThanPrepared() throws {
+      let runner = try CommandRunner()
+      defer { runner.removeScratch() }
+      try make(runner)
+      let made = try runner.run(
+        "prepare", "folder:photos", "--test-share", "0.3", "--size", "96", "--crop-ratio", "0.5", "--out",
+        "s.images")
+      #expect(made.status == 0, "\(made.errors)")
+      let data = [
+        "--data", "prepared:s.images", "--image-size", "64", "--model", "resnet20", "--batch-size", "4",
+      ]
+      for (name, epochs) in [("whole", "2"), ("parts", "1")] {
+        let outcome = try runner.run(["train", "--out", name, "--epochs", epochs] + data)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+      }
+      let resumed = try runner.run("train", "--resume", "parts", "--epochs", "2")
+      #expect(resumed.status == 0, "\(resumed.errors)")
+      for name in ["whole", "parts"] {
+        let outcome = try runner.run("eval", "--checkpoint", name + "/last.safetensors", "--json")
+        let scores = try #require(
+          JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any], "\(outcome.errors)"
+        )
+        let log = try #require(try runner.logRows(name).last).split(separator: ",").compactMap { Double($0) }
+        let loss = try #require(scores["loss"] as? Double)
+        #expect(abs(loss - log[3]) < 1e-4 * log[3], "\(name): \(loss) instead of \(log[3])")
+      }
+    }
+
     /// By flag or file it is kept in the run and its checkpoint, and a flag takes it back.
     @Test func scaledDecodingIsKept() throws {
       let runner = try CommandRunner()

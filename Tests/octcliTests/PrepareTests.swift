@@ -55,6 +55,24 @@ struct PrepareTests {
         + "24×24 already")
   }
 
+  /// `eval` resizes images with the settings of the run.
+  @Test func settingsOfResizingAreTheCheckpoints() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    try runner.train("run", epochs: 1, ["--image-size", "64", "--crop-ratio", "0.6"] + Self.some)
+    try scoresAsItsLog(runner, "run")
+  }
+
+  private func scoresAsItsLog(_ runner: CommandRunner, _ run: String) throws {
+    let outcome = try runner.run(
+      "eval", "--checkpoint", "\(run)/last.safetensors", "--json", "--limit-test", "20")
+    let scores = try #require(
+      JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any], "\(outcome.errors)")
+    let log = try #require(try runner.logRows(run).last).split(separator: ",").compactMap { Double($0) }
+    let loss = try #require(scores["loss"] as? Double)
+    #expect(abs(loss - log[3]) < 1e-4 * log[3], "\(loss) instead of \(log[3])")
+  }
+
   @Test func filesThatAreNoneAreNamed() throws {
     let runner = try CommandRunner()
     defer { runner.removeScratch() }

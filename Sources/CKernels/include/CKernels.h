@@ -93,7 +93,7 @@ ptrdiff_t oct_conv2d_weights_count(const oct_conv2d_desc *desc);
 void oct_conv2d_pack_weights(const oct_conv2d_desc *desc, const float *oihw, float *weights);
 void oct_conv2d_unpack_weights(const oct_conv2d_desc *desc, const float *weights, float *oihw);
 
-/// The scratch of this and of the other passes is also enough for fewer images.
+/// The scratch of this and of the other passes is also enough for fewer images and threads.
 ptrdiff_t oct_conv2d_forward_scratch_bytes(const oct_conv2d_desc *desc, int threads);
 /// dst = conv(src, weights) + bias; bias[oc] may be NULL. With `accumulate`, dst += … instead.
 oct_status oct_conv2d_forward(const oct_conv2d_desc *desc, const float *src, const float *weights,
@@ -151,7 +151,7 @@ oct_status oct_conv2d_sources_check(const oct_conv2d_source *sources, int count)
 ptrdiff_t oct_conv2d_forward_sources_scratch_bytes(const oct_conv2d_source *sources, int count, int threads);
 /// dst = epilogue(Σ_s conv(sources[s]) + up2(low)): one accumulation in registers. One to four sources that pass
 /// oct_conv2d_sources_check.
-/// `low` (NULL for none) is a map [n, low_h, low_w, oc] read at (oh / 2, ow / 2): nearest upsampling by 2, cropped.
+/// `low` (NULL for none) is a map [n, ⌈oh / 2⌉, ⌈ow / 2⌉, oc] read at (oh / 2, ow / 2): nearest upsampling by 2, cropped.
 /// `epilogue` may be NULL.
 oct_status oct_conv2d_forward_sources(const oct_conv2d_source *sources, int count, const float *low, ptrdiff_t low_h,
                                       ptrdiff_t low_w, const oct_conv2d_epilogue *epilogue, float *dst,
@@ -227,6 +227,7 @@ typedef struct oct_group_norm_desc {
   float epsilon;
 } oct_group_norm_desc;
 
+/// Also enough for fewer images.
 ptrdiff_t oct_group_norm_scratch_bytes(const oct_group_norm_desc *desc);
 /// dst = gamma · (src − mean) · inv_std + beta, mean and biased variance of each image over the pixels and the c / groups
 /// channels of a group. save_mean and save_inv_std [n, groups] are what backward reads; both may be NULL.
@@ -246,6 +247,7 @@ typedef struct oct_batch_norm_desc {
   oct_activation activation;
 } oct_batch_norm_desc;
 
+/// Also enough for fewer rows.
 ptrdiff_t oct_batch_norm_scratch_bytes(const oct_batch_norm_desc *desc);
 /// dst = f(gamma · (src − mean) · inv_std + beta + residual), mean and *biased* variance of this batch over
 /// the rows. running_var takes the *unbiased* one (rows / (rows − 1); biased where rows == 1).

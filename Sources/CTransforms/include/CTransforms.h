@@ -31,6 +31,10 @@ typedef struct oct_resize_window {
 bool oct_pixels_resize(
     const oct_pixels *src, oct_filter filter, const oct_resize_window *window, bool mirrors, uint8_t *dst);
 
+/// Pillow's order since 13: columns first where the height shrinks by more than twice as many pixels as the width. (Older ones
+/// always begin with the rows, which rounds some pixels to a neighbouring value.)
+bool oct_resize_begins_with_columns(ptrdiff_t width, ptrdiff_t height, ptrdiff_t new_width, ptrdiff_t new_height);
+
 /// What result `index` of a line of `size` pixels that is resized to `new_size` is made of: the first pixel, and the weights of it
 /// and those behind it, times 2²². Returns how many; neither `weights` nor `scratch` needs more than oct_resize_most_weights.
 ptrdiff_t oct_resize_weights(oct_filter filter, ptrdiff_t size, ptrdiff_t new_size, ptrdiff_t index, int32_t *weights,

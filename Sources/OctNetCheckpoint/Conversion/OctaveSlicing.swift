@@ -23,6 +23,8 @@ public struct OctaveSlicing: Sendable {
   public var leftOut: Int { ordinaryCount - slices.reduce(0) { $0 + $1.count } }
 
   private var slices: [WeightSlice] = []
+  /// Biases that are added to others: paths into one map have one each, where the ordinary layer has one.
+  private var addedBiases: [(octave: String, to: String)] = []
   /// What identities are made of.
   private var constants: StateDictionary = []
   /// For each octave norm: keys up to the last dot, and ε.
@@ -104,6 +106,12 @@ public struct OctaveSlicing: Sendable {
     for slot in slots where !slot.isCounter {
       let name = prefix + slot.name.dropFirst(path.prefix.count)
       guard let shape = shapes[name] else { continue }
+      if case .convolution = path.kind, slot.shape.count == 1,
+        let first = slices.first(where: { $0.ordinary == name && $0.rows == rows })
+      {
+        addedBiases.append((slot.name, first.octave))
+        continue
+      }
       slices.append(
         WeightSlice(
           octave: slot.name, ordinary: name, octaveShape: slot.shape, ordinaryShape: shape, rows: rows,
@@ -159,7 +167,7 @@ extension OctaveSlicing {
       made[norm.octave + "num_batches_tracked"] = given[norm.ordinary + "num_batches_tracked"]
       Self.rescale(&made, norm.octave, from: norm.epsilons.ordinary, to: norm.epsilons.octave)
     }
-    // What nothing reads, where a path is switched off, has weights all the same; any would do.
+    // What nothing reads, where a path is switched off, has weights all the same; any would do. A second bias of a map is 0.
     for slot in octaveSlots where !slot.isCounter && made[slot.name] == nil {
       made[slot.name] = .tensor(Tensor(zeros: slot.shape))
     }
@@ -194,6 +202,11 @@ extension OctaveSlicing {
       {
         made[counter] = .counter(max(count, other))
       }
+    }
+    for (octave, first) in addedBiases {
+      guard case .tensor(let bias)? = values[octave], case .tensor(var sum)? = values[first] else { continue }
+      for index in sum.values.indices { sum.values[index] += bias.values[index] }
+      values[first] = .tensor(sum)
     }
     for slice in slices {
       guard case .tensor(let part)? = values[slice.octave],

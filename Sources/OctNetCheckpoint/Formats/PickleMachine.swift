@@ -395,7 +395,8 @@ struct PickleMachine {
         "a tensor of size \(shape) and stride \(strides) from \(offset) on reaches outside its storage of \(numbered(elements, "element"))"
       )
     }
-    tensors.append(Tensor(storage: index, dtype: dtype, offset: offset, array: array))
+    // One of no elements may lie behind the storage's end.
+    tensors.append(Tensor(storage: index, dtype: dtype, offset: array.count == 0 ? 0 : offset, array: array))
     return .tensor(tensors.count - 1)
   }
 }

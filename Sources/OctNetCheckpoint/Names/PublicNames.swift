@@ -76,8 +76,8 @@ struct TimmMobileNet {
     var next = 1
     for stage in 0..<32 where names.contains("blocks.\(stage).0.conv_dw.weight") {
       firstBlocks.append(next)
-      while names.contains("blocks.\(stage).\(next - firstBlocks[stage]).conv_dw.weight") { next += 1 }
       guard firstBlocks.count == stage + 1 else { return nil }
+      while names.contains("blocks.\(stage).\(next - firstBlocks[stage]).conv_dw.weight") { next += 1 }
     }
     head = next
   }

@@ -75,7 +75,9 @@ package struct ExecutionPlan {
       var last = max(consumers[output].last ?? index, readers[output].max() ?? index)
       if graph.isOutput(node.output) { last = max(last, lossStep) }
       valueRequests[output] = request(mapBytes(node.output), index, last)
-      if training, needsGradient[output] {
+      // A norm normalises with the statistics of its batch, and is made again from them, where nobody differentiates it too.
+      let isNorm = if case .norm = node.operation.role.kind { true } else { false }
+      if training, needsGradient[output] || isNorm {
         let bytes = node.operation.savedBytes(batch: batch)
         if bytes > 0 { savedRequests[index] = request(bytes, index, backwardStep(index)) }
       }

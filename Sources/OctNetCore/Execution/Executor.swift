@@ -175,7 +175,10 @@ package final class Executor {
     precondition(plan.training)
     let memory = updates == nil ? self.memory : transientMemory
     for (index, node) in graph.nodes.enumerated().reversed() {
-      guard let gradient = outputGradients[index] else { continue }
+      guard let gradient = outputGradients[index] else {
+        if node.operation.runsUpdates { updates?.finish() }
+        continue
+      }
       for again in plan.recomputations[index] { recompute(again, images: images, count: count, seed: seed) }
       let context = BackwardContext(
         batch: count, threads: threads, seed: Self.nodeSeed(seed, index), memory: memory,
@@ -194,6 +197,8 @@ package final class Executor {
       }
       visit?(node.operation.parameters)
       guard let updates else { continue }
+      // From here on their gradients' memory is another's. A frozen convolution has no kernel that ran them.
+      if node.operation.runsUpdates { updates.finish() }
       for parameter in node.operation.parameters where !memory.isFrozen[parameter.index] {
         updates.append(parameter, gradient: memory.gradient(parameter))
       }

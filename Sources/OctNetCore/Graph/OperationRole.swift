@@ -42,6 +42,8 @@ protocol JoinableConvolution: Operation {
 
 /// A norm that can take what follows it into its pass over memory. Each function returns nil where it cannot.
 protocol JoinableNorm: Operation {
+  /// Whether it normalises with its running statistics in training too.
+  var isFrozen: Bool { get }
   /// The same with running statistics in training, which stand still.
   func frozen() -> any JoinableNorm
   func activated(by activation: Activation) -> (any JoinableNorm)?

@@ -40,7 +40,7 @@ public struct BatchNorm2d: Layer {
 
   /// - Throws: `OctNetError.graph` where x does not have the channels that α says.
   public func forward(_ x: OctFeature) throws -> OctFeature {
-    let split = OctaveSplit(channels: channels, alpha: alpha)
+    let split = try OctaveSplit(channels: channels, alpha: alpha, in: x.builder)
     guard split.high == x.highChannels, split.low == x.lowChannels else {
       throw x.builder.error(
         "batch norm of \(numbered(channels, "channel")) at alpha \(alpha) expects \(split.high) high and \(split.low) low, "

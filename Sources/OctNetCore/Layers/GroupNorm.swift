@@ -39,7 +39,7 @@ public struct GroupNorm: Layer {
 
   /// - Throws: `OctNetError.graph` where x does not have the channels that α says, or groups do not divide them.
   public func forward(_ x: OctFeature) throws -> OctFeature {
-    let split = OctaveSplit(channels: channels, alpha: alpha)
+    let split = try OctaveSplit(channels: channels, alpha: alpha, in: x.builder)
     guard split.high == x.highChannels, split.low == x.lowChannels else {
       throw x.builder.error(
         "group norm of \(numbered(channels, "channel")) at alpha \(alpha) expects \(split.high) high and \(split.low) low, "

@@ -22,7 +22,7 @@ public enum Downsampling: String, Codable, CaseIterable, Sendable {
 ///     Y_L = f(X_L; W_LL) + f(pool2(X_H); W_HL)
 ///
 /// with `low = ⌊α · channels⌋` on either side. αIn 0 begins, αOut 0 ends the octave part of a network; both 0 is the
-/// ordinary convolution. Works on every input size: pooling is in ceil mode and upsampling is cropped.
+/// ordinary convolution (with stride 2 where `downsampling` is `strided`; else it pools first). Works on every input size: pooling is in ceil mode and upsampling is cropped.
 public struct OctConv2d: Layer {
   public let name: String
   /// Of both maps together.
@@ -78,7 +78,7 @@ public struct OctConv2d: Layer {
   ///   path's channels, or where the kernel is larger than the padded map.
   public func forward(_ x: OctFeature) throws -> OctFeature {
     try validate(x)
-    let output = OctaveSplit(channels: outputChannels, alpha: alphaOut)
+    let output = try OctaveSplit(channels: outputChannels, alpha: alphaOut, named: "alphaOut", in: x.builder)
     let depthwise = groups > 1 && groups == inputChannels && groups == outputChannels
     let hasLowToHigh = !depthwise && (lowToHigh || x.high == nil)
     let hasHighToLow = !depthwise && (highToLow || x.low == nil)
@@ -120,14 +120,11 @@ public struct OctConv2d: Layer {
   }
 
   private func validate(_ x: OctFeature) throws {
-    let input = OctaveSplit(channels: inputChannels, alpha: alphaIn)
+    let input = try OctaveSplit(channels: inputChannels, alpha: alphaIn, named: "alphaIn", in: x.builder)
     guard input.high == x.highChannels, input.low == x.lowChannels else {
       throw x.builder.error(
         "convolution of \(numbered(inputChannels, "channel")) at alphaIn \(alphaIn) expects \(input.high) high and "
           + "\(input.low) low, found \(x)")
-    }
-    guard (0...1).contains(alphaIn), (0...1).contains(alphaOut) else {
-      throw x.builder.error("alphaIn and alphaOut are in 0 … 1, found \(alphaIn) and \(alphaOut)")
     }
     guard stride == 1 || stride == 2 || (x.low == nil && alphaOut == 0 && downsampling == .strided) else {
       throw x.builder.error("an octave convolution has stride 1 or 2, found \(stride)")

@@ -58,7 +58,7 @@ public struct OctConvTranspose2d: Layer {
   ///   channels, or nothing would be left of the output.
   public func forward(_ x: OctFeature) throws -> OctFeature {
     try validate(x)
-    let output = OctaveSplit(channels: outputChannels, alpha: alphaOut)
+    let output = try OctaveSplit(channels: outputChannels, alpha: alphaOut, named: "alphaOut", in: x.builder)
     let (height, width) = (extent(x.height), extent(x.width))
     let (lowHeight, lowWidth) = ((height + 1) / 2, (width + 1) / 2)
 
@@ -81,10 +81,7 @@ public struct OctConvTranspose2d: Layer {
   private func extent(_ size: Int) -> Int { (size - 1) * stride - 2 * padding + kernelSize + outputPadding }
 
   private func validate(_ x: OctFeature) throws {
-    let input = OctaveSplit(channels: inputChannels, alpha: alphaIn)
-    guard (0...1).contains(alphaIn), (0...1).contains(alphaOut) else {
-      throw x.builder.error("alphaIn and alphaOut are in 0 … 1, found \(alphaIn) and \(alphaOut)")
-    }
+    let input = try OctaveSplit(channels: inputChannels, alpha: alphaIn, named: "alphaIn", in: x.builder)
     guard input.high == x.highChannels, input.low == x.lowChannels else {
       throw x.builder.error(
         "transposed convolution of \(numbered(inputChannels, "channel")) at alphaIn \(alphaIn) expects \(input.high) high and "

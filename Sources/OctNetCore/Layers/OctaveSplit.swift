@@ -2,7 +2,9 @@
 struct OctaveSplit: Equatable {
   let high, low: Int
 
-  init(channels: Int, alpha: Double) {
+  /// - Throws: `OctNetError.graph` for an α that is not in 0 … 1.
+  init(channels: Int, alpha: Double, named key: String = "alpha", in builder: GraphBuilder) throws {
+    guard (0...1).contains(alpha) else { throw builder.error("\(key) is in 0 … 1, found \(alpha)") }
     low = Int(alpha * Double(channels))
     high = channels - low
   }

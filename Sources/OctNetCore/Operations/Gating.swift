@@ -23,16 +23,17 @@ struct Gating: Operation {
   }
 
   func backward(_ c: BackwardContext) {
-    if let gate = c.inputGradient(1) {
-      check(
-        oct_gate_backward(
-          c.batch, shape.pixels, shape.channels, c.input(0), c.outputGradient, gate.pointer, gate.accumulate,
-          Int32(c.threads)))
-    }
+    // In the order of the inputs: where both are one map, the second adds to what the first one wrote.
     if let sink = c.inputGradient(0) {
       check(
         oct_gate_forward(
           c.batch, shape.pixels, shape.channels, c.outputGradient, c.input(1), sink.pointer, sink.accumulate,
+          Int32(c.threads)))
+    }
+    if let gate = c.inputGradient(1) {
+      check(
+        oct_gate_backward(
+          c.batch, shape.pixels, shape.channels, c.input(0), c.outputGradient, gate.pointer, gate.accumulate,
           Int32(c.threads)))
     }
   }

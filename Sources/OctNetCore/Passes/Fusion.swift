@@ -74,7 +74,10 @@ extension GraphPass {
   static func foldingNorms(_ demand: GradientDemand? = nil) -> GraphPass {
     GraphPass(name: "folding norms") { graph in
       graph.joiningWithConvolutions(demand) { conv, follower, isDifferentiated in
-        guard !isDifferentiated, case .norm(let norm) = follower.operation.role.kind else { return nil }
+        // What only rests keeps to the statistics of its batches.
+        guard !isDifferentiated, case .norm(let norm) = follower.operation.role.kind,
+          demand == nil || norm.isFrozen
+        else { return nil }
         return conv.normalized(by: norm)
       }
     }
@@ -137,7 +140,9 @@ extension GraphUses {
     guard inputs[0] != inputs[1] else { return nil }
     for (candidate, other) in [(inputs[0], inputs[1]), (inputs[1], inputs[0])] {
       if let place = onlyProducer(of: candidate), !replaced.contains(place),
-        case .norm(let norm) = graph.nodes[place].operation.role.kind
+        case .norm(let norm) = graph.nodes[place].operation.role.kind,
+        // One pass cannot write both of a map's gradients.
+        graph.nodes[place].inputs[0] != other
       {
         return (place, norm, other)
       }

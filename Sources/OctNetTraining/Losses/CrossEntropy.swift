@@ -27,8 +27,25 @@ public struct CrossEntropy: Loss {
     self.classWeights = classWeights
   }
 
-  public func targets(for outputs: [Network.Output]) -> TargetCounts {
-    TargetCounts(labels: outputs[0].shape.pixels, classes: outputs[0].shape.channels)
+  /// - Throws: `OctNetError.graph` for a smoothing that is not in 0 … 1, and for weights that are not one a class, finite and at
+  ///   least 0.
+  public func targets(for outputs: [Network.Output]) throws(OctNetError) -> TargetCounts {
+    let shape = outputs[0].shape
+    guard (0...1).contains(labelSmoothing) else {
+      throw .graph(layer: "", "cross-entropy's label smoothing is in 0 … 1, found \(labelSmoothing)")
+    }
+    if let classWeights {
+      guard classWeights.count == shape.channels else {
+        throw .graph(
+          layer: "",
+          "cross-entropy has weights for \(numbered(classWeights.count, "class", plural: "classes")), the output "
+            + "\(shape.channels)")
+      }
+      if let wrong = classWeights.first(where: { !($0 >= 0 && $0.isFinite) }) {
+        throw .graph(layer: "", "cross-entropy's class weights are finite and at least 0, found \(wrong)")
+      }
+    }
+    return TargetCounts(labels: shape.pixels, classes: shape.channels)
   }
 
   public func evaluate(_ c: LossContext) -> LossValue {

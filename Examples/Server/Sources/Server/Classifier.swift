@@ -1,4 +1,5 @@
 import Foundation
+import OctNet
 import OctNetImages
 import OctNetInference
 
@@ -30,7 +31,11 @@ final class Classifier: Sendable {
     let names = checkpoint.classNames
     classNames = names.count == classes ? names : (0..<classes).map { "class \($0)" }
     self.normalization = normalization
-    preparation = Preparation(size: input.height, channels: input.channels, appliesOrientation: true)
+    // As the run saw its photographs.
+    let images = checkpoint.trainingImages
+    preparation = Preparation(
+      size: input.height, channels: input.channels, appliesOrientation: images.exifOrientation ?? false,
+      evaluation: try EvaluationSettings(images))
     let model = try InferenceModel(network, batchSize: batchSize, threads: threads)
     service = try InferenceService(model, maximumDelay: delay, queueLimit: queueLimit)
   }
