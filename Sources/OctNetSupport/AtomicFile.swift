@@ -81,6 +81,9 @@ public enum AtomicFile {
     do {
       let result = try body(FileWriter(descriptor: descriptor, path: path))
       guard fsync(descriptor) == 0 else { throw OctNetError.system(path, "cannot flush", errno) }
+      // The lock lasts until the file has its name: else another one could take it for abandoned.
+      let held = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+      defer { if held >= 0 { close(held) } }
       isOpen = false
       guard close(descriptor) == 0 else { throw OctNetError.system(path, "cannot close", errno) }
       guard rename(temporary, destination) == 0 else {
@@ -98,9 +101,14 @@ public enum AtomicFile {
 
   /// A new file, locked for as long as it is open: that tells it from what a killed process left behind.
   private static func openExclusively(_ path: String) -> Int32 {
-    for _ in 0..<10 {
+    for attempt in 0..<100 {
       let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-      guard descriptor >= 0 else { return descriptor }
+      guard descriptor >= 0 else {
+        // Whoever took the last one for abandoned has not removed it yet.
+        guard attempt > 0, errno == EEXIST else { return descriptor }
+        usleep(200)
+        continue
+      }
       // Between its creation and the lock the file looks abandoned, and somebody may tidy it away.
       if case .taken = FileLock.lock(descriptor) {
         close(descriptor)

@@ -170,6 +170,11 @@ struct EvalCommand: ParsableCommand {
     // A folder's test images need nothing else.
     let loaded = try DataOptions.loadTest(source, reading)
     let found = try checkpoint.mapped(loaded.images, training: loaded.training, byNumber: classesByNumber)
+    if files.testShare == nil, let share = reading.testShare, source != checkpoint.dataName {
+      Terminal.printError(
+        "\(source): where it has no images for tests, \(format(share, digits: 6)) of every class are scored, as the run took "
+          + "them; octcli predict --data takes all")
+    }
     return (found.images, found.note, loaded.normalization)
   }
 
@@ -183,13 +188,7 @@ struct EvalCommand: ParsableCommand {
     (reading.inMemory, reading.workers) = (files.inMemory, files.workers ?? threadOptions.count)
     reading.normalization = normalization.normalization ?? checkpoint.normalization
     if DataOptions.isFiles(source) { reading.testShare = checkpoint.trainingImages.testShare }
-    if let share = files.testShare {
-      reading.testShare = share
-    } else if let share = reading.testShare, source != checkpoint.dataName, on == .test {
-      Terminal.printError(
-        "\(source): where it has no images for tests, \(format(share, digits: 6)) of every class are scored, as the run "
-          + "took them; octcli predict --data takes all")
-    }
+    if let share = files.testShare { reading.testShare = share }
     return reading
   }
 

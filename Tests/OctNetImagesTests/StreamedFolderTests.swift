@@ -97,7 +97,7 @@
             + PNGWriter.chunk("eXIf", exif) + PNGWriter.chunk("IDAT", PNGWriter.stored(rows))
             + PNGWriter.chunk("IEND", []))
         let file = try ImageFile(path: root.appendingPathComponent("tall.png").path)
-        for mode in [Mode.center, .squash] {
+        for mode in [EvaluationSettings.Mode.center, .squash] {
           let preparation = Preparation(
             size: 16, appliesOrientation: true, evaluation: EvaluationSettings(cropMode: mode))
           var whole = [UInt8](repeating: 0, count: 16 * 16 * 3)

@@ -56,6 +56,23 @@ import OctNet
       try FileManager.default.destinationOfSymbolicLink(atPath: directory("link")) == directory("target"))
   }
 
+  /// Each tidies up what killed processes left, and takes no file of another one for that.
+  @Test func manyWriteOneFileAtOnce() async throws {
+    let path = directory("file")
+    let problems = await withTaskGroup(of: [String].self) { group in
+      for writer in 0..<4 {
+        group.addTask {
+          (0..<400).compactMap { turn in
+            error { try AtomicFile.write("\(writer) \(turn)", to: path) }?.description
+          }
+        }
+      }
+      return await group.reduce(into: []) { $0 += $1 }
+    }
+    #expect(problems.isEmpty)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: directory("")) == ["file"])
+  }
+
   /// A link to another disk, on which the file is to be made.
   @Test func linksToWhatIsNotThereYetStayLinks() throws {
     let files = FileManager.default

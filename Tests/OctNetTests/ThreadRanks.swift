@@ -25,7 +25,9 @@ final class ThreadRanks: RankExchange {
     let done = DispatchSemaphore(value: 0)
     for rank in 0..<ranks {
       let thread = Thread {
-        results.enter(Result { try body(ThreadRanks(rank: rank, room: room)) }, of: rank)
+        let result = Result { try body(ThreadRanks(rank: rank, room: room)) }
+        if case .failure(let error) = result { room.leave(rank, error) }
+        results.enter(result, of: rank)
         done.signal()
       }
       thread.stackSize = 16 << 20
@@ -58,7 +60,23 @@ final class ThreadRanks: RankExchange {
     private var deposits: [Deposit: [Int: [UInt8]]] = [:]
     private var collected: [Deposit: Int] = [:]
 
+    /// What ranks threw that will not come any more.
+    private var left: [String] = []
+
     init(ranks: Int) { self.ranks = ranks }
+
+    func leave(_ rank: Int, _ error: any Error) {
+      condition.withLock {
+        left.append("rank \(rank) threw \(error)")
+        condition.broadcast()
+      }
+    }
+
+    /// Under `condition`: until something has changed.
+    private func wait() {
+      precondition(left.isEmpty, "a rank does not come: \(left)")
+      precondition(condition.wait(until: Date(timeIntervalSinceNow: 300)), "a rank did not come")
+    }
 
     /// What every rank gives, in order. A next round begins only when all have come back from this one.
     func meet(_ rank: Int, _ bytes: [UInt8]) -> [[UInt8]] {
@@ -71,9 +89,7 @@ final class ThreadRanks: RankExchange {
           rounds += 1
           condition.broadcast()
         }
-        while rounds == round {
-          precondition(condition.wait(until: Date(timeIntervalSinceNow: 300)), "a rank did not come")
-        }
+        while rounds == round { wait() }
         return all
       }
     }
@@ -88,9 +104,7 @@ final class ThreadRanks: RankExchange {
     /// What all ranks gave, once they have; each takes it once.
     func take(_ deposit: Deposit, waits: Bool) -> [[UInt8]]? {
       condition.withLock {
-        while waits, deposits[deposit]?.count != ranks {
-          precondition(condition.wait(until: Date(timeIntervalSinceNow: 300)), "a rank did not come")
-        }
+        while waits, deposits[deposit]?.count != ranks { wait() }
         guard let given = deposits[deposit], given.count == ranks else { return nil }
         collected[deposit, default: 0] += 1
         if collected[deposit] == ranks { (deposits[deposit], collected[deposit]) = (nil, nil) }
