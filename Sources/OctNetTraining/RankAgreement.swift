@@ -91,16 +91,19 @@ private struct RankSettings {
 
   init(_ trainer: Trainer) {
     let position = trainer.position
-    var hash = FNVHash()
+    var hash = FNV1a()
+    func add(_ number: some FixedWidthInteger) {
+      withUnsafeBytes(of: number.littleEndian) { for byte in $0 { hash.add(byte) } }
+    }
     for (_, value) in trainer.network.stateDictionary() {
       switch value {
-      case .tensor(let tensor): for number in tensor.values { hash.add(UInt64(number.bitPattern)) }
-      case .counter(let count): hash.add(UInt64(bitPattern: count))
+      case .tensor(let tensor): for number in tensor.values { add(number.bitPattern) }
+      case .counter(let count): add(count)
       }
     }
     values = [
       "position": "epoch \(position.epoch), batch \(position.batch), step \(position.step)",
-      "weights": "of the hash \(hash.text)",
+      "weights": "of the hash \(String(hash.value, radix: 16))",
     ]
   }
 
@@ -123,25 +126,17 @@ private struct RankSettings {
 
   /// Sizes, and a hash of class names and labels.
   private static func summary(_ data: any Dataset) -> String {
-    var hash = FNVHash()
+    var hash = FNV1a()
     for name in data.classNames {
-      for byte in name.utf8 { hash.add(UInt64(byte)) }
+      for byte in name.utf8 { hash.add(byte) }
       hash.add(0)
     }
     for index in 0..<data.count {
       let label = data.label(at: index)
-      hash.add(UInt64(UInt8(truncatingIfNeeded: label)))
-      hash.add(UInt64(UInt8(truncatingIfNeeded: label >> 8)))
+      hash.add(UInt8(truncatingIfNeeded: label))
+      hash.add(UInt8(truncatingIfNeeded: label >> 8))
     }
-    return "\(data.count)×\(data.height)×\(data.width)×\(data.channels) (labels \(hash.text))"
+    return
+      "\(data.count)×\(data.height)×\(data.width)×\(data.channels) (labels \(String(hash.value, radix: 16)))"
   }
-}
-
-/// FNV-1a, number by number.
-private struct FNVHash {
-  private var value: UInt64 = 0xcbf2_9ce4_8422_2325
-
-  var text: String { String(value, radix: 16) }
-
-  mutating func add(_ number: UInt64) { value = (value ^ number) &* 0x100_0000_01b3 }
 }
