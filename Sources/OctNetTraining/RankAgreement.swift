@@ -10,11 +10,7 @@ extension RankExchange {
   /// - Throws: `OctNetError.configuration`, the same on all ranks, that names the first setting in which a rank differs from the
   ///   first one.
   public func requireSame(_ configuration: TrainingConfiguration, data: DataSplit) throws(OctNetError) {
-    let own = RankSettings(configuration, data)
-    let first = RankSettings(text: broadcast(own.text, from: 0))
-    let difference = own.difference(from: first, rank: rank)
-    guard let other = allGather([difference == nil ? 0 : 1]).firstIndex(of: 1) else { return }
-    throw OctNetError.configuration(key: "ranks", broadcast(difference, from: other))
+    try requireSame(RankSettings(configuration, data))
   }
 }
 
@@ -23,7 +19,10 @@ extension RankExchange {
   /// have read on machines of their own.
   /// - Throws: `OctNetError.configuration`, the same on all ranks, where one differs from the first one.
   public func requireSame(_ trainer: Trainer) throws(OctNetError) {
-    let own = RankSettings(trainer)
+    try requireSame(RankSettings(trainer))
+  }
+
+  private func requireSame(_ own: RankSettings) throws(OctNetError) {
     let first = RankSettings(text: broadcast(own.text, from: 0))
     let difference = own.difference(from: first, rank: rank)
     guard let other = allGather([difference == nil ? 0 : 1]).firstIndex(of: 1) else { return }

@@ -170,9 +170,9 @@ struct EvalCommand: ParsableCommand {
     // A folder's test images need nothing else.
     let loaded = try DataOptions.loadTest(source, reading)
     let found = try checkpoint.mapped(loaded.images, training: loaded.training, byNumber: classesByNumber)
-    if files.testShare == nil, let share = reading.testShare, source != checkpoint.dataName {
+    if files.testShare == nil, let share = reading.testShare, let data, data != checkpoint.dataName {
       Terminal.printError(
-        "\(source): where it has no images for tests, \(format(share, digits: 6)) of every class are scored, as the run took "
+        "\(data): where it has no images for tests, \(format(share, digits: 6)) of every class are scored, as the run took "
           + "them; octcli predict --data takes all")
     }
     return (found.images, found.note, loaded.normalization)
