@@ -26,25 +26,20 @@ else
     > "$graphs/log" 2>&1 || { cat "$graphs/log"; exit 1; }
 fi
 
-# build PRODUCT MODULE...: the archive of a product from its catalogue and what its modules have in public.
+# build PRODUCT: the archive of a product from its catalogue and what its module has in public. A module that exports
+# others again has their symbols in its own graph. Their own graphs beside it would name each symbol twice, and which of
+# the two a link finds would be chance.
 build() {
-  local product=$1 module
-  rm -rf "$graphs/$product" && mkdir -p "$graphs/$product"
-  for module in "${@:2}"; do cp "$symbols/$module".symbols.json "$symbols/$module"@*.symbols.json "$graphs/$product" 2>/dev/null || true; done
+  local product=$1
+  mkdir -p "$graphs/$product"
+  cp "$symbols/$product.symbols.json" "$graphs/$product"
   docc convert "Sources/$product/$product.docc" --additional-symbol-graph-dir "$graphs/$product" \
     --fallback-display-name "$product" --fallback-bundle-identifier "octnet.$product" --warnings-as-errors \
     --output-path "$out/$product.doccarchive"
   echo "$out/$product.doccarchive"
 }
 
-inference='OctNetSupport OctNetCore OctNetModels OctNetCheckpoint OctNetInference'
-# shellcheck disable=SC2086
-build OctNet $inference OctNetData OctNetTraining OctNetBenchmark OctNetStudy OctNetReport OctNet
-build OctNetInference OctNetInference
-build OctNetTesting OctNetTesting
-build OctNetImages OctNetImages
-build OctNetTensorBoard OctNetTensorBoard
-build OctNetONNX OctNetONNX
+for product in OctNet OctNetInference OctNetTesting OctNetImages OctNetTensorBoard OctNetONNX; do build $product; done
 
 # Every public symbol says what it is.
 swiftc -swift-version 6 Scripts/documentation/undocumented.swift -o "$graphs/undocumented"
