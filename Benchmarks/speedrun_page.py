@@ -10,6 +10,8 @@ GRAYS = ["#888888", "#444444", "#b0b0b0", "#666666"]
 OTHERS = ["#7b4ba0", "#a0764b", "#4ba076"]
 DASHES = ["", "7 3", "2 3", "7 3 2 3"]
 TRAIN_IMAGES, TEST_IMAGES, BATCH, VIEWS = 50_000, 10_000, 2000, 6
+# Student's t, 95 % in the middle, by degrees of freedom from 1; the last one also for more, where it is a little too wide.
+STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228]
 KEYS = ["name", "layout", "compile", "epochs", "threads", "processor"]
 
 
@@ -124,6 +126,49 @@ def pairs(found, own, peer):
     return "\n".join(lines)
 
 
+def interval(values):
+    """Half of the 95 % interval of their mean."""
+    return STUDENT[min(len(values) - 1, len(STUDENT)) - 1] * statistics.stdev(values) / math.sqrt(len(values))
+
+
+def beside_plain(found, plain):
+    """OctNet's other rows beside α = 0, by what runs of the same seed have in difference. None where no seed has both."""
+    names = {i: name.removeprefix("OctNet, ") for i, name in titles(found).items()}
+    lines, intervals = [], {}
+    for i, runs in found.items():
+        rows = [(a, b) for a in runs for b in found[plain] if a["seed"] == b["seed"]]
+        if i[0] in ("pytorch", "0") or i[3:] != plain[3:] or not rows:
+            continue
+        differences = [100 * (a["accuracy"] - b["accuracy"]) for a, b in rows]
+        ratios = [a["seconds"] / b["seconds"] for a, b in rows if a["sitting"] == b["sitting"]]
+        middle, around = statistics.mean(differences), "–"
+        if len(rows) > 1:
+            half = interval(differences)
+            intervals[names[i]] = (middle - half, middle + half)
+            around = f"{middle - half:+.2f} to {middle + half:+.2f}"
+        seconds = f"{mean(ratios)} ({len(ratios)})" if ratios else "–"
+        seeds = ", ".join(str(a["seed"]) for a, _ in rows)
+        lines.append(f"| {names[i]} | {seeds} | {mean(differences, sign='+')} | {around} | {seconds} |".replace("-", "−"))
+    if not lines:
+        return None
+    head = ["| | seeds | difference, points | 95 % interval of its mean | seconds ÷ α = 0 (runs of one sitting) |", "|---|---|---|---|---|"]
+    return "\n".join(head + lines) + "\n\n" + filled(verdict(intervals))
+
+
+def verdict(intervals):
+    """What the intervals allow, and no more."""
+    if not intervals:
+        return "One seed says nothing of the accuracies."
+    more = [name for name, (low, _) in intervals.items() if low > 0]
+    less = [name for name, (_, high) in intervals.items() if high < 0]
+    said = [f"{' and '.join(rows)} {'is' if len(rows) == 1 else 'are'} {word} accurate than α = 0"
+            for rows, word in ((more, "more"), (less, "less")) if rows]
+    open_ones = [name for name in intervals if name not in more + less]
+    if open_ones:
+        said.append(f"whether {' or '.join(open_ones)} is more accurate than α = 0, or less, can't be told from these seeds")
+    return ("By these intervals, each taken alone, " + "; ".join(said) + ".") if more or less else said[0][0].upper() + said[0][1:] + "."
+
+
 def curve(runs):
     """The mean of the seeds epoch by epoch; the last place is the score."""
     curves = [r["curve"][:-1] + [{"seconds": r["seconds"], "accuracy": r["accuracy"]}] for r in runs]
@@ -226,6 +271,9 @@ def write_page(report, folder):
              "(`Benchmarks/speedrun_torch.py`), in turn.", explanation(found, report), table(found, report)]
     parts += front_lines(found)
     names = titles(found)
+    for plain in (i for i in found if i[0] == "0"):
+        if text := beside_plain(found, plain):
+            parts.append(f"{filled(f'OctNet at other α beside {names[plain]}, seed by seed:')}\n\n{text}")
     for own in (i for i in found if i[0] == "0"):
         peer = best_pytorch(found, own)
         if peer is None or not (text := pairs(found, own, peer)):

@@ -56,8 +56,8 @@ struct TrainCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       """
-      Go on with the run in this directory; only --data, --epochs, --early-stopping, --threads, --checkpoint-every, \
-      --skip-damaged, --in-memory, --workers and --no-tensorboard may be given too.
+      Go on with the run in this directory; only --data, --classes-by-number, --epochs, --early-stopping, --threads, \
+      --checkpoint-every, --skip-damaged, --in-memory, --workers and --no-tensorboard may be given too.
       """, valueName: "dir"))
   var resume: String?
 
