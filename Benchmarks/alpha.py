@@ -4,8 +4,9 @@
     python Benchmarks/alpha.py
 
 Each round times every α in turn. A figure is the median over the rounds of a round's own ratio to its α = 0, so that a
-slow moment of the machine does not meet a fast one; beside it stand the smallest and the largest. `--add` keeps the
-rounds of earlier sittings, and `--add --rounds 0` only draws them again. Needs Python alone.
+slow moment of the machine does not meet a fast one; beside it stand the smallest and the largest. Each finished round is
+written to alpha.json at once, with the machine that it is from. `--add` keeps the rounds of earlier sittings, and `--add
+--rounds 0` only draws them again. Needs Python alone.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import statistics
 import subprocess
 
 from compare import ROOT, processor, require_program
+from jsonfile import write_json
 
 ALPHAS = ["0", "0.125", "0.25", "0.5", "0.75"]
 WORKS = [
@@ -38,13 +40,20 @@ def theory(octcli):
     return [m / macs[0] for m in macs]
 
 
-def clock(octcli, kind, flags, threads, rounds, times):
-    """Adds a list of milliseconds for each α to `times`."""
-    for _ in range(rounds):
-        for a in ALPHAS:
-            command = [octcli, "bench", kind, "--alpha", a, "--stem", "imagenet", "--threads", str(threads), *flags]
-            times.setdefault(a, []).append(output([*command, "--json"])["ms_median"])
-            print(kind, *flags[:4], "alpha", a, f"{times[a][-1]:.1f} ms", flush=True)
+def clock(octcli, kind, flags, threads):
+    """Milliseconds at each α, once in turn."""
+    times = {}
+    for a in ALPHAS:
+        command = [octcli, "bench", kind, "--alpha", a, "--stem", "imagenet", "--threads", str(threads), *flags]
+        times[a] = output([*command, "--json"])["ms_median"]
+        print(kind, *flags[:4], "alpha", a, f"{times[a]:.1f} ms", flush=True)
+    return times
+
+
+def measure(octcli, threads):
+    """A round, with where and when it was."""
+    where = {"processor": processor(), "threads": threads, "date": datetime.date.today().isoformat()}
+    return where | {"ms": {title: clock(octcli, kind, flags, threads) for title, kind, flags in WORKS}}
 
 
 def chart(ideal, rows):
@@ -81,28 +90,29 @@ def main():
     options = parser.parse_args()
     require_program(parser, options.octcli)
     path = os.path.join(options.out, "alpha.json")
-    measured = {}
+    rounds = []
     if options.add:
         with open(path) as file:
-            measured = json.load(file)
-    for title, kind, flags in WORKS:
-        clock(options.octcli, kind, flags, options.threads, options.rounds, measured.setdefault(title, {}))
-    with open(path, "w") as file:
-        json.dump(measured, file, indent=1, ensure_ascii=False)
-        file.write("\n")
+            rounds = json.load(file)
+    elif options.rounds < 1:
+        parser.error("--rounds 0 has nothing to draw without --add")
+    for _ in range(options.rounds):
+        rounds.append(measure(options.octcli, options.threads))
+        write_json(path, rounds, ensure_ascii=False)
     ideal, rows, lines = theory(options.octcli), [], []
     for title, _, _ in WORKS:
-        base = measured[title][ALPHAS[0]]
-        ratios = [[t / b for t, b in zip(measured[title][a], base)] for a in ALPHAS]
+        base = [r["ms"][title][ALPHAS[0]] for r in rounds]
+        ratios = [[r["ms"][title][a] / b for r, b in zip(rounds, base)] for a in ALPHAS]
         rows.append((title, [statistics.median(r) for r in ratios]))
         cells = [f"1 ({statistics.median(base):.0f} ms)"]
         cells += [f"{statistics.median(r):.2f} ({min(r):.2f}–{max(r):.2f})" for r in ratios[1:]]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    places = dict.fromkeys(f"{r['processor']}, {r['threads']} threads, {r['date']}" for r in rounds)
     with open(os.path.join(options.out, "alpha.md"), "w") as file:
         file.write("| ResNet-50 | " + " | ".join(f"α = {a}" for a in ALPHAS) + " |\n|---|" + "---|" * len(ALPHAS) + "\n"
                    + "| multiplications, 224×224 | " + " | ".join(f"{v:.2f}" for v in ideal) + " |\n"
-                   + "\n".join(lines) + f"\n\n`python Benchmarks/alpha.py`, {len(base)} rounds, median (smallest–largest); {processor()}, "
-                   f"{options.threads} threads, {datetime.date.today().isoformat()}.\n")
+                   + "\n".join(lines) + f"\n\n`python Benchmarks/alpha.py`, {len(rounds)} rounds, median (smallest–largest); "
+                   + "; ".join(places) + ".\n")
     with open(os.path.join(options.out, "alpha.svg"), "w") as file:
         file.write(chart(ideal, rows))
 

@@ -6,11 +6,14 @@
 
 Writes docs/benchmarks.json (every figure), docs/benchmarks.md (the tables) and docs/benchmarks.svg (the ratios).
 Every figure is the median of its process's repetitions; with --rounds the median of the rounds' medians, the runtimes
-taking turns in each round. Takes about twenty minutes a round on two cores, most of it torch.compile's compiling.
+taking turns in each round. What is not measured now, or fails, keeps its earlier figure, which says in what its sitting was
+another; where something failed, the script ends with 1. Takes about twenty minutes a round on two cores, most of it
+torch.compile's compiling.
 """
 
 import argparse
 import datetime
+import functools
 import json
 import os
 import platform
@@ -19,7 +22,8 @@ import subprocess
 import sys
 import tempfile
 
-from report import write_report
+from jsonfile import write_json
+from report import SITTING, write_report
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -77,16 +81,17 @@ def time_one(runtime, work, alpha, options, onnx):
 
 
 def compare(work, alpha, options, folder):
-    """{runtime: {ms, rss}} of one row and column of the table."""
+    """{runtime: {ms, rss}} of one row and column of the table, with `rounds` where some failed, and how many did in all."""
     runtimes = ["octnet"] + (TRAINERS if work["work"] == "train" else SERVERS)
     runtimes = [r for r in runtimes if r == "octnet" or r in options.runtimes]
     onnx = os.path.join(folder, f"{work['name']}-{alpha}.onnx")
-    if work["work"] == "infer":
+    rounds, failures = {}, 0
+    if work["work"] == "infer" and len(runtimes) > 1:
         exported = subprocess.run([sys.executable, os.path.join(HERE, "peer.py"), "export",
                                    *common(work, alpha, options.threads), "--onnx", onnx], capture_output=True, text=True)
         if exported.returncode != 0:
-            sys.exit(f"the export to ONNX failed: {exported.stderr.strip().splitlines()[-1]}")
-    rounds = {}
+            print(f"failed: the export of {work['name']} to ONNX\n{exported.stderr[-2000:]}", file=sys.stderr)
+            runtimes, failures = ["octnet"], 1
     for _ in range(options.rounds):
         for runtime in runtimes:
             result = time_one(runtime, work, alpha, options, onnx)
@@ -95,11 +100,51 @@ def compare(work, alpha, options, folder):
                 fewer = result.get("threads_used", options.threads) < options.threads
                 note = f" on {result['threads_used']:.1f} threads: others left no more" if fewer else ""
                 print(f"{work['name']} alpha={alpha} {runtime}: {result['ms_median']:.1f} ms{note}", flush=True)
-    return {
+            else:
+                failures += 1
+    found = {
         runtime: {"ms": statistics.median(r["ms_median"] for r in results),
                   "rss": max(r["peak_rss_bytes"] for r in results)}
+        | ({"rounds": len(results)} if len(results) < options.rounds else {})
         for runtime, results in rounds.items()
     }
+    return found, failures
+
+
+def sitting(options):
+    """Where and when figures are measured, and with what."""
+    return {"date": datetime.date.today().isoformat(), "processor": processor(), "caches": caches(options.octcli),
+            "threads": options.threads, "rounds": options.rounds, "versions": versions()}
+
+
+def compare_alphas(work, alphas, options, folder, earlier):
+    """An entry of the file of figures, with those of the `earlier` one that are not measured now, and how many failed."""
+    entry, failures = sitting(options) | {"results": {}}, 0
+    for alpha in alphas:
+        entry["results"][str(alpha)], failed = compare(work, alpha, options, folder)
+        failures += failed
+    return with_kept(entry, earlier), failures
+
+
+def with_kept(entry, earlier):
+    """With figures of runtimes that it does not have; each says in what its own sitting was another."""
+    for alpha, results in earlier.get("results", {}).items():
+        mine = entry["results"].setdefault(alpha, {})
+        for runtime, kept in results.items():
+            if runtime in mine:
+                continue
+            package = runtime.split("-")[0]
+            now = entry | {"version": entry["versions"].get(package)}
+            then = earlier | {"version": earlier["versions"].get(package)} | kept
+            mine[runtime] = {"ms": kept["ms"], "rss": kept["rss"]}
+            mine[runtime] |= {key: then[key] for key in SITTING if then.get(key) and then[key] != now[key]}
+    return entry
+
+
+def finish(failures):
+    """Ends with 1 where measurements failed; what succeeded has been written."""
+    if failures:
+        sys.exit(f"{failures} measurement{'s' if failures > 1 else ''} failed, as said above; the others are written")
 
 
 def require_program(parser, path):
@@ -125,6 +170,7 @@ def has_avx512():
         return any(line.startswith("flags") and "avx512f" in line.split() for line in file)
 
 
+@functools.cache
 def caches(octcli):
     """Sizes of the caches, as OctNet finds them."""
     found = run([octcli, "bench", "kernels", "--repetitions", "1", "--json"])
@@ -179,20 +225,18 @@ def main():
         # Works that are not measured now keep the figures of the sitting they come from.
         with open(path) as file:
             report = json.load(file)
+    failures = 0
     with tempfile.TemporaryDirectory() as folder:
         for work in WORKS:
             if work["name"] not in options.works:
                 continue
-            report["works"][key(work, options.isa)] = {
-                "title": work["title"] + (", AVX2 only" if options.isa else ""), "kind": work["work"], "date": datetime.date.today().isoformat(),
-                "processor": processor(), "caches": caches(options.octcli), "threads": options.threads, "rounds": options.rounds,
-                "versions": versions(),
-                "results": {str(alpha): compare(work, alpha, options, folder) for alpha in ALPHAS},
-            }
-            with open(path, "w") as file:
-                json.dump(report, file, indent=1, sort_keys=True)
-                file.write("\n")
+            name = key(work, options.isa)
+            entry, failed = compare_alphas(work, ALPHAS, options, folder, report["works"].get(name, {}))
+            failures += failed
+            report["works"][name] = entry | {"title": work["title"] + (", AVX2 only" if options.isa else ""), "kind": work["work"]}
+            write_json(path, report, sort_keys=True)
     write_report(report, [key(w, isa) for w in WORKS for isa in (None, "avx2")], options.out)
+    finish(failures)
 
 
 if __name__ == "__main__":

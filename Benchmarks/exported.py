@@ -19,6 +19,7 @@ import sys
 import tempfile
 
 from compare import HERE, ROOT, SERVERS, processor, require_program, run, versions
+from jsonfile import write_json
 
 FLAGS = {"name": "--model", "alpha": "--alpha", "widthMultiplier": "--width-multiplier", "stem": "--stem",
          "variant": "--variant", "downsampling": "--downsampling", "classes": "--classes"}
@@ -40,6 +41,8 @@ def flags(model):
     for key, flag in (("lowToHigh", "--no-low-to-high"), ("highToLow", "--no-high-to-low")):
         if model.get(key) is False:
             words.append(flag)
+    if model.get("keepsMerging"):
+        words.append("--keep-merging")
     return words
 
 
@@ -90,10 +93,8 @@ def main():
             cells.append(f"{found:.2f} ms ({found / own:.2f})" if found and own else "–")
         print(f"| {batch} | {' | '.join(cells)} |")
     if options.json:
-        with open(options.json, "w") as file:
-            json.dump({"model": model, "processor": processor(), "versions": versions(), "threads": options.threads,
-                       "norms": options.norms, "ms": results}, file, indent=1, sort_keys=True)
-            file.write("\n")
+        write_json(options.json, {"model": model, "processor": processor(), "versions": versions(), "threads": options.threads,
+                                  "norms": options.norms, "ms": results}, sort_keys=True)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,19 @@ NAMES = {
     "torch-compile": "PyTorch compile", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO",
 }
 COLORS = {"0.0": "#9aa7b4", "0.125": "#4c86c6", "0.5": "#1d4e89"}
+# What a figure says of its sitting where that is another than its table's, and how the page says it.
+SITTING = {"processor": "{}", "caches": "{}", "threads": "{} threads", "rounds": "{} round(s)", "date": "{}", "version": "version {}"}
+
+
+def place(result):
+    """Figures of one place compare, if of several days."""
+    return tuple(result.get(key) for key in ("processor", "caches", "threads"))
 
 
 def best_peer(results):
-    """The fastest runtime but OctNet; None where there is none."""
-    peers = {name: r for name, r in results.items() if name != "octnet"}
+    """The fastest runtime but OctNet, measured where OctNet was; None where there is none."""
+    ours = place(results.get("octnet", {}))
+    peers = {name: r for name, r in results.items() if name != "octnet" and place(r) == ours}
     return min(peers, key=lambda name: peers[name]["ms"]) if peers else None
 
 
@@ -27,7 +35,21 @@ def ratio(results, key="ms"):
 def saving(results, alpha):
     """OctNet's time ÷ its time at α = 0. None where one is missing."""
     ours, whole = (results.get(a, {}).get("octnet") for a in (alpha, "0.0"))
-    return ours["ms"] / whole["ms"] if ours and whole else None
+    return ours["ms"] / whole["ms"] if ours and whole and place(ours) == place(whole) else None
+
+
+def exceptions(work):
+    """Which figures of a table are of another sitting, in what it was another, and which are of fewer rounds."""
+    found = {}
+    for a, results in work["results"].items():
+        for name, r in results.items():
+            if said := ", ".join(form.format(r[key]) for key, form in SITTING.items() if key in r):
+                found.setdefault((name, said), []).append(f"{float(a):g}")
+    lines = []
+    for (name, said), alphas in found.items():
+        where = "" if len(alphas) == len(work["results"]) else f" at α = {' and '.join(alphas)}"
+        lines.append(f"{NAMES[name]}{where}: {said}")
+    return lines
 
 
 def table(work):
@@ -83,7 +105,8 @@ def write_report(report, order, folder):
         caches = f", {work['caches']}" if work.get("caches") else ""
         found = ", ".join(f"{name} {version}" for name, version in work["versions"].items())
         parts.append(f"## {work['title']}\n\n{table(work)}\n\n{work['processor']}{caches}, {work['threads']} threads, "
-                     f"{work['rounds']} round(s), {work['date']}; {found}.\n")
+                     f"{work['rounds']} round(s), {work['date']}; {found}."
+                     + "".join(f" {said}." for said in exceptions(work)) + "\n")
     with open(os.path.join(folder, "benchmarks.md"), "w") as file:
         file.write("\n".join(parts))
     with open(os.path.join(folder, "benchmarks.svg"), "w") as file:

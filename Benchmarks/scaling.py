@@ -18,9 +18,12 @@ from compare import ROOT, processor, require_program
 BATCHES = [1, 4, 16, 64, 256]
 SIZES = [32, 33, 64, 65, 96, 97, 128, 129, 160, 192, 223, 224, 225]
 ALPHAS = ["0", "0.1", "0.125", "0.3", "0.5", "0.77"]
+THREADS = 2
 
 
 def bench(octcli, work, *flags):
+    if "--threads" not in flags:
+        flags += ("--threads", THREADS)
     result = output([octcli, "bench", work, "--stem", "imagenet", "--json", *map(str, flags)])
     print(work, *flags, f"{result['ms_median']:.1f} ms", flush=True)
     return result
@@ -81,6 +84,17 @@ def channel_table(octcli):
     return "\n".join(lines)
 
 
+def sections(octcli, rounds):
+    """The parts of the page, each when it has been measured."""
+    yield ("# How time grows\n\nMade by `python Benchmarks/scaling.py`; ResNet-50, ImageNet stem. "
+           f"{processor()}, {THREADS} threads where nothing else is said, {datetime.date.today().isoformat()}.\n")
+    yield f"## Threads\n\nMedian of {rounds} rounds (smallest–largest).\n\n{threads_table(octcli, rounds)}\n"
+    yield f"## Batch\n\n{batch_table(octcli)}\n\nA training step reads and writes all weights however small its batch is.\n"
+    yield f"## Pixels, odd sizes\n\nα = 0.5.\n\n{pixel_table(octcli)}\n"
+    yield ("## Channel counts that are no multiple of a vector\n\nThe multiplications are counted as in `octcli summary`, taps "
+           f"outside the map included.\n\n{channel_table(octcli)}\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--octcli", default=os.path.join(ROOT, ".build", "release", "octcli"))
@@ -88,17 +102,14 @@ def main():
     parser.add_argument("--out", default=os.path.join(ROOT, "docs"))
     options = parser.parse_args()
     require_program(parser, options.octcli)
-    parts = [
-        "# How time grows\n\nMade by `python Benchmarks/scaling.py`; ResNet-50, ImageNet stem. "
-        f"{processor()}, 2 threads where nothing else is said, {datetime.date.today().isoformat()}.\n",
-        f"## Threads\n\nMedian of {options.rounds} rounds (smallest–largest).\n\n{threads_table(options.octcli, options.rounds)}\n",
-        f"## Batch\n\n{batch_table(options.octcli)}\n\nA training step reads and writes all weights however small its batch is.\n",
-        f"## Pixels, odd sizes\n\nα = 0.5.\n\n{pixel_table(options.octcli)}\n",
-        "## Channel counts that are no multiple of a vector\n\nThe multiplications are counted as in `octcli summary`, taps "
-        f"outside the map included.\n\n{channel_table(options.octcli)}\n",
-    ]
-    with open(os.path.join(options.out, "scaling.md"), "w") as file:
-        file.write("\n".join(parts))
+    # The page of the last sitting stays until all tables are there; those of a sitting that breaks off stay beside it.
+    page = os.path.join(options.out, "scaling.md")
+    with open(page + ".part", "w") as file:
+        for number, section in enumerate(sections(options.octcli, options.rounds)):
+            file.write(("\n" if number else "") + section)
+            file.flush()
+        os.fsync(file.fileno())
+    os.replace(page + ".part", page)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ docs/speedrun.md and docs/speedrun.svg (speedrun_page.py): accuracy over seconds
 import argparse
 import csv
 import datetime
+import hashlib
 import json
 import math
 import os
@@ -21,6 +22,7 @@ import sys
 import tempfile
 
 from compare import HERE, ROOT, processor, require_program, run as json_of, versions
+from jsonfile import write_json
 from speedrun_page import KEYS, identity, write_page
 
 # Of --pytorch: layout of maps, and whether the network goes through torch.compile.
@@ -87,19 +89,25 @@ def commit():
     return (name + "-dirty" if changed else name) or None
 
 
+def fingerprint(program):
+    """The start of its SHA-256: which build it is, whatever became of the sources since."""
+    with open(program, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()[:12]
+
+
 def save(report, folder):
-    with open(os.path.join(folder, "speedrun.json"), "w") as file:
-        json.dump(report, file, indent=1, sort_keys=True)
-        file.write("\n")
+    write_json(os.path.join(folder, "speedrun.json"), report, sort_keys=True)
     write_page(report, folder)
 
 
 def begin_sitting(report, options):
+    # Which sources and which program is asked once: others may commit during hours of runs, which changes nothing of these.
+    sitting = {"date": datetime.date.today().isoformat(), "commit": commit(), "program": fingerprint(options.octcli)}
     found = kernels(options)
     sizes = ", ".join(f"{found['machine'][key] >> 10} KiB of {name}" for key, name in CACHES.items())
-    report["sittings"].append({"date": datetime.date.today().isoformat(), "processor": processor(), "caches": sizes,
-                               "threads": options.threads, "versions": versions(), "remark": options.remark,
-                               "peaks": [options.peak or found["peak"]]})
+    report["sittings"].append(sitting | {"processor": processor(), "caches": sizes, "threads": options.threads,
+                                         "versions": versions(), "remark": options.remark,
+                                         "peaks": [options.peak or found["peak"]]})
 
 
 def jobs(options, report):
@@ -121,7 +129,7 @@ def measure(report, options):
         name = run["name"]
         alpha = "0" if name == "pytorch" else name
         report["networks"].setdefault(alpha, network(options, alpha))
-        run |= {"date": datetime.date.today().isoformat(), "commit": commit(), "sitting": len(report["sittings"])}
+        run |= {"date": datetime.date.today().isoformat(), "sitting": len(report["sittings"])}
         run |= pytorch(options, run["layout"], run["compile"], run["seed"]) if name == "pytorch" else octnet(options, name, run["seed"])
         report["runs"].append(run)
         print(f"{name} seed {run['seed']}: {100 * run['accuracy']:.2f} %, {run['seconds']:.0f} s", flush=True)

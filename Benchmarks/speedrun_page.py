@@ -224,7 +224,9 @@ def sitting_lines(sittings):
         peaks = " and ".join(f"{peak:.0f}" for peak in s["peaks"])
         lines.append(f"- {number}: {s['processor']}, {s['caches']}, {s['threads']} threads, {s['date']}; "
                      + ", ".join(f"{name} {version}" for name, version in s["versions"].items() if name == "torch")
-                     + (f"; peak {peaks} GFLOP/s" if peaks else "; peak not measured"))
+                     + (f"; peak {peaks} GFLOP/s" if peaks else "; peak not measured")
+                     + (f"; octcli {s['program']}" if s.get("program") else "")
+                     + (f", worktree at {s['commit']}" if s.get("commit") else ""))
     for remark in dict.fromkeys(s["remark"] for s in sittings if s["remark"]):
         numbers = [str(n) for n, s in enumerate(sittings, 1) if s["remark"] == remark]
         lines.append("\n" + filled(f"{'Sitting' if len(numbers) == 1 else 'Sittings'} {', '.join(numbers)}: {remark}."))

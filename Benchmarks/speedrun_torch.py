@@ -123,7 +123,8 @@ def train(options):
     padded = F.pad(images, (2,) * 4, "reflect")
     del images
     per_epoch = len(labels) // BATCH
-    total, bias_steps, decay = math.ceil(options.epochs * per_epoch), 3 * per_epoch, 2e-6 * BATCH
+    # 4.4 epochs of 25 batches are 110 steps, not the 111 of 4.4 · 25 = 110.00000000000001.
+    total, bias_steps, decay = math.ceil(options.epochs * per_epoch - 1e-9), 3 * per_epoch, 2e-6 * BATCH
     filters = [p for p in net.parameters() if p.ndim == 4 and p.requires_grad]
     velocity = [torch.zeros_like(p) for p in filters]
     norms = [m.bias for m in net.modules() if isinstance(m, Norm)]

@@ -54,11 +54,18 @@ for name, text in {
     "cut": '{"epochs": 1, "batchSize"',
 }.items():
     write("json", name + ".json", text.encode())
-run = {"data": "synthetic", "epochs": 3, "batchSize": 50, "seed": 0, "threads": 2, "optimizer": {"name": "sgd", "momentum": 0.9,
-       "nesterov": False, "weightDecay": 0.0001}, "schedule": {"base": 0.1, "shape": {"name": "cosine"}, "warmupEpochs": 0},
-       "normalization": {"mean": [0.5, 0.5, 0.5], "std": [0.2, 0.2, 0.2]}, "model": model}
+# Whole and valid: every key that has no default, so that what is changed in them comes to be validated.
+run = {"data": "synthetic", "epochs": 3, "batchSize": 50, "seed": 0, "threads": 2, "weightDecay": 0.0001,
+       "excludeNormsAndBiases": False, "labelSmoothing": 0.1, "accumulationSteps": 1, "evaluateEvery": 1, "bestMetric": "top1",
+       "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": False},
+       "schedule": {"base": 0.1, "shape": {"name": "cosine"}, "warmupEpochs": 0},
+       "augmentation": {"cropPadding": 4, "horizontalFlip": True},
+       "normalization": {"mean": [0.5], "std": [0.25]}, "model": model}
+more = {"clipGradientNorm": 1, "emaDecay": 0.9, "mixupAlpha": 0.2, "cutmixAlpha": 1, "mixupSwitchProbability": 0.5, "shards": 2,
+        "reduceDtype": "bfloat16", "validation": 0.1, "testLimit": 20, "earlyStoppingEpochs": 2, "lastEpochShare": 0.5}
 write("json", "run.json", json.dumps(run).encode())
-write("json", "study.json", json.dumps({"alphas": [0, 0.5], "seeds": [0, 1], "base": run}).encode())
+write("json", "settings.json", json.dumps({**run, **more}).encode())
+write("json", "study.json", json.dumps({"alphas": [0, 0.5], "ablationAlpha": 0.5, "seeds": 2, "base": run}).encode())
 write("json", "results.json", json.dumps({"outcome": "finished", "epochs": 1, "best": {"epoch": 1, "evaluation": {
     "images": 2, "top1": 0.5, "top5": 1, "loss": 0.7, "classNames": ["a", "b"], "perClassAccuracy": [1, None],
     "confusion": [[1, 0], [1, 0]]}}}).encode())
@@ -85,13 +92,26 @@ for name, text in {
 }.items():
     write("log", name + ".csv", text.encode())
 
+
+
+def packed(data: bytes) -> bytes:
+    """By gzip, at a time with which `FuzzReader.readIDX` is among those that it unpacks."""
+    def rest(file: bytes) -> int:
+        result = 0
+        for byte in file:
+            result = (31 * result + byte) & 63
+        return result
+
+    return next(file for file in (gzip.compress(data, mtime=time) for time in range(10_000)) if rest(file) == 0)
+
+
 images = struct.pack(">4B3I", 0, 0, 8, 3, 1, 2, 2) + bytes(range(4))
 write("idx", "images.idx", images)
 write("idx", "labels.idx", struct.pack(">4BI", 0, 0, 8, 1, 3) + b"\0\1\2")
 write("idx", "wide.idx", struct.pack(">4B2I", 0, 0, 12, 2, 1, 8) + bytes(32))
 write("idx", "huge.idx", struct.pack(">4B3I", 0, 0, 8, 3, 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF))
 write("idx", "empty.idx", struct.pack(">4B3I", 0, 0, 8, 3, 0, 1, 1))
-write("idx", "images.idx.gz", gzip.compress(images, mtime=0))
+write("idx", "images.idx.gz", packed(images))
 write("idx", "cut.idx", images[:14])
 
 record = bytes([3]) + bytes(3072)

@@ -5,6 +5,8 @@
 # what only octcli has, and in the second training, data, studies or reports.
 # Usage: Scripts/check-dependency.sh [scratch directory, kept; a temporary one, removed, if left out]
 set -euo pipefail
+# Modules are compared as the shell sorts their names: capitals first.
+export LC_ALL=C
 repository=$(cd "$(dirname "$0")/.." && pwd)
 version=0.1.0
 
@@ -24,6 +26,9 @@ git -C "$scratch/OctNet" -c user.name=check -c user.email=check@example.invalid 
 # One build folder for both packages: what the first one links, which is looked at first, the second one links too.
 build=$scratch/build
 
+# The packages ask for `exact:` where a user writes `from:`: the clone has the repository's own tags, too, and `from:` would
+# take a later one of them in place of the tree that is checked.
+#
 # check NAME PRODUCT MODULES: runs Scripts/consumers/NAME.swift with the product; MODULES are all that may be built.
 check() {
   local name=$1 product=$2 expected=$3
@@ -34,7 +39,7 @@ import PackageDescription
 
 let package = Package(
   name: "$name",
-  dependencies: [.package(url: "file://$scratch/OctNet", from: "$version")],
+  dependencies: [.package(url: "file://$scratch/OctNet", exact: "$version")],
   targets: [
     .executableTarget(name: "consumer", dependencies: [.product(name: "$product", package: "OctNet")])
   ])

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the packages of Examples/ from this tree and runs them as their READMEs say: an operation of one's own with its
-# test, the segmentation up to a mean IoU of 0.9, the fine-tuning, and the server with good and broken images, up to its
-# graceful end. The server needs libpng-dev, libjpeg-dev, libwebp-dev and libtiff-dev; without them it is left out, and said.
+# test, the segmentation up to a mean IoU of 0.9, the fine-tuning, and the server with good and broken images and with many
+# at once, up to its graceful end. The server needs libpng-dev, libjpeg-dev, libwebp-dev and libtiff-dev; without them it is
+# left out, and said.
 # Usage: [OCTCLI=program] Scripts/check-examples.sh [name of an example ...]
 set -euo pipefail
 cd "$(dirname "$0")/../Examples"
@@ -17,7 +18,9 @@ fail() { echo "error: $*" >&2; exit 1; }
 run() { (cd "$1" && swift "$2" --scratch-path "$scratch" "${@:3}"); }
 
 if wants OwnOperation; then
-  run OwnOperation test
+  # Built as "run" builds it, once for both.
+  run OwnOperation build --build-tests
+  run OwnOperation test --skip-build
   run OwnOperation run own-operation | tee "$work/own"
   [ "$(grep -c ': slopes' "$work/own")" -eq 5 ] || fail 'the example shows no slopes'
 fi
@@ -65,10 +68,44 @@ elif wants Server; then
   expect 422 --data-binary @../README.md "$url/classify"
   expect 400 -X POST "$url/classify"
   expect 413 --data-binary @<(head -c 9000000 /dev/zero) "$url/classify"
-  # Many at once, and then the end: whoever has been taken is answered.
-  for _ in $(seq 40); do curl -s -o /dev/null --data-binary "@$image" "$url/classify" & done
-  sleep 0.2
+  # Many at once: each is answered.
+  many=()
+  for _ in $(seq 40); do
+    curl -sf -o /dev/null --data-binary "@$image" "$url/classify" &
+    many+=($!)
+  done
+  for process in "${many[@]}"; do
+    wait "$process" || fail "curl ended with $? for one image of 40 at once"
+  done
+  # And then the end: whoever has been taken is answered, and nobody else is taken. A request of which half is still to come
+  # has surely been taken, and surely not been answered; with curl, both would be luck.
+  held=()
+  for _ in $(seq 8); do
+    exec {connection}<>"/dev/tcp/127.0.0.1/$port"
+    held+=("$connection")
+    printf 'POST /classify HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n' \
+      "$(wc -c < "$image")" >&"$connection"
+    head -c 700 "$image" >&"$connection"
+  done
+  sleep 1
   kill -TERM "$server"
+  # Until nobody listens (7), a connection may still be taken, or ended before its request is read.
+  code=0
+  for _ in $(seq 100); do
+    code=0
+    curl -s -o /dev/null "$url/health" || code=$?
+    [ "$code" -ne 7 ] || break
+    sleep 0.1
+  done
+  [ "$code" -eq 7 ] || fail "curl ended with $code after the server was told to end, expected 7 (refused)"
+  for connection in "${held[@]}"; do
+    tail -c +701 "$image" >&"$connection" || fail 'the server ended a request that it had taken'
+  done
+  for connection in "${held[@]}"; do
+    read -r -t 60 -u "$connection" answer || fail 'the server did not answer a request that it had taken'
+    [[ $answer == 'HTTP/1.1 200 '* ]] || fail "found $answer for a request that the server had taken"
+    exec {connection}>&-
+  done
   wait "$server" || fail "the server ended with $?"
   server=''
 fi

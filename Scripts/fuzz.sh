@@ -50,9 +50,9 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 for reader in $chosen; do
   mkdir -p ".build-fuzz/corpus/$reader"
   printf '\n=== %s\n' "$reader"
-  # A prepared file's parts begin at pages, and a tar's entries at blocks.
+  # A prepared file's parts begin at pages, a tar's entries at blocks, and CIFAR's records have 3073 bytes.
   length=4096
-  [[ $reader != prepared && $reader != tar ]] || length=16384
+  [[ $reader != prepared && $reader != tar && $reader != cifar ]] || length=16384
   OCTNET_FUZZ_READER=$reader "$program" "$limit" -seed="$seed" -max_len="$length" -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="Fuzz/Corpus/$reader/" -print_final_stats=1 -verbosity=0 \
     ".build-fuzz/corpus/$reader" "Fuzz/Corpus/$reader"

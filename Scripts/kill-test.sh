@@ -92,13 +92,23 @@ while [ "$done_moments" -lt "$moments" ]; do
 done
 echo "$done_moments kills in $rounds runs and studies: all ended with the same bytes"
 
+# A full disk is an error (1), and one that suffices is none; a signal or a trap would be neither.
+expect_ending() { # exit code, what
+  if [ "$1" -gt 1 ]; then
+    echo "error: $2 ended with $1, expected 0 or 1" >&2
+    exit 1
+  fi
+}
+
 # A limit on the size of files stands for a disk that is full in the middle of each of them.
 disks=0
 sizes=$(find "$scratch/steps" -type f -printf '%s\n' | sort -n | uniq | awk '{ print int($1 / 1024), int($1 / 2048) }' |
   tr ' ' '\n' | sort -n | uniq)
 for size in $sizes; do
   rm -rf "$scratch/parts"
-  ( trap '' XFSZ; ulimit -f "$size"; exec "$octcli" "${steps[@]}" --out "$scratch/parts" ) >/dev/null 2>&1 || true
+  code=0
+  ( trap '' XFSZ; ulimit -f "$size"; exec "$octcli" "${steps[@]}" --out "$scratch/parts" ) >/dev/null 2>&1 || code=$?
+  expect_ending "$code" "a run whose files could have $size KiB"
   disturb "$scratch/parts" 0 "${steps[@]}"
   compare "$scratch/steps" "$scratch/parts" "a run whose files could have $size KiB"
   disks=$((disks + 1))
@@ -110,7 +120,9 @@ if mount -t tmpfs -o size=64k tmpfs "$scratch/disk" 2>/dev/null; then
   for size in $(seq 64 192 6400); do
     umount "$scratch/disk"
     mount -t tmpfs -o "size=${size}k" tmpfs "$scratch/disk"
-    "$octcli" "${steps[@]}" --out "$scratch/disk/parts" >/dev/null 2>&1 || true
+    code=0
+    "$octcli" "${steps[@]}" --out "$scratch/disk/parts" >/dev/null 2>&1 || code=$?
+    expect_ending "$code" "a run on $size KiB"
     mount -o remount,size=1g "$scratch/disk"
     disturb "$scratch/disk/parts" 0 "${steps[@]}"
     compare "$scratch/steps" "$scratch/disk/parts" "a run on $size KiB"

@@ -109,7 +109,7 @@ package enum FuzzReader: String, CaseIterable, Sendable {
   // MARK: Data sets
 
   private func readIDX(_ bytes: [UInt8], _ scratch: FuzzScratch) {
-    // Unpacking starts a process; one in so many is enough.
+    // Unpacking starts a process; one in so many is enough. make_corpus.py makes its file one of them.
     if bytes.starts(with: [0x1f, 0x8b]), bytes.reduce(0, { $0 &* 31 &+ Int($1) }) & 63 != 0 { return }
     let path = scratch.file("train-images-idx3-ubyte", bytes)
     for rank in 1...3 { expectOctNetErrors { _ = try IDX.read(path, rank: rank) } }
@@ -221,7 +221,7 @@ package enum FuzzReader: String, CaseIterable, Sendable {
   }
 }
 
-/// Runs a reader; errors that are not of the kind that users get, and descriptions that are not one line, end the process.
+/// Runs a reader; errors that are not of the kind that users get, and such without a description, end the process.
 private func expectOctNetErrors(_ body: () throws -> Void) {
   do {
     try body()

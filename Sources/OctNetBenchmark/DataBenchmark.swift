@@ -46,6 +46,11 @@ package struct DataBenchmark {
     }
   }
 
+  /// That speed can be counted: the first one begins the time.
+  package static let leastBatches = 2
+  /// That a step can be timed: three may be made before the first step, and the fourth begins the time.
+  package static let leastFullBatches = 5
+
   private let loader: BatchLoader
   private let batches: Int
   private let clock = ContinuousClock()
@@ -58,7 +63,7 @@ package struct DataBenchmark {
     self.batches = min(batches, loader.batchesPerEpoch)
   }
 
-  /// - Throws: `OctNetError` for an image that cannot be read.
+  /// - Throws: `OctNetError` for an image that cannot be read, and for fewer than `leastBatches`.
   package func prepare(since start: ContinuousClock.Instant) throws -> Preparation {
     var images = 0, skipped = 0, first = 0
     var arrival: ContinuousClock.Instant?
@@ -74,6 +79,11 @@ package struct DataBenchmark {
     let end = clock.now
     let core = ProcessUsage().coreSeconds - coreBefore
     guard let arrival else { throw OctNetError.configuration(key: "data", "no image can be read") }
+    guard images > first else {
+      throw OctNetError.configuration(
+        key: "data",
+        "expected \(Self.leastBatches) or more batches, found one of \(numbered(images, "image"))")
+    }
     return Preparation(
       images: images, skipped: skipped,
       imagesPerSecond: Double(images - first) / (end - arrival).inSeconds,
@@ -82,8 +92,16 @@ package struct DataBenchmark {
   }
 
   /// Steps of a network alone and fed by turns, so that neither has the quieter machine.
-  /// - Throws: `OctNetError` for an image that cannot be read, and a network that cannot be made or does not fit the images.
+  /// - Throws: `OctNetError` for an image that cannot be read, a network that cannot be made or does not fit the
+  ///   images, and for fewer than `leastFullBatches`.
   package func train(_ model: ModelConfiguration, threads: Int) throws -> Steps {
+    let full = min(batches, loader.sampleCount / loader.batchSize)
+    guard full >= Self.leastFullBatches else {
+      throw OctNetError.configuration(
+        key: "data",
+        "expected \(Self.leastFullBatches) or more full batches of \(numbered(loader.batchSize, "image")), "
+          + "found \(full)")
+    }
     let preparation = try prepare(since: clock.now)
     let network = try model.makeNetwork(seed: 1)
     let session = try TrainingSession(network: network, batchSize: loader.batchSize, threads: threads)
@@ -116,7 +134,8 @@ package struct DataBenchmark {
       }
     }
     guard !fed.isEmpty else {
-      throw OctNetError.configuration(key: "data", "expected more than 5 batches, found \(batches)")
+      throw OctNetError.configuration(
+        key: "data", "too few images can be read for \(Self.leastFullBatches) full batches")
     }
     return Steps(
       alone: 1e3 * Self.median(alone), fed: 1e3 * Self.median(fed),

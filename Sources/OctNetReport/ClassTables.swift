@@ -16,14 +16,17 @@ extension Comparison {
     guard let best = bestRun else { return nil }
     let names = best.evaluation.classNames
     let groups = groups.filter { !Self.evaluations(of: $0, names).isEmpty }
+    var note = "Of the class's test images, \(hasLastOnTest ? "best evaluation, " : "")mean over the runs."
+    if groups.contains(where: \.isUnfinished) { note += " " + RunGroup.unfinishedNote }
     var table = ReportTable(
       "classes",
       caption: "Accuracy by class (%)",
-      note: hasLastOnTest
-        ? "Of the class's test images, best evaluation, mean over the runs."
-        : "Of the class's test images, mean over the runs.",
+      note: note,
       columns: [Column("class", csv: ["class"], isText: true)]
-        + groups.map { Column(self.groups.count == 1 ? "accuracy (%)" : $0.label, csv: [$0.label]) })
+        + groups.map { group -> Column in
+          let title = self.groups.count == 1 ? "accuracy (%)" : group.label
+          return Column(title + group.mark, csv: [group.label])
+        })
     for (index, name) in names.enumerated() {
       table.add(
         [.text(name)]

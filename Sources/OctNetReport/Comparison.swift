@@ -13,31 +13,30 @@ struct Comparison: Sendable {
   /// One for each data set, in the order in which their first runs were found.
   /// - Throws: as `RunGroup.groups`.
   static func comparisons(of runs: [RunRecord]) throws(OctNetError) -> [Comparison] {
-    var names: [String] = []
-    for run in runs where !names.contains(run.dataName) { names.append(run.dataName) }
     var comparisons: [Comparison] = []
-    for name in names {
-      comparisons.append(
-        Comparison(dataName: name, groups: try RunGroup.groups(of: runs.filter { $0.dataName == name })))
+    for data in RunDataSet.sets(of: runs) {
+      comparisons.append(Comparison(dataName: data.name, groups: try RunGroup.groups(of: data.runs)))
     }
     return comparisons
   }
 
   var runs: [RunRecord] { groups.flatMap(\.runs) }
 
-  /// That of the highest mean; complete runs come before those that are not.
+  /// That of the highest mean, or the lowest of a loss; complete runs come before those that are not.
   var best: RunGroup? {
-    let scored = groups.filter { $0.bestTop1 != nil }
+    let scored = groups.filter { score(of: $0) != nil }
     let complete = scored.filter { !$0.isProvisional }
-    return (complete.isEmpty ? scored : complete).max { ($0.bestTop1?.mean ?? 0) < ($1.bestTop1?.mean ?? 0) }
+    return (complete.isEmpty ? scored : complete).max { isWorse($0, than: $1) }
   }
 
-  /// The run with the highest accuracy among those whose confusion matrix is known.
+  /// The run with the highest accuracy among those whose confusion matrix is known; complete ones come first.
   var bestRun: (group: RunGroup, run: RunRecord, evaluation: EvaluationResult)? {
+    let known = groups.filter { $0.counted.contains { $0.classified != nil } }
+    let complete = known.filter { !$0.isProvisional }
     var best: (group: RunGroup, run: RunRecord, evaluation: EvaluationResult)?
-    for group in groups {
+    for group in complete.isEmpty ? known : complete {
       for run in group.counted {
-        guard let evaluation = run.bestEvaluation, evaluation.images > 0 else { continue }
+        guard let evaluation = run.classified else { continue }
         if best.map({ evaluation.top1 > $0.evaluation.top1 }) ?? true { best = (group, run, evaluation) }
       }
     }
@@ -77,30 +76,6 @@ struct Comparison: Sendable {
     }
     return Double(macs) / Double(others)
   }
-
-  /// Seconds an epoch as a part of those of the reference, medians with the same number of threads.
-  func timeRatio(_ group: RunGroup, threads: Int) -> Double? {
-    reference(of: group).flatMap { timeRatio(group, to: $0, threads: threads) }
-  }
-
-  func timeRatio(_ group: RunGroup, to other: RunGroup, threads: Int) -> Double? {
-    guard let own = group.timing(threads: threads), let others = other.timing(threads: threads) else {
-      return nil
-    }
-    return own.seconds.median / others.seconds.median
-  }
-
-  /// The number of threads with which most runs were timed, the larger of equals.
-  var usualThreads: Int? {
-    let timed = runs.filter { !$0.log.seconds.isEmpty }.map(\.configuration.threads)
-    return Set(timed).max { a, b in
-      let (x, y) = (timed.count { $0 == a }, timed.count { $0 == b })
-      return x == y ? a < b : x < y
-    }
-  }
-
-  /// Whether times of different numbers of threads stand beside each other.
-  var hasSeveralThreadCounts: Bool { Set(groups.flatMap { $0.timings.map(\.threads) }).count > 1 }
 
   // MARK: Ablation
 

@@ -26,7 +26,7 @@ extension Comparison {
             series("training", 0, groups[0]) { $0.trainAccuracy },
             series(evaluated, 1, groups[0]) { $0.testTop1 },
           ]),
-      ].map(Self.withoutEmptySeries).filter { !$0.series.isEmpty }
+      ].map(Self.withoutEmptySeries).filter(isShown)
     }
     func chart(
       _ name: String, _ title: String, _ unit: LineChart.Unit, _ value: (RunLog.Row) -> Double?
@@ -42,7 +42,11 @@ extension Comparison {
       chart("test-loss", "\(evaluated.capitalizingFirst) loss", .loss) { $0.testLoss },
       chart("train-accuracy", "Training accuracy", .fraction) { $0.trainAccuracy },
       chart("test-accuracy", "\(evaluated.capitalizingFirst) accuracy, top-1", .fraction) { $0.testTop1 },
-    ].map(Self.withoutEmptySeries).filter { !$0.series.isEmpty }
+    ].map(Self.withoutEmptySeries).filter(isShown)
+  }
+
+  private func isShown(_ chart: LineChart) -> Bool {
+    !chart.series.isEmpty && (hasAccuracy || chart.unit == .loss)
   }
 
   /// The first group whose curves are those of a later one, which they would hide.
@@ -114,6 +118,7 @@ extension Comparison {
 
   /// Accuracy against α of whole networks; `nil` for one ratio.
   var alphaChart: ScatterChart? {
+    guard hasAccuracy else { return nil }
     let whole = groups.filter { group in
       group.bestTop1 != nil && !group.isProvisional
         && group.model.map { $0.lowToHigh && $0.highToLow } ?? false
@@ -166,19 +171,20 @@ extension Comparison {
       name: "accuracy-by-time", title: "Test accuracy and measured time",
       xTitle: "seconds of training per epoch", yTitle: accuracyTitle,
       points: groups.flatMap { group in
-        group.timings.compactMap { timing in
+        chartTimings(of: group).compactMap { timing in
           let seconds = timing.seconds.median
           return accuracyPoint(
-            group, label: label(group, threads: timing.threads), x: seconds,
+            group, label: label(group, threads: timing.conditions.threads), x: seconds,
             cost: "\(ReportNumber.seconds(seconds)) seconds per epoch")
         }
       })
   }
 
+  /// `nil` for runs that go on, too: beside the others they would look finished.
   private func accuracyPoint(_ group: RunGroup, label: String, x: Double, cost: String)
     -> ScatterChart.Point?
   {
-    guard let accuracy = group.bestTop1 else { return nil }
+    guard hasAccuracy, !group.isProvisional, let accuracy = group.bestTop1 else { return nil }
     return ScatterChart.Point(
       label: label, index: group.index, x: x, y: 100 * accuracy.mean,
       deviation: accuracy.deviation.map { 100 * $0 },
@@ -193,9 +199,9 @@ extension Comparison {
   private var timeByMACs: ScatterChart? {
     let points = groups.flatMap { group -> [ScatterChart.Point] in
       guard let macs = macsRatio(group) else { return [] }
-      return group.timings.compactMap { timing in
-        guard let time = timeRatio(group, threads: timing.threads) else { return nil }
-        let label = label(group, threads: timing.threads)
+      return chartTimings(of: group).compactMap { timing in
+        guard let time = timeRatio(group, timing.conditions) else { return nil }
+        let label = label(group, threads: timing.conditions.threads)
         return ScatterChart.Point(
           label: label, index: group.index, x: macs, y: time,
           tip: "\(label): \(ReportNumber.fixed(macs, 2)) of the multiply–accumulates, "

@@ -40,8 +40,8 @@ struct ComparisonSection {
     if let heatMap { files.append(.init(name: "\(prefix)\(heatMap.name).svg", text: heatMap.svg().file())) }
     let tables =
       [
-        comparison.accuracyTable, comparison.differenceTable, comparison.costTable, comparison.ablationTable,
-        comparison.classTable,
+        comparison.accuracyTable, comparison.lossTable, comparison.differenceTable, comparison.costTable,
+        comparison.ablationTable, comparison.classTable,
         comparison.mistakesTable, comparison.differingSettingsTable, comparison.commonSettingsTable,
         comparison.runTable, comparison.conditionTable,
       ].compactMap { $0 } + comparison.modelTables
@@ -119,7 +119,7 @@ struct ComparisonSection {
   var rules: String { lineCharts.isEmpty ? "" : curveLegend.rules(prefix) }
 
   private var accuracy: Markup? {
-    guard let table = comparison.accuracyTable else { return nil }
+    guard let table = comparison.accuracyTable ?? comparison.lossTable else { return nil }
     var parts = [table.html] + comparison.verdicts.map { Markup.element("p", [:], $0) }
     if let alphaChart {
       let (picture, unnamed) = alphaChart.svg()
@@ -129,7 +129,7 @@ struct ComparisonSection {
       parts.append(.element("div", ["class": "charts"], [figure]))
     }
     if let differences = comparison.differenceTable { parts.append(differences.html) }
-    return section("Accuracy", parts)
+    return section(comparison.hasAccuracy ? "Accuracy" : "Loss", parts)
   }
 
   private var costs: Markup? {

@@ -37,7 +37,9 @@ extension Comparison {
   /// Means by setting and differences to α = 0 by seed; `nil` where there is nothing to compare.
   var differenceTable: ReportTable? {
     let references = references
-    guard !references.isEmpty, groups.contains(where: { $0.bestTop1 != nil }) else { return nil }
+    guard hasAccuracy, !references.isEmpty, groups.contains(where: { $0.bestTop1 != nil }) else {
+      return nil
+    }
     var columns = [
       Column("setting", csv: ["setting"], isText: true), Column("n", csv: ["n"]),
       Column("top-1 (%)", csv: ["top1_mean", "top1_deviation"]),
@@ -54,8 +56,8 @@ extension Comparison {
       "differences", caption: "Differences to α = 0, seed by seed", note: differenceNote, columns: columns)
     for group in groups {
       var row = [
-        Cell(group.label + (group.isUnfinished ? " *" : ""), values: [group.label]),
-        .count(group.counted.count), .spread(group.bestTop1) { ReportNumber.percent($0) },
+        group.labelCell, .count(group.counted.count),
+        .spread(group.bestTop1) { ReportNumber.percent($0) },
       ]
       for kind in references {
         let difference = difference(of: group, to: kind)
@@ -99,6 +101,7 @@ extension Comparison {
 
   /// What may be said of α = 0 and the others, and no more; empty where there is nothing to compare.
   var verdicts: [String] {
+    guard hasAccuracy else { return [] }
     let told = references.compactMap { kind -> String? in
       let rows = groups.compactMap { group in
         difference(of: group, to: kind).map { (label: group.label, difference: $0) }
@@ -120,9 +123,36 @@ extension Comparison {
     }
     guard !references.isEmpty else { return [] }
     let hasSingles = groups.contains { group in
-      references.contains { difference(of: group, to: $0)?.verdict == .single }
+      references.contains { difference(of: group, to: $0)?.verdict == .single && hasSingleRun(group, $0) }
     }
-    return told + unpaired + (hasSingles ? [singleRunRule] : [])
+    return told + failures + unpaired + singlePairs + (hasSingles ? [singleRunRule] : [])
+  }
+
+  /// Settings of which the runs that came to an end are not all: a mean of those that did says less.
+  private var failures: [String] {
+    let counts = groups.compactMap { group in
+      let failed = group.runs.count { $0.failure != nil }
+      return failed == 0 ? nil : "\(group.label) (\(failed) of \(group.runs.count))"
+    }
+    return counts.isEmpty ? [] : ["Runs that failed and are in no mean: \(counts.joined(separator: ", "))."]
+  }
+
+  /// Whether a setting or its α = 0 has one run alone.
+  private func hasSingleRun(_ group: RunGroup, _ kind: Downsampling) -> Bool {
+    group.bestTop1?.count == 1 || opponent(of: group, kind)?.bestTop1?.count == 1
+  }
+
+  /// Settings that share one seed with their α = 0, though both have several.
+  private var singlePairs: [String] {
+    references.compactMap { kind in
+      let labels = groups.filter { group in
+        difference(of: group, to: kind)?.verdict == .single && !hasSingleRun(group, kind)
+      }.map(\.label)
+      guard !labels.isEmpty else { return nil }
+      return
+        "Too few seeds in common with α = 0, \(kind.rawValue), for an interval: "
+        + labels.joined(separator: ", ") + "."
+    }
   }
 
   /// Settings that share no seed with their α = 0.
@@ -160,6 +190,8 @@ extension Report {
     package var header: [String]
     /// A cell for every column.
     package var rows: [[String]]
+    /// How to read the table: what its numbers are, what the intervals do not cover, and what `*` stands for.
+    package var note: String
     /// What may be said.
     package var sentences: [String]
   }
@@ -169,7 +201,7 @@ extension Report {
     comparisons.compactMap { comparison in
       comparison.differenceTable.map { table in
         Closing(
-          header: table.columns.map(\.title), rows: table.rows.map { $0.map(\.shown) },
+          header: table.columns.map(\.title), rows: table.rows.map { $0.map(\.shown) }, note: table.note,
           sentences: comparison.verdicts)
       }
     }

@@ -17,56 +17,93 @@ struct Headline: Sendable {
 
   init(_ comparison: Comparison) {
     let runs = comparison.runs
-    if let best = comparison.best, let accuracy = best.bestTop1 {
+    if let best = comparison.best, let score = comparison.score(of: best) {
+      let text =
+        comparison.hasAccuracy
+        ? Self.sentence(comparison, best: best, accuracy: score)
+        : Self.lossSentence(comparison, best: best, loss: score)
       // The sign stays beside its number.
-      sentence = Self.sentence(comparison, best: best, accuracy: accuracy).replacing(" %", with: "\u{A0}%")
-      numbers = Self.numbers(comparison, best: best, accuracy: accuracy)
+      sentence = text.replacing(" %", with: "\u{A0}%")
+      numbers = Self.numbers(comparison, best: best, score: score)
     } else {
       sentence = "No evaluation on the test images has been done yet."
+      numbers += [Self.validation(comparison)].compactMap { $0 }
     }
-    if comparison.best == nil, let chosen = runs.compactMap(\.chosen).max(by: { $0.top1 < $1.top1 }) {
-      numbers.append(
-        Number(
-          name: "Best validation accuracy so far, top-1", value: ReportNumber.percent(chosen.top1) + " %",
-          remark: "epoch \(chosen.epoch)"))
-    }
-    let unfinished = runs.count { !$0.isComplete }
+    let (failed, unfinished) = (runs.count { $0.failure != nil }, runs.count { $0.goesOn })
+    let open = [
+      unfinished == 0 ? nil : "\(unfinished) unfinished", failed == 0 ? nil : "\(failed) failed",
+    ].compactMap { $0 }
     numbers.append(
       Number(
         name: runs.count == 1 ? "Run" : "Runs",
         value: runs.count == 1 ? runs[0].state : String(runs.count),
         remark: runs.count == 1
           ? "epoch \(runs[0].epochs) of \(runs[0].configuration.epochs)"
-          : unfinished == 0
-            ? "all complete" : "\(unfinished) unfinished"))
+          : open.isEmpty ? "all complete" : open.joined(separator: ", ")))
     notes = Self.notes(comparison)
   }
 
-  private static func sentence(_ comparison: Comparison, best: RunGroup, accuracy: Spread) -> String {
-    let n = accuracy.count
+  /// Before the first test.
+  private static func validation(_ comparison: Comparison) -> Number? {
+    let chosen = comparison.runs.compactMap(\.chosen)
+    if comparison.hasAccuracy {
+      return chosen.max { $0.top1 < $1.top1 }.map { best in
+        Number(
+          name: "Best validation accuracy so far, top-1", value: ReportNumber.percent(best.top1) + " %",
+          remark: "epoch \(best.epoch)")
+      }
+    }
+    return chosen.min { $0.loss < $1.loss }.map { best in
+      Number(
+        name: "Lowest validation loss so far", value: ReportNumber.fixed(best.loss, 4),
+        remark: "epoch \(best.epoch)")
+    }
+  }
+
+  /// Of how many runs or which epoch a score is.
+  private static func scope(of best: RunGroup, count: Int) -> String {
     let isChosenApart = best.counted.allSatisfy { $0.chosenOn == .validation }
+    let epoch = best.counted.first?.best.map { "after epoch \($0.epoch)" } ?? ""
+    let which = count > 1 ? "in the mean of \(counted(count, "run"))" : epoch
+    return which + (isChosenApart ? ", chosen on validation images" : "")
+  }
+
+  private static func sentence(_ comparison: Comparison, best: RunGroup, accuracy: Spread) -> String {
     let percent = ReportNumber.percent(accuracy) + " %"
-    let scope =
-      (n > 1
-        ? "in the mean of \(counted(n, "run"))"
-        : best.counted.first?.best.map { "after epoch \($0.epoch)" } ?? "")
-      + (isChosenApart ? ", chosen on validation images" : "")
+    let scope = scope(of: best, count: accuracy.count)
     let progress = best.isProvisional ? " so far" : ""
     guard comparison.groups.count > 1 else {
       return "\(best.label) recognises \(percent) of the test images\(progress), \(scope)."
     }
-    let mean = n > 1 ? "mean accuracy" : "accuracy"
+    let mean = accuracy.count > 1 ? "mean accuracy" : "accuracy"
     let text = "\(best.label) has the highest \(mean)\(progress): \(percent) of the test images, \(scope)."
     guard let reference = yardstick(of: best, in: comparison), let other = reference.bestTop1 else {
-      return text
+      let hasOthers = comparison.groups.contains { $0.index != best.index && $0.bestTop1 != nil }
+      guard hasOthers else { return text }
+      return text + " The others chose their best epochs on other images and are not compared with it."
     }
     return text + " " + difference(comparison, best, reference, other) + costs(comparison, best, reference)
   }
 
-  /// What the best setting is compared with: the network at α = 0 whose maps get smaller in the same way, before the other
-  /// one; where there is none, or it is the best itself, the next best.
+  /// Differences of losses have no scale of their own, so that none are told.
+  private static func lossSentence(_ comparison: Comparison, best: RunGroup, loss: Spread) -> String {
+    let value = comparison.scoreText(loss)
+    let scope = scope(of: best, count: loss.count)
+    let progress = best.isProvisional ? " so far" : ""
+    guard comparison.groups.count > 1 else {
+      return "\(best.label) has a loss of \(value) on the test images\(progress), \(scope)."
+    }
+    let mean = loss.count > 1 ? "mean loss" : "loss"
+    return "\(best.label) has the lowest \(mean) on the test images\(progress): \(value), \(scope)."
+  }
+
+  /// What the best setting is compared with: the network at α = 0 whose maps get smaller in the same way, then
+  /// the other one; where there is none, or it is the best itself, the next best. Test images that chose an
+  /// epoch flatter it, so both must have been chosen on the same ones.
   private static func yardstick(of best: RunGroup, in comparison: Comparison) -> RunGroup? {
-    let others = comparison.groups.filter { $0.index != best.index && $0.bestTop1 != nil }
+    let others = comparison.groups.filter {
+      $0.index != best.index && $0.bestTop1 != nil && $0.chosenOn == best.chosenOn
+    }
     let kind = best.model?.downsampling ?? .strided
     let plain = [kind, .average, .strided].lazy.compactMap { comparison.reference(of: best, $0) }
       .first { reference in others.contains { $0.index == reference.index } }
@@ -117,26 +154,25 @@ struct Headline: Sendable {
     if let ratio = comparison.macsRatio(best, to: reference) {
       costs.append("\(ReportNumber.percent(ratio, 0)) % of the multiply–accumulates")
     }
-    if let threads = comparison.usualThreads,
-      let ratio = comparison.timeRatio(best, to: reference, threads: threads)
+    if let conditions = comparison.usualConditions,
+      let ratio = comparison.timeRatio(best, to: reference, conditions)
     {
       costs.append("\(ReportNumber.percent(ratio, 0)) % of the measured time per epoch")
     }
     return costs.isEmpty ? "" : " It takes " + costs.joined(separator: " and ") + " of \(reference.label)."
   }
 
-  private static func numbers(_ comparison: Comparison, best: RunGroup, accuracy: Spread) -> [Number] {
+  private static func numbers(_ comparison: Comparison, best: RunGroup, score: Spread) -> [Number] {
     let plain = comparison.reference(of: best)
+    let isTestedOnce = best.counted.allSatisfy { $0.chosenOn == .validation }
     var numbers = [
       Number(
-        name: best.counted.allSatisfy { $0.chosenOn == .validation }
-          ? "Test accuracy, top-1" : "Best test accuracy, top-1",
-        value: ReportNumber.percent(accuracy) + " %", remark: best.label)
+        name: (isTestedOnce ? "Test " : "Best test ") + (comparison.hasAccuracy ? "accuracy, top-1" : "loss"),
+        value: comparison.scoreText(score), remark: best.label)
     ]
-    if let last = best.lastTop1 {
+    if let last = comparison.hasAccuracy ? best.lastTop1 : best.spread({ $0.last?.loss }) {
       numbers.append(
-        Number(
-          name: "After the last evaluation", value: ReportNumber.percent(last) + " %", remark: best.label))
+        Number(name: "After the last evaluation", value: comparison.scoreText(last), remark: best.label))
     }
     if let macs = best.cost?.total.macs {
       let ratio = plain?.index == best.index ? nil : comparison.macsRatio(best)
@@ -146,14 +182,13 @@ struct Headline: Sendable {
           remark: ratio.map { "\(ReportNumber.fixed($0, 2)) of \(plain?.label ?? "α = 0")" }
             ?? "one image, forward"))
     }
-    let threads = comparison.usualThreads ?? 1
-    if let timing = best.timing(threads: threads) ?? best.timings.first {
-      let ratio = plain?.index == best.index ? nil : comparison.timeRatio(best, threads: timing.threads)
+    if let timing = comparison.usualConditions.flatMap({ best.timing($0) }) ?? best.timings.first {
+      let ratio = plain?.index == best.index ? nil : comparison.timeRatio(best, timing.conditions)
       numbers.append(
         Number(
           name: "Training time per epoch", value: "\(ReportNumber.seconds(timing.seconds.median)) s",
           remark: ratio.map { "\(ReportNumber.fixed($0, 2)) of \(plain?.label ?? "α = 0")" }
-            ?? counted(timing.threads, "thread")))
+            ?? counted(timing.conditions.threads, "thread")))
     }
     return numbers
   }
@@ -170,7 +205,11 @@ struct Headline: Sendable {
       let start = which.count == 1 ? "One run \(one): " : "\(counted(which.count, "run")) \(several): "
       notes.append(start + names + more + ".")
     }
-    add(runs.filter { !$0.isComplete }, "is unfinished", "are unfinished")
+    add(runs.filter(\.goesOn), "is unfinished", "are unfinished")
+    let failed = runs.filter { $0.failure != nil }
+    if let reason = failed.first?.failure {
+      add(failed, "failed (\(reason))", "failed (the first: \(reason))")
+    }
     if comparison.groups.contains(where: { !$0.isProvisional && $0.runs.contains { !$0.isComplete } }) {
       notes.append("Means are over the complete runs of a setting.")
     }
@@ -178,12 +217,12 @@ struct Headline: Sendable {
       comparison.groups.flatMap(\.repeated),
       "has the settings and the seed of another, and counts once with it",
       "have the settings and the seed of others, and count once with them")
+    let score = comparison.hasAccuracy ? "accuracy" : "loss"
+    let advice =
+      "on the test images, whose \(score) then flatters; --validation holds back training images for that"
     add(
-      runs.filter { $0.chosenOn == .test && $0.best != nil },
-      "has chosen its best epoch on the test images, whose accuracy then flatters; --validation holds back training "
-        + "images for that",
-      "have chosen their best epoch on the test images, whose accuracy then flatters; --validation holds back training "
-        + "images for that")
+      runs.filter { $0.chosenOn == .test && $0.best != nil }, "has chosen its best epoch \(advice)",
+      "have chosen their best epoch \(advice)")
     let unscored = runs.compactMap { $0.bestEvaluation }.reduce(0) { $0 + $1.unscoredImages }
     if unscored > 0 {
       notes.append(
@@ -191,7 +230,7 @@ struct Headline: Sendable {
           + "them out.")
     }
     add(
-      runs.filter { $0.results == nil },
+      comparison.hasAccuracy ? runs.filter { $0.results == nil } : [],
       "has no results.json and so adds nothing to accuracies by class and confusions",
       "have no results.json and so add nothing to accuracies by class and confusions")
     add(
@@ -214,6 +253,15 @@ struct Headline: Sendable {
     }
     if comparison.hasSeveralThreadCounts {
       notes.append("Runs used different numbers of threads; times are compared only where these are equal.")
+    }
+    if comparison.hasSeveralMachines, let usual = comparison.usualConditions {
+      notes.append(
+        "Runs were timed on different machines; times are compared on the same one only, and charts have "
+          + "those of: \(usual.machineNames).")
+    }
+    for group in comparison.groups
+    where Set(group.runs.map { $0.configuration.skipDamaged == true }).count > 1 {
+      notes.append("Some runs of \(group.label) left damaged images out (--skip-damaged), others did not.")
     }
     return notes
   }

@@ -14,11 +14,12 @@ struct HeatMap: Sendable {
   var counts: [[Int]]
 
   private static let nameWidth = 96.0
+  private static let columnNameWidth = 84.0
 
   func svg() -> SVG {
     let classes = Double(classNames.count)
     let (left, top) = (Self.nameWidth + 22, 88.0)
-    let cell = min(34, (SVG.width - left - 4) / classes)
+    let cell = cellSize(left: left)
     let size = min(SVG.fontSize, 0.8 * cell)
     var svg = SVG(title: title, summary: summary, height: top + cell * classes + 8)
     svg.add(SVG.text("predicted class", x: left, y: 14, ink: .muted, size: 12))
@@ -28,7 +29,7 @@ struct HeatMap: Sendable {
       let centre = (Double(index) + 0.5) * cell
       let short = SVG.shortened(name, to: Self.nameWidth, size: size)
       svg.add(SVG.text(short, x: left - 6, y: top + centre + 0.35 * size, anchor: .end, size: size))
-      let above = SVG.text(SVG.shortened(name, to: 84, size: size), x: 0, y: 0, size: size)
+      let above = SVG.text(SVG.shortened(name, to: Self.columnNameWidth, size: size), x: 0, y: 0, size: size)
       svg.add(
         above.adding([
           "transform":
@@ -45,6 +46,17 @@ struct HeatMap: Sendable {
       }
     }
     return svg
+  }
+
+  /// So small that the names above the columns, which lean to the right, end within the picture.
+  private func cellSize(left: Double) -> Double {
+    var size = min(34, (SVG.width - left - 4) / Double(classNames.count))
+    for (index, name) in classNames.enumerated() {
+      // cos 50° of its length, and about half a line that begins beside the column's middle.
+      let reach = 0.643 * min(Self.columnNameWidth, SVG.width(of: name)) + 0.5 * SVG.fontSize
+      size = min(size, (SVG.width - left - reach) / (Double(index) + 0.5))
+    }
+    return size
   }
 
   private func cell(

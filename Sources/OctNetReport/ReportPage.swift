@@ -74,9 +74,9 @@ struct ReportPage {
     return "<!DOCTYPE html>\n" + page.rendered()
   }
 
-  /// Letters, digits and hyphens.
+  /// Letters, digits and hyphens, few enough for the name of a file that begins with them.
   private static func fileName(_ text: String) -> String {
     let name = text.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
-    return String(name)
+    return String(name.prefix(100))
   }
 }

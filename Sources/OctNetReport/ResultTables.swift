@@ -11,9 +11,9 @@ extension Comparison {
 
   private static let label = ReportTable.Column("setting", csv: ["setting"], isText: true)
 
-  /// Best and last accuracy; `nil` before the first evaluation.
+  /// Best and last accuracy; `nil` before the first evaluation and where there is only a loss.
   var accuracyTable: ReportTable? {
-    guard groups.contains(where: { $0.bestTop1 != nil }) else { return nil }
+    guard hasAccuracy, groups.contains(where: { $0.bestTop1 != nil }) else { return nil }
     // With five classes or fewer every image is among the first five.
     let hasValidation = runs.contains { $0.chosenOn == .validation }
     let hasTop5 = runs.contains { ($0.best?.top5 ?? 1) < 1 }
@@ -40,11 +40,11 @@ extension Comparison {
     var table = ReportTable(
       "accuracy",
       caption: "Accuracy on the test images",
-      note: accuracyNote, columns: columns)
+      note: evaluationNote, columns: columns)
     let highest = best?.bestTop1?.mean
     for group in groups {
       var row = [
-        Cell.text(group.label + (group.isUnfinished ? " *" : "")), .count(group.counted.count),
+        group.labelCell, .count(group.counted.count),
         .spread(group.bestTop1) { ReportNumber.percent($0) }
           .strong(groups.count > 1 && group.bestTop1?.mean == highest && highest != nil),
       ]
@@ -58,7 +58,6 @@ extension Comparison {
         row.append(.spread(chosen) { ReportNumber.percent($0) })
       }
       if !isSeenOnce { row.append(loss) }
-      row[0].values = [group.label]
       table.add(row)
     }
     return table
@@ -67,7 +66,8 @@ extension Comparison {
   /// Whether any run is evaluated on the test images epoch by epoch.
   var hasLastOnTest: Bool { runs.contains { $0.chosenOn == .test } }
 
-  private var accuracyNote: String {
+  /// What the numbers of the best and the last evaluation are.
+  var evaluationNote: String {
     var sentences: [String] = []
     let images = Set(runs.compactMap { $0.bestEvaluation?.images })
     if let count = images.first, images.count == 1 {
@@ -91,7 +91,7 @@ extension Comparison {
           + ", scored once, at the run's end; epochs are evaluated on the validation images, which choose it."
       )
     }
-    if groups.contains(where: \.isUnfinished) { sentences.append("* No run of this setting is complete.") }
+    if groups.contains(where: \.isUnfinished) { sentences.append(RunGroup.unfinishedNote) }
     return sentences.joined(separator: " ")
   }
 
@@ -108,11 +108,12 @@ extension Comparison {
     let hasRatios = groups.contains { reference(of: $0).map(\.index) != $0.index && macsRatio($0) != nil }
     let hasTimeRatios = rows.contains { group, timing in
       reference(of: group).map(\.index) != group.index
-        && timing.flatMap { timeRatio(group, threads: $0.threads) } != nil
+        && timing.flatMap { timeRatio(group, $0.conditions) } != nil
     }
     let hasCosts = rows.contains { $0.0.cost != nil }
     var columns = [Self.label]
     if hasSeveralThreadCounts { columns.append(Column("threads", csv: ["threads"])) }
+    if hasSeveralMachines { columns.append(Column("machine", csv: ["machine"], isText: true)) }
     if hasCosts {
       columns.append(Column("parameters", csv: ["parameters"]))
       columns.append(Column("multiply–accumulates", csv: ["macs"]))
@@ -131,12 +132,19 @@ extension Comparison {
     if hasRatios { note += "Ratios are to the otherwise equal network at α = 0" }
     let plain = groups.compactMap(\.model).filter { $0.alpha == 0 }
     if hasRatios && Set(plain.map(\.downsampling)).count > 1 { note += ", strided," }
-    if hasRatios { note += hasTimeRatios ? " with as many threads." : "." }
+    if hasRatios && hasTimeRatios {
+      note += " with as many threads" + (hasSeveralMachines ? " on the same machine" : "")
+    }
+    if hasRatios { note += "." }
     var table = ReportTable(
       "costs", caption: hasRatios ? "Theory against clock" : "Costs", note: note, columns: columns)
     for (group, timing) in rows {
       var row = [Cell.text(group.label)]
-      if hasSeveralThreadCounts { row.append(.count(timing?.threads)) }
+      if hasSeveralThreadCounts { row.append(.count(timing?.conditions.threads)) }
+      if hasSeveralMachines {
+        let machine = timing?.conditions.machineNames
+        row.append(Cell(machine ?? "–", values: [machine ?? ""]))
+      }
       if hasCosts { row += [.count(group.cost?.total.parameters), .count(group.cost?.total.macs)] }
       if hasRatios { row.append(.number(macsRatio(group)) { ReportNumber.fixed($0, 2) }) }
       if isTimed {
@@ -151,7 +159,7 @@ extension Comparison {
             ]))
       }
       if hasTimeRatios {
-        let ratio = timing.flatMap { timeRatio(group, threads: $0.threads) }
+        let ratio = timing.flatMap { timeRatio(group, $0.conditions) }
         row.append(.number(ratio) { ReportNumber.fixed($0, 2) })
       }
       table.add(row)
@@ -159,26 +167,33 @@ extension Comparison {
     return table
   }
 
-  /// What the paths between the octaves and the down-sampling are worth; `nil` without such runs.
+  /// What the paths between the octaves and the down-sampling are worth; `nil` without such accuracies.
   var ablationTable: ReportTable? {
     let ablations = ablations
-    guard ablations.contains(where: { $0.groups.contains { $0.bestTop1 != nil } }) else { return nil }
-    let threads = usualThreads
+    guard hasAccuracy, ablations.contains(where: { $0.groups.contains { $0.bestTop1 != nil } }) else {
+      return nil
+    }
+    let conditions = usualConditions
     var columns = [
       Self.label, Column("L→H", csv: ["low_to_high"], isText: true),
       Column("H→L", csv: ["high_to_low"], isText: true),
       Column("down-sampling", csv: ["downsampling"], isText: true), Column("n", csv: ["n"]),
-      Column("best top-1 (%)", csv: ["best_top1_mean", "best_top1_deviation"]),
+      Column(
+        hasLastOnTest ? "best top-1 (%)" : "top-1 (%)", csv: ["best_top1_mean", "best_top1_deviation"]),
       Column("difference (points)", csv: ["difference"]), Column("95 % interval", csv: ["lower", "upper"]),
       Column("pairs", csv: ["pairs"]), Column("MACs", csv: ["macs_ratio"]),
     ]
-    if threads != nil { columns.append(Column("time", csv: ["time_ratio"])) }
+    if conditions != nil { columns.append(Column("time", csv: ["time_ratio"])) }
+    var note =
+      "Differences by seed, multiply–accumulates and time per epoch are to the row with both paths and the "
+      + "same down-sampling at the same α; of rows with both paths, to the one with average pooling."
+    if ablations.contains(where: { $0.groups.contains(where: \.isUnfinished) }) {
+      note += " " + RunGroup.unfinishedNote
+    }
     var table = ReportTable(
       "ablation",
       caption: "Ablation: paths between the octaves, and down-sampling",
-      note:
-        "Differences by seed, multiply–accumulates and time per epoch are to the row with both paths and the same "
-        + "down-sampling at the same α; of rows with both paths, to the one with average pooling.",
+      note: note,
       columns: columns)
     for ablation in ablations {
       for group in ablation.groups {
@@ -193,7 +208,7 @@ extension Comparison {
           isCompared
           ? whole.flatMap { PairedDifference(group.bestTop1BySeed, minus: $0.bestTop1BySeed) } : nil
         var row = [
-          Cell.text(group.label), .text(model.lowToHigh ? "yes" : "no"),
+          group.labelCell, .text(model.lowToHigh ? "yes" : "no"),
           .text(model.highToLow ? "yes" : "no"),
           .text(model.downsampling.rawValue), .count(group.counted.count),
           .spread(group.bestTop1) { ReportNumber.percent($0) },
@@ -203,9 +218,9 @@ extension Comparison {
             ratio(group.cost.map { Double($0.total.macs) }, whole?.cost.map { Double($0.total.macs) })
           ) { ReportNumber.fixed($0, 2) },
         ]
-        if let threads {
+        if let conditions {
           let time = ratio(
-            group.timing(threads: threads)?.seconds.median, whole?.timing(threads: threads)?.seconds.median)
+            group.timing(conditions)?.seconds.median, whole?.timing(conditions)?.seconds.median)
           row.append(.number(time) { ReportNumber.fixed($0, 2) })
         }
         table.add(row)
@@ -218,4 +233,12 @@ extension Comparison {
 extension RunGroup {
   /// Its numbers are those of runs that go on.
   var isUnfinished: Bool { isProvisional && !counted.isEmpty }
+
+  /// Behind its name where such numbers stand beside those of complete runs.
+  var mark: String { isUnfinished ? " *" : "" }
+
+  static let unfinishedNote = "* No run of this setting is complete."
+
+  /// What names its row.
+  var labelCell: ReportTable.Cell { ReportTable.Cell(label + mark, values: [label]) }
 }

@@ -4,11 +4,12 @@ import OctNetModels
 import OctNetSupport
 import OctNetTraining
 
-/// Runs that differ in nothing but the seed, the threads and where the data lies: repetitions of one experiment.
+/// Runs on the same data that differ in nothing but the seed, the threads and where the data lies:
+/// repetitions of one experiment.
 struct RunGroup: Sendable {
-  /// Seconds of training an epoch takes with so many threads.
+  /// Seconds of training an epoch takes.
   struct Timing: Sendable {
-    var threads: Int
+    var conditions: TimingConditions
     /// Over all epochs of the runs.
     var seconds: Spread
   }
@@ -24,10 +25,11 @@ struct RunGroup: Sendable {
 
   /// Settings that repetitions may differ in.
   static let free: Set<String> = [
-    "seed", "threads", "checkpointEverySteps", "data", "inMemory", "workers",
+    "seed", "threads", "checkpointEverySteps", "data", "inMemory", "workers", "skipDamaged",
   ]
 
-  /// Groups keep the order in which their first runs were found, then go by model, α and path switches.
+  /// Of runs on the same data. Groups keep the order in which their first runs were found, then go by model,
+  /// α and path switches.
   ///
   /// - Throws: `OctNetError.file` for a model that cannot be built.
   static func groups(of runs: [RunRecord]) throws(OctNetError) -> [RunGroup] {
@@ -68,7 +70,7 @@ struct RunGroup: Sendable {
   }
 
   private func repeats(_ run: RunRecord) -> Bool {
-    first.dataName == run.dataName && settings == run.settings.without(Self.free)
+    settings == run.settings.without(Self.free)
   }
 
   private var rank: [Double] {
@@ -102,8 +104,7 @@ struct RunGroup: Sendable {
   func isSameNetwork(as other: RunGroup) -> Bool {
     guard let model, let others = other.model else { return false }
     let paths = Comparison.pathSettings
-    guard first.dataName == other.first.dataName, settings.without(paths) == other.settings.without(paths)
-    else { return false }
+    guard settings.without(paths) == other.settings.without(paths) else { return false }
     return Self.isSameNetwork(model, others)
   }
 
@@ -132,6 +133,9 @@ struct RunGroup: Sendable {
     return scored.filter { !seeds.insert($0.configuration.seed).inserted }
   }
 
+  /// Which images chose the best epochs of the runs that count.
+  var chosenOn: Set<EvaluationImages> { Set(counted.map(\.chosenOn)) }
+
   /// None of its runs is complete.
   var isProvisional: Bool { !runs.contains(where: \.isComplete) }
 
@@ -147,14 +151,15 @@ struct RunGroup: Sendable {
 
   var bestTop1: Spread? { spread { $0.best?.top1 } }
   var lastTop1: Spread? { spread { $0.last?.top1 } }
+  var bestLoss: Spread? { spread { $0.best?.loss } }
 
-  /// One for each number of threads, the smallest first.
+  /// One for each number of threads, the smallest first, on each machine.
   var timings: [Timing] {
-    Set(runs.map(\.configuration.threads)).sorted().compactMap { threads in
-      let same = runs.filter { $0.configuration.threads == threads }
-      return Spread(same.flatMap(\.log.seconds)).map { Timing(threads: threads, seconds: $0) }
+    Set(runs.map(TimingConditions.init(of:))).sorted().compactMap { conditions in
+      let same = runs.filter { TimingConditions(of: $0) == conditions }
+      return Spread(same.flatMap(\.log.seconds)).map { Timing(conditions: conditions, seconds: $0) }
     }
   }
 
-  func timing(threads: Int) -> Timing? { timings.first { $0.threads == threads } }
+  func timing(_ conditions: TimingConditions) -> Timing? { timings.first { $0.conditions == conditions } }
 }

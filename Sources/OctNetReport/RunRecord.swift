@@ -28,6 +28,9 @@ struct RunRecord: Sendable {
     self.name = name
     self.path = path
     configuration = try TrainingConfiguration(path: directory.configurationPath)
+    do throws(OctNetError) { try configuration.validate() } catch {
+      throw OctNetError.file(path: directory.configurationPath, error.description)
+    }
     settings = try SettingList(configuration, path: directory.configurationPath)
     func present(_ path: String) -> String? { FileManager.default.fileExists(atPath: path) ? path : nil }
     log = try RunLog(logPath: directory.logPath, timingPath: present(directory.timingPath))
@@ -45,7 +48,17 @@ struct RunRecord: Sendable {
     return epochs >= configuration.epochs ? .finished : .unfinished
   }
 
-  var isComplete: Bool { outcome != .unfinished }
+  /// Whether nothing is left to do, the test included.
+  var isComplete: Bool { outcome != .unfinished && !isTestDue }
+
+  /// Whether somebody may resume it to its end.
+  var goesOn: Bool { !isComplete && failure == nil }
+
+  /// Why training ended without a result.
+  var failure: String? { results?.failure }
+
+  /// All epochs are done, but the test at the run's end was cut short.
+  var isTestDue: Bool { results?.isTestDue == true }
 
   /// Finished ones.
   var epochs: Int { results?.epochs ?? log.rows.last?.epoch ?? 0 }
@@ -65,6 +78,14 @@ struct RunRecord: Sendable {
   /// The evaluation on the test images that `best` is from, with its confusion.
   var bestEvaluation: EvaluationResult? { results?.bestOnTest?.evaluation }
 
+  /// The same where there were images of classes.
+  var classified: EvaluationResult? {
+    guard let evaluation = bestEvaluation, evaluation.images > 0, !evaluation.classNames.isEmpty else {
+      return nil
+    }
+    return evaluation
+  }
+
   /// What `best.safetensors` reaches on the images that chose it.
   var chosen: Score? {
     if chosenOn == .test { return best }
@@ -83,6 +104,18 @@ struct RunRecord: Sendable {
     return Score(epoch: score.epoch, top1: evaluation.top1, top5: evaluation.top5, loss: evaluation.loss)
   }
 
+  /// Of any of its evaluations; `nil` before the first one and without results, empty for images without.
+  var classNames: [String]? {
+    (results?.best ?? results?.last ?? results?.test)?.evaluation.classNames
+  }
+
+  /// Whether predictions are right or wrong; `nil` where nothing says. Of a loss between numbers, results
+  /// name no classes and all accuracies are 0.
+  var hasAccuracy: Bool? {
+    guard let classNames else { return nil }
+    return !classNames.isEmpty || log.rows.contains { $0.trainAccuracy > 0 || ($0.testTop1 ?? 0) > 0 }
+  }
+
   private var evaluated: [Score] {
     log.rows.compactMap { row in
       guard let top1 = row.testTop1, let top5 = row.testTop5, let loss = row.testLoss else { return nil }
@@ -90,13 +123,12 @@ struct RunRecord: Sendable {
     }
   }
 
-  /// Which images these are, so that accuracies compare: the path of a known archive does not matter, that of other
-  /// data is all there is to know, of which the last component tells enough.
-  var dataName: String {
+  /// The kind of data and the last components of its path; of known archives the kind, wherever they lie.
+  func dataName(components: Int = 1) -> String {
     let parts = configuration.data.split(separator: ":", maxSplits: 1).map(String.init)
     guard parts.count == 2, parts[0] != "synthetic" else { return configuration.data }
     if ["cifar10", "cifar100", "cifar100-coarse"].contains(parts[0]) { return parts[0] }
-    let folder = parts[1].split(separator: "/").last.map(String.init) ?? parts[1]
-    return "\(parts[0]):\(folder)"
+    let path = parts[1].split(separator: "/").suffix(components)
+    return "\(parts[0]):\(path.isEmpty ? parts[1] : path.joined(separator: "/"))"
   }
 }

@@ -1,16 +1,19 @@
 import OctNetCheckpoint
 import OctNetCore
+import OctNetData
+import OctNetModels
 import OctNetSupport
 import OctNetTraining
 
-/// A configuration as a list of dotted names and texts, whatever keys it has: `model.alpha` = `0.125`.
+/// A configuration as a list of dotted names and texts, whatever keys it has: `model.alpha` = `0.125`. What
+/// is spelled out but would be so anyway is left out, so that equal settings are equal lists.
 struct SettingList: Equatable, Sendable {
   private(set) var values: [String: String] = [:]
 
   /// - Throws: `OctNetError.file` for a setting that JSON cannot hold.
   init(_ configuration: TrainingConfiguration, path: String) throws(OctNetError) {
     do throws(StrictJSON.Failure) {
-      let text = try StrictJSON.encode(configuration)
+      let text = try StrictJSON.encode(configuration.leavingOutDefaults)
       guard let parsed = Array(text.utf8).withUnsafeBufferPointer({ try? JSONScanner.parse($0) }) else {
         throw StrictJSON.Failure(problem: "expected settings, found \(text)")
       }
@@ -47,5 +50,33 @@ struct SettingList: Equatable, Sendable {
     case .bool(let flag): return flag ? "yes" : "no"
     case .null: return "–"
     }
+  }
+}
+
+extension TrainingConfiguration {
+  /// The same with `nil` for values that `nil` stands for.
+  fileprivate var leavingOutDefaults: TrainingConfiguration {
+    var result = self
+    func leaveOut<Value: Equatable>(_ key: WritableKeyPath<TrainingConfiguration, Value?>, _ usual: Value) {
+      if result[keyPath: key] == usual { result[keyPath: key] = nil }
+    }
+    leaveOut(\.shards, 1)
+    leaveOut(\.reduceDtype, .float32)
+    leaveOut(\.mixupProbability, 1)
+    leaveOut(\.mixupSwitchProbability, 0.5)
+    leaveOut(\.balancedSampler, false)
+    leaveOut(\.exifOrientation, false)
+    leaveOut(\.lossReduction, .mean)
+    leaveOut(\.lastEpochShare, 1)
+    leaveOut(\.testViews, .one)
+    leaveOut(\.augmentation.repeats, 1)
+    leaveOut(\.augmentation.flipsAlternately, false)
+    leaveOut(\.augmentation.reflectsBorder, false)
+    if var model {
+      if model.widthMultiplier == 1 { model.widthMultiplier = nil }
+      if model.keepsMerging == false { model.keepsMerging = nil }
+      result.model = model
+    }
+    return result
   }
 }

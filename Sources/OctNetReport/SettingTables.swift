@@ -53,14 +53,15 @@ extension Comparison {
   /// Every run.
   var runTable: ReportTable {
     let isTimed = runs.contains { !$0.log.seconds.isEmpty }
+    let (score, key) = hasAccuracy ? ("top-1 (%)", "top1") : ("loss", "test_loss")
     var columns = [
       Column("run", csv: ["run"], isText: true), Column("setting", csv: ["setting"], isText: true),
       Column("seed", csv: ["seed"]), Column("threads", csv: ["threads"]),
       Column("state", csv: ["state"], isText: true), Column("epochs", csv: ["epochs", "epochs_planned"]),
-      Column(hasLastOnTest ? "best top-1 (%)" : "top-1 (%)", csv: ["best_top1"]),
+      Column(hasLastOnTest ? "best \(score)" : score, csv: ["best_\(key)"]),
       Column("at epoch", csv: ["best_epoch"]),
     ]
-    if hasLastOnTest { columns.append(Column("last top-1 (%)", csv: ["last_top1"])) }
+    if hasLastOnTest { columns.append(Column("last \(score)", csv: ["last_\(key)"])) }
     if isTimed { columns.append(Column("seconds per epoch", csv: ["seconds_per_epoch_median"])) }
     var table = ReportTable("runs", caption: "All runs", columns: columns)
     for group in groups {
@@ -68,11 +69,12 @@ extension Comparison {
         let planned = run.configuration.epochs
         var row = [
           Cell.text(run.name), .text(group.label), .text(String(run.configuration.seed)),
-          .count(run.configuration.threads), Cell(run.state, values: [run.outcome.rawValue]),
+          .count(run.configuration.threads),
+          Cell(run.state, values: [run.stateKey]),
           Cell("\(run.epochs) of \(planned)", values: [String(run.epochs), String(planned)]),
-          .number(run.best?.top1) { ReportNumber.percent($0) }, .count(run.best?.epoch),
+          scoreCell(run.best), .count(run.best?.epoch),
         ]
-        if hasLastOnTest { row.append(.number(run.last?.top1) { ReportNumber.percent($0) }) }
+        if hasLastOnTest { row.append(scoreCell(run.last)) }
         if isTimed { row.append(.number(Spread(run.log.seconds)?.median, ReportNumber.seconds)) }
         table.add(row)
       }
@@ -150,7 +152,12 @@ extension Comparison {
 }
 
 extension RunRecord {
+  /// In tables for programs.
+  var stateKey: String { failure != nil ? "failed" : isTestDue ? "testDue" : outcome.rawValue }
+
   var state: String {
+    if failure != nil { return "failed" }
+    if isTestDue { return "test due" }
     switch outcome {
     case .finished: return "finished"
     case .stoppedEarly: return "stopped early"

@@ -52,6 +52,15 @@ package struct ConfigurationFile {
   /// Whether the file says it.
   package func has(_ key: String) -> Bool { settings[key] != nil }
 
+  /// What flags that say something else leave as the file has it.
+  package var stated: StatedSettings {
+    func says(_ key: String, of part: String) -> Bool { (settings[part]?[key] ?? .null) != .null }
+    return StatedSettings(
+      alpha: says("alpha", of: "model"), stem: says("stem", of: "model"),
+      downsampling: says("downsampling", of: "model"),
+      learningRate: says("base", of: "schedule"))
+  }
+
   /// - Throws: as `string`.
   package func number(_ key: String) throws -> Int? {
     guard let value = settings[key], value != .null else { return nil }
@@ -111,9 +120,9 @@ package struct ConfigurationFile {
 
   /// `base` with the file's settings written over it.
   ///
-  /// What follows from another setting follows it here too, unless the file says it: the stem from the model's name
-  /// (which forgets another network's width multiplier),
-  /// the downsampling from α, the learning rate's default from the optimizer.
+  /// What follows from another setting follows it here too where that changes, unless the file says it: the stem
+  /// from the model's name (which forgets another network's width multiplier), the downsampling from α, the learning
+  /// rate's default from the optimizer.
   /// - Throws: `OctNetError.file` for an unknown key or a value of the wrong kind.
   package func applied(to base: TrainingConfiguration) throws -> TrainingConfiguration {
     var base = base
@@ -146,14 +155,41 @@ package struct ConfigurationFile {
   }
 }
 
+/// Settings that follow from others unless somebody says them, and a file does.
+package struct StatedSettings: Equatable, Sendable {
+  /// The model's α.
+  package var alpha: Bool
+  /// The stem, else that of the model's name.
+  package var stem: Bool
+  /// What makes maps smaller, else as α has it.
+  package var downsampling: Bool
+  /// The schedule's base, else the optimizer's usual one.
+  package var learningRate: Bool
+
+  package init(
+    alpha: Bool = false, stem: Bool = false, downsampling: Bool = false, learningRate: Bool = false
+  ) {
+    (self.alpha, self.stem) = (alpha, stem)
+    (self.downsampling, self.learningRate) = (downsampling, learningRate)
+  }
+}
+
 extension ModelConfiguration {
-  /// Another name, another α: stem and width multiplier follow the one, the downsampling the other.
-  package func changing(name newName: String?, alpha newAlpha: Double?) -> ModelConfiguration {
-    ModelConfiguration(
-      name: newName ?? name, alpha: newAlpha ?? alpha,
-      widthMultiplier: newName == nil ? widthMultiplier : nil,
-      stem: newName == nil ? stem : nil, variant: variant, downsampling: newAlpha == nil ? downsampling : nil,
-      lowToHigh: lowToHigh, highToLow: highToLow, keepsMerging: keepsMerging,
-      classes: classes, inputHeight: inputHeight, inputWidth: inputWidth, inputChannels: inputChannels)
+  /// Another name, another α: stem and width multiplier follow the one, the downsampling the other. What is `stated`
+  /// stays, a stem as far as the other model can have it; the name and the α that are there already change nothing.
+  package func changing(
+    name newName: String?, alpha newAlpha: Double?, keeping stated: StatedSettings = StatedSettings()
+  ) -> ModelConfiguration {
+    var result = self
+    if let newName, newName != name {
+      let known = NamedModel.named(newName)
+      (result.name, result.widthMultiplier) = (newName, nil)
+      if !stated.stem || known?.stems.contains(stem) == false { result.stem = known?.usualStem ?? .imagenet }
+    }
+    if let newAlpha, newAlpha != alpha {
+      result.alpha = newAlpha
+      if !stated.downsampling { result.downsampling = .usual(alpha: newAlpha) }
+    }
+    return result
   }
 }

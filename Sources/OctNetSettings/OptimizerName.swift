@@ -16,10 +16,11 @@ package enum OptimizerName: String, CaseIterable {
 }
 
 extension TrainingConfiguration {
-  /// Another update rule comes with its usual learning rate.
-  package mutating func use(_ optimizer: OptimizerName) {
+  /// Another update rule comes with its usual learning rate, unless that is `stated`.
+  package mutating func use(_ optimizer: OptimizerName, keeping stated: StatedSettings = StatedSettings()) {
     guard optimizer.rawValue != self.optimizer.name else { return }
     self.optimizer = optimizer.rule
+    guard !stated.learningRate else { return }
     switch optimizer {
     case .sgd: schedule.base = QuickStart.learningRate
     case .adam, .adamw: schedule.base = 1e-3

@@ -61,24 +61,29 @@ public struct ParameterGroup: Codable, Equatable, Sendable {
     epochs = try container.decodeIfPresent(Double.self, forKey: .epochs)
   }
 
+  /// - Throws: `OctNetError.configuration` for a setting out of its range; its key is below `parameterGroups`, since
+  ///   the run has settings of the same names.
   func validate() throws(OctNetError) {
+    func problem(_ key: String, _ text: String) -> OctNetError {
+      .configuration(key: "parameterGroups." + key, text)
+    }
     guard learningRateScale >= 0, learningRateScale.isFinite else {
-      throw .configuration(
-        key: "learningRateScale", "expected a factor of 0 or more, found \(learningRateScale)")
+      throw problem("learningRateScale", "expected a factor of 0 or more, found \(learningRateScale)")
     }
     guard weightDecay.map({ $0 >= 0 && $0.isFinite }) ?? true else {
-      throw .configuration(key: "weightDecay", "expected 0 or more, found \(weightDecay ?? 0)")
+      throw problem("weightDecay", "expected 0 or more, found \(weightDecay ?? 0)")
     }
     guard !modules.isEmpty || kinds?.isEmpty == false else {
-      throw .configuration(
-        key: "modules", "a group of parameters names at least one module or kind, found none")
+      throw problem("modules", "a group of parameters names at least one module or kind, found none")
     }
     if let epochs, !(epochs > 0 && epochs <= Double(SettingBounds.epochs.upperBound)) {
-      throw .configuration(
-        key: "parameterGroups.epochs",
-        "expected more than 0 and at most \(SettingBounds.epochs.upperBound), found \(epochs)")
+      throw problem(
+        "epochs", "expected more than 0 and at most \(SettingBounds.epochs.upperBound), found \(epochs)")
     }
-    try optimizer?.validate()
+    do throws(OctNetError) { try optimizer?.validate() } catch {
+      guard case .configuration(let key, let text) = error else { throw error }
+      throw problem("optimizer." + key, text)
+    }
   }
 
   func contains(_ entry: ParameterStore.Entry) -> Bool {

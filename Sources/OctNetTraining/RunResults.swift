@@ -42,6 +42,9 @@ public struct RunResults: Codable, Equatable, Sendable {
   public var test: Score?
   /// The epoch from which early stopping counts anew: where a run that it had ended went on with more epochs.
   public var patienceFrom: Int?
+  /// Why training ended without a result: numbers that are no longer finite would come again. A state never says so, since
+  /// nobody goes on from there.
+  public var failure: String?
 
   /// What a run has come to.
   public init(

@@ -33,6 +33,15 @@ extension Trainer {
     try results.write(to: directory.resultsPath)
   }
 
+  /// Leaves in the run's results that training itself has failed; whoever resumes the run takes it back. What failed says
+  /// more than a disk that is full now, too.
+  func noteFailure(_ error: OctNetError) {
+    guard let directory, case .training = error else { return }
+    var failed = results
+    failed.failure = error.description
+    try? failed.write(to: directory.resultsPath)
+  }
+
   /// Of all ranks together, of which the first writes.
   func writeState() throws {
     updater.gatherState()

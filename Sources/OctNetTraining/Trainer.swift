@@ -218,6 +218,9 @@ public final class Trainer {
     } catch is StopRequest {
       isInterrupted = true
       if savedPosition != position { try writeState() }
+    } catch let error as OctNetError {
+      noteFailure(error)
+      throw error
     }
     let summary = TrainingSummary(
       steps: position.step, results: results, seconds: position.earlierSeconds + position.seconds,

@@ -63,13 +63,13 @@ struct ArchitectureOptions: ParsableArguments {
       && !noHighToLow && !keepMerging
   }
 
-  /// `base` with what was given. The stem follows the model's name unless it is given, or neither is; the
-  /// downsampling follows α unless it is given.
+  /// `base` with what was given. The stem follows another model's name, the downsampling another α, unless it is
+  /// given or `stated` in the file that `base` comes from.
   func configuration(
-    changing base: ModelConfiguration, model: ModelName?, alpha: Double?, classes: Int, height: Int,
-    width: Int, channels: Int
+    changing base: ModelConfiguration, keeping stated: StatedSettings = StatedSettings(), model: ModelName?,
+    alpha: Double?, classes: Int, height: Int, width: Int, channels: Int
   ) -> ModelConfiguration {
-    var configuration = base.changing(name: model?.rawValue, alpha: alpha)
+    var configuration = base.changing(name: model?.rawValue, alpha: alpha, keeping: stated)
     if let widthMultiplier { configuration.widthMultiplier = widthMultiplier }
     if let stem { configuration.stem = stem }
     if let variant { configuration.variant = variant }

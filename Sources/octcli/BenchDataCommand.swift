@@ -49,7 +49,13 @@ struct BenchDataCommand: ParsableCommand {
     }
     if alpha != nil && !steps { throw ValidationError("--alpha belongs to --steps") }
     try ArchitectureOptions.validate(alpha: alpha)
-    try Bounds.check("--batches", batches, SettingBounds.repetitions)
+    let full = DataBenchmark.leastFullBatches
+    if steps, let batches, batches < full {
+      throw ValidationError(
+        "--batches: expected \(full) or more full batches with --steps, found \(batches)")
+    }
+    try Bounds.check(
+      "--batches", batches, DataBenchmark.leastBatches...SettingBounds.repetitions.upperBound)
   }
 
   func run() throws {

@@ -25,10 +25,11 @@ struct ImageReading {
 
   init() {}
 
-  /// - Throws: `OctNetError.configuration` for limits that no flag would have, but a settings file may.
+  /// - Throws: `OctNetError.configuration` for numbers that no flag would have, but a settings file may.
   func validate() throws(OctNetError) {
     try SettingBounds.check(trainLimit, in: SettingBounds.images, "trainLimit")
     try SettingBounds.check(testLimit, in: SettingBounds.images, "testLimit")
+    try SettingBounds.check(workers, in: SettingBounds.threads, "workers")
   }
 
   /// As a checkpoint's own images were brought to the network, with what was given in place of that.

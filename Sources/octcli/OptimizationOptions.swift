@@ -228,36 +228,60 @@ struct OptimizationOptions: ParsableArguments {
       }
       // And so may shards.
       if shards == nil { probe.reduceDtype = nil }
+      // How many shards there may be depends on the batch, which may stand in a file or a recipe.
+      if batchSize == nil {
+        probe.batchSize = max(probe.batchSize, min(shards ?? 0, SettingBounds.shards.upperBound))
+      }
       // How long a warm-up may be depends on the epochs, which may stand in a file.
       if epochs == nil {
         probe.epochs = max(probe.epochs, min(warmupEpochs ?? 0, SettingBounds.epochs.upperBound))
       }
       try probe.validate()
     } catch OctNetError.configuration(let key, let problem) {
-      throw ValidationError("\(Self.flags[key] ?? key): \(problem)")
+      throw ValidationError(told(key, problem))
     }
+  }
+
+  /// A problem with the flag that it is of, and with the word of `--group` where it is of a group.
+  private func told(_ key: String, _ problem: String) -> String {
+    let ofGroups = "parameterGroups."
+    guard key.hasPrefix(ofGroups) else { return "\(Self.flags[key] ?? key): \(problem)" }
+    let setting = String(key.dropFirst(ofGroups.count))
+    // Groups stand in front of scales, of which nothing but the factor can be wrong.
+    let factors = group.map(\.change.rateFactor)
+    if setting == "learningRateScale", factors.allSatisfy({ $0 >= 0 && $0.isFinite }) {
+      return "--rate-scale: \(problem)"
+    }
+    return "--group: \(Self.groupWords[setting] ?? setting): \(problem)"
   }
 
   /// By the key that the library names.
   private static let flags = [
     "epochs": "--epochs", "batchSize": "--batch-size", "learningRate": "--learning-rate",
     "momentum": "--momentum", "iterations": "--newton-schulz", "lastEpochShare": "--epochs",
-    "parameterGroups.epochs": "--group", "stepSize": "--step-epochs", "gamma": "--step-factor",
+    "stepSize": "--step-epochs", "gamma": "--step-factor",
     "warmupEpochs": "--warmup-epochs", "weightDecay": "--weight-decay",
     "labelSmoothing": "--label-smoothing", "clipGradientNorm": "--clip-gradients",
-    "learningRateScale": "--rate-scale", "accumulationSteps": "--accumulate", "shards": "--shards",
-    "reduceDtype": "--reduce-dtype",
+    "accumulationSteps": "--accumulate", "shards": "--shards", "reduceDtype": "--reduce-dtype",
     "emaDecay": "--ema",
     "mixupAlpha": "--mixup", "cutmixAlpha": "--cutmix", "mixupProbability": "--mixup-prob",
     "mixupSwitchProbability": "--mixup-switch-prob",
   ]
 
-  /// Writes what was given over `configuration`, which may have it from a file.
+  /// What `--group` calls the settings of a group that it has another word for.
+  private static let groupWords = [
+    "learningRateScale": "rate", "weightDecay": "decay", "optimizer.momentum": "momentum",
+    "optimizer.iterations": "iterations",
+  ]
+
+  /// Writes what was given over `configuration`, which may have it from a file that says what is `stated`.
   /// - Throws: `ValidationError` for a flag of another optimizer or schedule than the run's.
-  func apply(to configuration: inout TrainingConfiguration) throws {
+  func apply(
+    to configuration: inout TrainingConfiguration, keeping stated: StatedSettings = StatedSettings()
+  ) throws {
     epochs?.apply(to: &configuration)
     if let batchSize { configuration.batchSize = batchSize }
-    if let optimizer { configuration.use(optimizer) }
+    if let optimizer { configuration.use(optimizer, keeping: stated) }
     if case .sgd(let ownMomentum, let ownNesterov) = configuration.optimizer {
       // Nesterov's form needs a momentum; who asks for none takes it back, unless both were asked for.
       configuration.optimizer = .sgd(

@@ -52,8 +52,9 @@ final class ProgressBar {
   }
 
   /// 0:07, 12:40, 1:02:05.
-  static func duration(_ seconds: Double) -> String {
-    guard seconds.isFinite, seconds >= 0, seconds < 360_000 else { return "–:––" }
+  /// - Parameter limit: from where on seconds are no forecast any more.
+  static func duration(_ seconds: Double, limit: Double = 360_000) -> String {
+    guard seconds.isFinite, seconds >= 0, seconds < limit else { return "–:––" }
     let whole = Int(seconds.rounded())
     let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60)
     return hours > 0

@@ -7,7 +7,7 @@ struct ReportCommand: ParsableCommand {
     abstract: "Make a page with charts and tables from runs.",
     discussion: """
       Reads every run in the given directories, which are runs or hold runs up to four levels below. Runs that differ \
-      in nothing but seed, threads, workers, --in-memory, checkpoint interval and the place of the data are repetitions: \
+      in nothing but seed, threads, workers, --in-memory, --skip-damaged, checkpoint interval and the place of the data are repetitions: \
       their accuracies get a mean and a deviation. Writes report.html, one file that needs nothing else, and a folder report with its charts as SVG and \
       its tables as CSV and Markdown, and prints the path of the page.
 

@@ -110,6 +110,19 @@ struct StudyCommand: ParsableCommand {
   private func settings() throws -> (StudyConfiguration, DataSplit) {
     let resolved = try training.resolve(alpha: nil)
     let (base, data) = (resolved.configuration, resolved.data)
+    if let model = base.model, !model.lowToHigh || !model.highToLow || model.keepsMerging == true {
+      throw OctNetError.configuration(
+        key: "model",
+        "the settings leave out paths between the octaves; a study does so itself with --ablation")
+    }
+    let ignored = [
+      resolved.stated.alpha ? "model.alpha (--alphas says the ratios)" : nil,
+      resolved.stated.downsampling && training.architecture.downsampling == nil
+        ? "model.downsampling (--downsampling says it for all runs)" : nil,
+    ].compactMap { $0 }
+    if !ignored.isEmpty {
+      Terminal.printError("octcli: warning: not taken from the settings: \(ignored.joined(separator: ", "))")
+    }
     var configuration = StudyConfiguration(
       base: base, alphas: alphas?.values ?? [0, 0.125, 0.25, 0.5, 0.75],
       ablationAlpha: ablation ? ablationAlpha ?? 0.125 : nil, seeds: seeds ?? 1,
@@ -137,6 +150,8 @@ struct StudyCommand: ParsableCommand {
   /// A dry run changes nothing.
   private func study(_ configuration: StudyConfiguration, _ data: DataSplit, path: String) throws -> Study {
     try configuration.validate(on: data)
+    // Before there is a directory that nobody wants.
+    if let keep { try Study(planning: configuration, path: path).checkKeeping(in: keep) }
     return try dryRun ? Study(planning: configuration, path: path) : Study(configuration, path: path)
   }
 
@@ -169,6 +184,7 @@ struct StudyCommand: ParsableCommand {
         guard case .training = error else { throw error }
         Terminal.printError("octcli: error: \(run.name): \(error)")
         failed.insert(run.name)
+        if let keep { try study.keep(run, in: keep) }
       }
       if isInterrupted || StopSignals.isRequested && index + 1 < study.runs.count {
         Terminal.printError("stopped; go on with: octcli study --resume \(study.path.shellWord)")

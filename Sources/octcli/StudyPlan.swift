@@ -23,12 +23,15 @@ enum StudyPlan {
       let seconds =
         done == epochs ? 0 : try estimate.secondsOfEpoch(run.configuration) * Double(epochs - done)
       total += seconds
-      table.add([run.name, "\(epochs)", "\(done)", ProgressBar.duration(seconds)])
+      table.add([run.name, "\(epochs)", "\(done)", duration(seconds)])
     }
     return table.description
       + "\n\n" + twins(planned.filter { $0.twin != nil })
-      + "\(counted(runs.count, "run")), about \(ProgressBar.duration(total)) left (a few steps of each network timed)"
+      + "\(counted(runs.count, "run")), about \(duration(total)) left (a few steps of each network timed)"
   }
+
+  /// A study takes days.
+  private static func duration(_ seconds: Double) -> String { ProgressBar.duration(seconds, limit: 1e9) }
 
   /// Which runs are not trained, and why.
   static func twins(_ runs: [StudyConfiguration.PlannedRun]) -> String {
@@ -42,7 +45,7 @@ enum StudyPlan {
     report.closings.map { closing in
       var table = TextTable(header: closing.header)
       for row in closing.rows { table.add(row) }
-      return "\n\(table.description)\n\n\(closing.sentences.joined(separator: "\n"))\n"
+      return "\n\(table.description)\n\n\((closing.sentences + [closing.note]).joined(separator: "\n"))\n"
     }.joined()
   }
 

@@ -125,6 +125,8 @@ struct TrainingOptions: ParsableArguments {
     let data: DataSplit
     /// "2 (the processors)".
     let threads: String
+    /// What the settings file says itself.
+    let stated: StatedSettings
   }
 
   /// The recipe, or the quick start, with the file's settings written over it and the flags over both.
@@ -137,11 +139,12 @@ struct TrainingOptions: ParsableArguments {
     settings = try file?.applied(to: settings) ?? settings
     settings.data = source
     try file?.check(fits: split, named: source, sizeIsGiven: data.imageSize != nil)
+    let stated = file?.stated ?? StatedSettings()
     settings.model = architecture.configuration(
-      changing: settings.model ?? QuickStart.network, model: model, alpha: alpha,
+      changing: settings.model ?? QuickStart.network, keeping: stated, model: model, alpha: alpha,
       classes: split.train.classNames.count, height: split.test.height, width: split.test.width,
       channels: split.train.channels)
-    try optimization.apply(to: &settings)
+    try optimization.apply(to: &settings, keeping: stated)
     try sizes?.check(epochs: settings.epochs)
     if let sizes { settings.imageSizes = sizes.stages.count > 1 ? sizes.stages : nil }
     course.apply(to: &settings)
@@ -165,7 +168,8 @@ struct TrainingOptions: ParsableArguments {
     if let share = files.testShare { settings.testShare = share }
     try settings.validate()
     let threads = file?.has("threads") == true ? "\(settings.threads) (the settings file)" : nil
-    return Resolved(configuration: settings, data: split, threads: threadOptions.reason(else: threads))
+    return Resolved(
+      configuration: settings, data: split, threads: threadOptions.reason(else: threads), stated: stated)
   }
 
   private func reading(
@@ -190,7 +194,10 @@ struct TrainingOptions: ParsableArguments {
     reading.inMemory = try files.inMemory || file?.flag("inMemory") ?? false
     reading.keepsPhotographs =
       reading.inMemory && (known?.augmentation.randomResizedCrop != nil || (sizes?.stages.count ?? 1) > 1)
-    reading.workers = try files.workers ?? file?.number("workers") ?? threadCount
+    // The run's own check comes after its images.
+    let threads = try threadOptions.threads ?? file?.number("threads")
+    try SettingBounds.check(threads, in: SettingBounds.threads, "threads")
+    reading.workers = try files.workers ?? file?.number("workers") ?? threads ?? threadCount
     let said = known?.normalization
     reading.normalization = normalization.normalization ?? (said?.mean.isEmpty == true ? nil : said)
     return reading

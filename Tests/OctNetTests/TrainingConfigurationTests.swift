@@ -87,6 +87,12 @@ import OctNet
     expect("checkpointEverySteps", "expected 1 or more, found 0") { $0.checkpointEverySteps = 0 }
     expect("weightDecay", "expected 0 or more, found -1.0") { $0.weightDecay = -1 }
     expect("weightDecay", "expected 0 or more, found nan") { $0.weightDecay = .nan }
+    expect("parameterGroups.weightDecay", "expected 0 or more, found -1.0") {
+      $0.parameterGroups = [ParameterGroup("fc", weightDecay: -1)]
+    }
+    expect("parameterGroups.optimizer.beta1", "expected 0 or more and less than 1, found 1.0") {
+      $0.parameterGroups = [ParameterGroup("fc", optimizer: .adam(beta1: 1, beta2: 0, epsilon: 1))]
+    }
     expect("labelSmoothing", "expected 0 or more and less than 1, found 1.0") { $0.labelSmoothing = 1 }
     expect("clipGradientNorm", "expected a number above 0, found 0.0") { $0.clipGradientNorm = 0 }
     expect("augmentation.cropPadding", "expected 0 or more, found -1") { $0.augmentation.cropPadding = -1 }

@@ -38,6 +38,20 @@ struct BenchTests {
     #expect(wrong.status == 64 && wrong.errors.contains("--alpha belongs to --steps"))
   }
 
+  /// Speed is counted from the first batch on, and steps from the fifth: data that have no more are an error.
+  @Test func dataWithTooFewBatchesAreAnError() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let data = ["bench", "data", "synthetic", "--batch-size", "8", "--threads", "1", "--limit-train"]
+    let one = try runner.run(data + ["8"])
+    #expect(one.errorMessage == "data: expected 2 or more batches, found one of 8 images", "\(one)")
+    // The fifth batch is not full.
+    let four = try runner.run(data + ["39", "--steps"])
+    #expect(four.errorMessage == "data: expected 5 or more full batches of 8 images, found 4", "\(four)")
+    #expect(try runner.run(data + ["10"]).status == 0)
+    #expect(try runner.run(data + ["40", "--steps", "--batches", "5"]).status == 0)
+  }
+
   /// Figures are the machine's; that they fit together is ours.
   @Test func kernelsReportEveryShapeInEveryPass() throws {
     let runner = try CommandRunner()

@@ -1,4 +1,5 @@
 import Foundation
+import OctNet
 import Testing
 
 /// `train --config`: some settings in YAML, the rest as ever, flags over both.
@@ -89,11 +90,58 @@ struct ConfigurationFileTests {
     let data = try runner.run(
       ["prepare", "synthetic", "--limit-train", "20", "--limit-test", "10", "--out", "x.images"])
     #expect(data.status == 0, "\(data.errors)")
-    for key in ["trainLimit", "testLimit"] {
+    for key in ["trainLimit", "testLimit", "workers", "threads"] {
       let file = try write("\(key): -5", "\(key).yaml", runner)
       let refused = try runner.run("train", "--config", file, "--data", "prepared:x.images", "--out", "no")
       #expect(refused.errorMessage?.hasPrefix("\(key): expected ") == true, "\(refused)")
     }
+    // So many threads would decode the images.
+    let file = try write("inMemory: true\nworkers: 1000000", "workers.yaml", runner)
+    let refused = try runner.run("train", "--config", file, "--data", "cifar10:none", "--out", "no")
+    #expect(refused.errorMessage == "workers: expected at most 1024, found 1000000", "\(refused)")
+  }
+
+  /// A flag changes its own setting alone: what follows from that where nobody says it stays as the file has it.
+  @Test func flagsLeaveWhatTheFileSaysBesideThem() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    func settings(_ name: String, _ text: String, _ flags: [String]) throws -> TrainingConfiguration {
+      let rest = "\nepochs: 1\nbatchSize: 8\ntrainLimit: 8\ntestLimit: 8\n"
+      let file = try write(text + rest, name + ".yaml", runner)
+      let outcome = try runner.run(
+        ["train", "--config", file, "--no-tensorboard", "--out", runner.path(name)] + flags)
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      return try TrainingConfiguration(path: runner.path(name + "/config.json"))
+    }
+    let strided = "model: {name: resnet20, alpha: 0.5, stem: imagenet, downsampling: strided}"
+    for (name, alpha) in [("same-alpha", 0.5), ("other-alpha", 0.25)] {
+      let model = try #require(
+        try settings(name, strided, ["--alpha", "\(alpha)", "--model", "resnet20"]).model)
+      #expect(model.alpha == alpha && model.downsampling == .strided && model.stem == .imagenet)
+    }
+    // Another model has the file's stem where it can have it.
+    let other = try #require(try settings("other-model", strided, ["--model", "resnet32"]).model)
+    #expect(other.name == "resnet32" && other.stem == .imagenet && other.downsampling == .strided)
+    let narrow = try #require(
+      try settings(
+        "cifar-alone", "model: {name: resnet20, stem: imagenet}",
+        ["--model", "airbench94", "--alpha", "0", "--width-multiplier", "0.05"]
+      ).model)
+    #expect(narrow.stem == .cifar && narrow.downsampling == .strided)
+    // A width is that of one network.
+    let wide = "model: {name: mobilenet_v2, alpha: 0, stem: cifar, widthMultiplier: 0.25}"
+    let kept = try #require(try settings("same-model", wide, ["--model", "mobilenet_v2"]).model)
+    #expect(kept.widthMultiplier == 0.25 && kept.stem == .cifar)
+    let dropped = try #require(try settings("no-width", wide, ["--model", "resnet20"]).model)
+    #expect(dropped.widthMultiplier == nil && dropped.stem == .cifar)
+
+    let rate = try settings("rate", "schedule: {base: 0.0003}", ["--optimizer", "adam"])
+    #expect(rate.optimizer == .adam && rate.schedule.base == 0.0003)
+    let usual = try settings("usual", "schedule: {warmupEpochs: 0}", ["--optimizer", "adam"])
+    #expect(usual.optimizer == .adam && usual.schedule.base == 1e-3)
+    let unsaid = try #require(
+      try settings("unsaid", "model: {name: resnet20, alpha: 0.5}", ["--alpha", "0"]).model)
+    #expect(unsaid.downsampling == .strided && unsaid.stem == .cifar)
   }
 
   /// Two spellings of one text are two keys of JSON, neither of them a setting.
@@ -140,7 +188,14 @@ struct ConfigurationFileTests {
       "parameterGroups: [{modules: [fc]}, {modules: [bn1], rate: 3}]",
       "unknown key \"parameterGroups.1.rate\""
     ),
-    ("parameterGroups: [{modules: [fc], learningRateScale: -1}]", "learningRateScale"),
+    (
+      "parameterGroups: [{modules: [fc], learningRateScale: -1}]",
+      "parameterGroups.learningRateScale: expected a factor of 0 or more, found -1.0"
+    ),
+    (
+      "parameterGroups: [{modules: [fc], optimizer: {name: sgd, momentum: 1}}]",
+      "parameterGroups.optimizer.momentum: expected 0 or more and less than 1, found 1.0"
+    ),
     ("parameterGroups: [{modules: []}]", "names at least one"),
     ("frozen: [nothing]", "the network has no parameter of this name"),
     ("epochs: many", #"epochs: expected a whole number, found "many""#),

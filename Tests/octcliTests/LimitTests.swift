@@ -20,6 +20,30 @@ struct LimitTests {
     ),
     (["train", "--shards", "2048"], "--shards: expected at most 1024, found 2048"),
     (["train", "--shards", "8", "--batch-size", "4"], "--shards: expected at most the 4 images of a batch"),
+    (["train", "--rate-scale", "fc=-1"], "--rate-scale: expected a factor of 0 or more, found -1.0"),
+    (
+      ["train", "--group", "fc:rate=2", "--rate-scale", "fc=-1"],
+      "--rate-scale: expected a factor of 0 or more, found -1.0"
+    ),
+    (["train", "--group", "fc:decay=-1"], "--group: decay: expected 0 or more, found -1.0"),
+    (
+      ["train", "--group", "fc:rate=-1", "--rate-scale", "fc=2"],
+      "--group: rate: expected a factor of 0 or more, found -1.0"
+    ),
+    (["train", "--group", "fc:epochs=0"], "--group: epochs: expected more than 0 and at most 1000000"),
+    (
+      ["train", "--group", "fc:optimizer=sgd,momentum=1"],
+      "--group: momentum: expected 0 or more and less than 1, found 1.0"
+    ),
+    (
+      ["train", "--group", "fc:optimizer=muon,iterations=21"],
+      "--group: iterations: expected at most 20, found 21"
+    ),
+    (["bench", "data", "--batches", "1"], "--batches: expected 2 or more, found 1"),
+    (
+      ["bench", "data", "--steps", "--batches", "4"],
+      "--batches: expected 5 or more full batches with --steps, found 4"
+    ),
     (["train", "--threads", "2147483648"], "--threads: expected at most 1024"),
     (["train", "--image-size", "16385"], "--image-size: expected at most 16384"),
     (["train", "--label-smoothing", "1.5"], "--label-smoothing: expected 0 or more and less than 1"),
@@ -41,6 +65,27 @@ struct LimitTests {
     defer { runner.removeScratch() }
     let outcome = try runner.run(arguments)
     #expect(outcome.status == 64 && outcome.errors.hasPrefix("Error: " + problem), "\(outcome)")
+  }
+
+  /// What a batch is cut into is bounded by the batch of the recipe or the file, not by that of a run without either.
+  @Test func shardsOfTheBatchThatTheRunHas() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let file = runner.path("settings.yaml")
+    try Data("model: resnet20\nbatchSize: 256\n".utf8).write(to: URL(fileURLWithPath: file))
+    let few = ["--limit-train", "20", "--limit-test", "10", "--epochs", "1", "--no-tensorboard"]
+    for (name, flags, batch, shards) in [
+      ("recipe", ["--recipe", "speedrun94", "--width-multiplier", "0.05", "--shards", "64"], 2000, 64),
+      ("file", ["--config", file, "--shards", "128"], 256, 128),
+    ] {
+      let outcome = try runner.run(["train", "--out", runner.path(name)] + few + flags)
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      let configuration = try TrainingConfiguration(path: runner.path(name + "/config.json"))
+      #expect(configuration.batchSize == batch && configuration.shards == shards)
+    }
+    let refused = try runner.run("train", "--config", file, "--shards", "512", "--out", "no")
+    #expect(
+      refused.errorMessage == "shards: expected at most the 256 images of a batch, found 512", "\(refused)")
   }
 
   /// Numbers that fit each on its own, but not together.

@@ -30,7 +30,7 @@ struct StudyTests {
     let runner = try CommandRunner()
     defer { runner.removeScratch() }
     let study = try runner.run(
-      ["study", "--out", runner.path("study")] + Self.flags
+      ["study", "--out", runner.path("study"), "--keep", runner.path("kept")] + Self.flags
         + ["--epochs", "1", "--limit-train", "64", "--learning-rate", "1e30"])
     #expect(study.status == 1)
     let names = ["alpha-0.0-seed-1", "alpha-0.0-average-seed-1", "alpha-0.5-seed-1"]
@@ -41,6 +41,13 @@ struct StudyTests {
       #expect(row?.contains("failed") == true, "\(study.output)")
     }
     #expect(FileManager.default.fileExists(atPath: runner.path("study/report.html")))
+    // They are kept too: whoever counts runs has to know of them.
+    for name in names {
+      #expect(try runner.text("kept/\(name)/results.json").contains("not finite"))
+    }
+    let report = try runner.run("report", runner.path("kept"), "--out", runner.path("page"))
+    #expect(report.status == 0, "\(report.errors)")
+    #expect(try runner.text("page/report.html").contains("failed"))
   }
 
   @Test func everyRunIsARun() throws {
@@ -82,6 +89,18 @@ struct StudyTests {
     #expect(try runner.run("report", runner.path("kept"), "--out", runner.path("page")).status == 0)
     #expect(
       try runner.text("page/report/differences.csv") == runner.text("study/report/differences.csv"))
+
+    // Another study's runs have the same names, and are not written over.
+    let keptRuns = try runner.contents(of: "kept")
+    let foreign = try runner.run(
+      ["study", "--out", runner.path("foreign"), "--keep", runner.path("kept")] + Self.flags
+        + ["--limit-train", "16"])
+    #expect(foreign.status == 1)
+    #expect(
+      try #require(foreign.errorMessage).contains(
+        "kept/alpha-0.0-seed-1: a run of another study is kept here"))
+    #expect(try runner.contents(of: "kept") == keptRuns)
+    #expect(!FileManager.default.fileExists(atPath: runner.path("foreign")))
 
     // Finished runs are not repeated, and other settings make another study.
     let before = try runner.contents(of: "study")
@@ -132,9 +151,36 @@ struct StudyTests {
     #expect(lines.contains { $0.hasPrefix("alpha-0.125-no-exchange-but-merging-seed-1 ") })
     #expect(lines.contains { $0.hasPrefix("alpha-0.125-no-exchange-seed-1: the same network as ") })
     #expect(!FileManager.default.fileExists(atPath: runner.path("runs")))
+    // Days are hours, too.
+    let long = try runner.run(
+      ["study", "--dry-run"] + Self.flags + [
+        "--alphas", "0.5", "--epochs", "1000000", "--checkpoint-every", "1000",
+      ])
+    #expect(!long.output.contains("–:––") && long.output.contains("1 run, about "), "\(long)")
     // The ratio that the ablation adds needs both networks at α = 0, too.
     let ablation = try runner.run(["study", "--dry-run"] + Self.flags + ["--alphas", "0", "--ablation"])
     #expect(ablation.output.contains("\nalpha-0.0-average-seed-1 "), "\(ablation)")
+  }
+
+  /// A file of a run's says what a study decides itself.
+  @Test func settingsOfOneRunAreNotAStudys() throws {
+    let runner = try CommandRunner()
+    defer { runner.removeScratch() }
+    let file = runner.path("one.yaml")
+    func plan(_ settings: String) throws -> CommandRunner.Outcome {
+      try Data(settings.utf8).write(to: URL(fileURLWithPath: file))
+      return try runner.run(["study", "--dry-run", "--config", file] + Self.flags)
+    }
+    let told = try plan("model: {alpha: 0.25, downsampling: strided}")
+    #expect(told.status == 0)
+    #expect(
+      told.errorLines == [
+        "octcli: warning: not taken from the settings: model.alpha (--alphas says the ratios), "
+          + "model.downsampling (--downsampling says it for all runs)"
+      ])
+    let refused = try plan("model: {lowToHigh: false}")
+    #expect(refused.status == 1)
+    #expect(refused.errorMessage?.hasPrefix("model: the settings leave out paths") == true, "\(refused)")
   }
 
   /// Killed at ten random moments: the same bytes as without.

@@ -103,11 +103,14 @@ def main():
     parser.add_argument("files", nargs="+", help="models, each followed by what it must give or not")
     parser.add_argument("--tolerance", type=float, default=1e-5)
     options = parser.parse_args()
-    models = [[path, None] for path in options.files if path.endswith(".onnx")]
-    for path in options.files:
-        if path.endswith(".safetensors"):
-            before = options.files[options.files.index(path) - 1]
-            models = [[model, path if model == before else known] for model, known in models]
+    models = []
+    for place, path in enumerate(options.files):
+        if path.endswith(".onnx"):
+            models.append([path, None])
+        elif path.endswith(".safetensors") and place > 0 and options.files[place - 1].endswith(".onnx"):
+            models[-1][1] = path
+        else:
+            parser.error(f"{path}: expected a model (.onnx), or directly behind one what it must give (.safetensors)")
     failures = 0
     for model, expected in models:
         try:

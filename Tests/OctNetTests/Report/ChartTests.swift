@@ -58,6 +58,21 @@ struct ChartTests {
     }
   }
 
+  /// The names above a matrix lean over its right edge, as far as the cosine of 50° of their length.
+  @Test(arguments: [3, 10, 20])
+  func namesOfColumnsEndWithinThePicture(classes: Int) throws {
+    let map = HeatMap(
+      name: "confusion", title: "Confusion", classNames: (0..<classes).map { "class with a long name \($0)" },
+      counts: (0..<classes).map { _ in (0..<classes).map { _ in 1 } })
+    let names = map.svg().file().components(separatedBy: "translate(").filter { $0.contains(") rotate(-50)") }
+    #expect(names.count == classes)
+    let length = 84 * cos(50 * Double.pi / 180)
+    for name in names {
+      let x = try #require(Double(name.prefix { $0 != " " }))
+      #expect(x + length <= 400, "\(name)")
+    }
+  }
+
   /// WCAG 2: graphics need 3:1 against what is behind them.
   @Test func coloursStandOut() throws {
     func luminance(_ colour: String) throws -> Double {

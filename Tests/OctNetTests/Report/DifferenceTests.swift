@@ -155,6 +155,53 @@ struct DifferenceTests {
       comparison.verdicts.contains("No seed in common with α = 0, average, and so not compared: α = 0.5."))
   }
 
+  /// Two runs each, but one seed in both: no interval, and yet no single runs.
+  @Test func oneSeedInCommon() throws {
+    let maker = try RunMaker()
+    for (name, alpha, seeds) in [("a", 0.0, [1, 2]), ("b", 0.25, [2, 3])] as [(String, Double, [UInt64])] {
+      for seed in seeds {
+        try maker.run(
+          "\(name)\(seed)",
+          RunMaker.configuration(alpha: alpha, seed: seed) { $0.model?.downsampling = .average },
+          top1: [0.1, 0.5 + alpha + 0.01 * Double(seed)])
+      }
+    }
+    let comparison = try maker.report().comparisons[0]
+    #expect(
+      comparison.verdicts == ["Too few seeds in common with α = 0, average, for an interval: α = 0.25."])
+    #expect(Headline(comparison).sentence.contains("Too few seeds are in both for an interval."))
+  }
+
+  /// Test images that chose an epoch flatter it.
+  @Test func onlyRunsThatWereChosenAlikeAreCompared() throws {
+    let maker = try RunMaker()
+    for seed in [1, 2] as [UInt64] {
+      let x = 0.01 * Double(seed)
+      try maker.run("a\(seed)", RunMaker.configuration(alpha: 0.5, seed: seed), top1: [0.1, 0.8 + 2 * x])
+      try maker.run(
+        "b\(seed)", RunMaker.configuration(alpha: 0.25, seed: seed) { $0.validation = 0.2 }, test: 0.7 + x)
+    }
+    let apart = Headline(try maker.report().comparisons[0]).sentence
+    #expect(apart.hasSuffix("best epochs on other images and are not compared with it."))
+    #expect(!apart.contains("interval"), "\(apart)")
+    // The next best of those that were chosen alike.
+    for seed in [1, 2] as [UInt64] {
+      try maker.run("c\(seed)", RunMaker.configuration(alpha: 0.125, seed: seed), top1: [0.1, 0.6])
+    }
+    let alike = Headline(try maker.report().comparisons[0]).sentence
+    #expect(alike.contains("α = 0.125") && !alike.contains("71.50"), "\(alike)")
+  }
+
+  @Test func theClosingTableHasItsNote() throws {
+    let maker = try RunMaker()
+    try study(maker, seeds: 2)
+    try maker.run("more", RunMaker.configuration(alpha: 0.75), top1: [0.5])
+    let closing = try #require(try maker.report().closings.first)
+    #expect(closing.note.contains("each for its row alone: of twenty such intervals one misses"))
+    #expect(closing.rows.contains { $0[0] == "α = 0.75 *" })
+    #expect(closing.note.hasSuffix("* No run of this setting is complete; it is not compared."))
+  }
+
   @Test func runsThatGoOnAreNotCompared() throws {
     let maker = try RunMaker()
     for seed in [1, 2] as [UInt64] {

@@ -20,6 +20,31 @@ struct GroupLabelTests {
     #expect(try labels(all) == ["resnet20, α = 0.25"])
   }
 
+  /// What is spelled out but would be so anyway, and images that only some runs leave out.
+  @Test func defaultsMakeNoGroup() throws {
+    let maker = try RunMaker()
+    try maker.run("a", RunMaker.configuration(seed: 1))
+    try maker.run(
+      "b",
+      RunMaker.configuration(seed: 2) {
+        $0.shards = 1
+        $0.reduceDtype = .float32
+        $0.lossReduction = .mean
+        $0.testViews = .one
+        $0.balancedSampler = false
+        $0.exifOrientation = false
+        $0.augmentation.repeats = 1
+        $0.model?.widthMultiplier = 1
+        $0.model?.keepsMerging = false
+        $0.skipDamaged = true
+      })
+    let comparison = try maker.report().comparisons[0]
+    #expect(comparison.groups.map(\.label) == ["resnet20, α = 0.25"])
+    #expect(
+      Headline(comparison).notes.contains(
+        "Some runs of resnet20, α = 0.25 left damaged images out (--skip-damaged), others did not."))
+  }
+
   /// The study of the paper's comparisons; at α = 0 strided is nothing to mention.
   @Test func study() throws {
     var all = [0.5, 0, 0.125].map { RunMaker.configuration(alpha: $0) }

@@ -63,6 +63,16 @@ struct ReportInputTests {
     }
   }
 
+  @Test func validation() throws {
+    for amount in [1e30, .infinity, .nan, 1.5, 0] as [Double] {
+      let maker = try RunMaker()
+      let path = try maker.run("a", RunMaker.configuration { $0.validation = amount })
+      #expect { try maker.report() } throws: {
+        "\($0)".hasPrefix(path + "/config.json: validation: expected a share above 0 and below 1, or")
+      }
+    }
+  }
+
   @Test func noRuns() throws {
     let maker = try RunMaker()
     try RunDirectory.makeDirectory(maker.directory("a/b"))

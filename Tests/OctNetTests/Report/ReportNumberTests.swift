@@ -118,6 +118,37 @@ struct ReportNumberTests {
     #expect(report.page.contains("different numbers of threads"))
   }
 
+  @Test func timesOfOtherMachinesAreNotCompared() throws {
+    let maker = try RunMaker()
+    try maker.run("plain", RunMaker.configuration(alpha: 0), seconds: 20)
+    try maker.run("half", RunMaker.configuration(alpha: 0.5), seconds: 13)
+    try maker.machine(of: "plain", "Fast")
+    try maker.machine(of: "half", "Slow")
+    let report = try maker.report()
+    let csv = try #require(report.file("costs.csv"))
+    #expect(csv.hasPrefix("setting,machine,parameters") && !csv.contains("time_ratio"), "\(csv)")
+    #expect(report.file("time-by-macs.svg") == nil && report.file("accuracy-by-time.svg") == nil)
+    #expect(!Headline(report.comparisons[0]).sentence.contains("measured time"))
+    #expect(report.page.contains("Runs were timed on different machines"))
+    // On one machine they are.
+    try maker.machine(of: "half", "Fast")
+    let same = try maker.report()
+    #expect(try #require(same.file("costs.csv")).hasSuffix(",13,13,13,0.65\n"))
+    #expect(!same.page.contains("different machines"))
+  }
+
+  @Test func timesOfMachinesAreNotPooled() throws {
+    let maker = try RunMaker()
+    for (seed, seconds) in [(1, 10.0), (2, 30), (3, 30)] {
+      try maker.run("\(seed)", RunMaker.configuration(seed: UInt64(seed)), seconds: seconds)
+      try maker.machine(of: "\(seed)", seconds == 10 ? "Fast" : "Slow")
+    }
+    let lines = try #require(try maker.report().file("costs.csv")).split(separator: "\n").map(String.init)
+    #expect(lines.count == 3)
+    #expect(lines[1].contains("\"Fast, 2 processors, avx2\"") && lines[1].hasSuffix(",10,10,10"))
+    #expect(lines[2].contains("\"Slow, 2 processors, avx2\"") && lines[2].hasSuffix(",30,30,30"))
+  }
+
   @Test func ablationIsAgainstTheWholeNetwork() throws {
     let maker = try RunMaker()
     try maker.run("whole", top1: [0.5, 0.75])

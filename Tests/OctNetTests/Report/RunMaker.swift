@@ -21,6 +21,18 @@ struct RunMaker {
     return configuration
   }
 
+  /// A finished run whose only evaluation is `evaluation`, of the test images.
+  @discardableResult
+  func run(
+    _ name: String, _ configuration: TrainingConfiguration, evaluation: EvaluationResult
+  ) throws -> String {
+    let path = try run(name, configuration, results: false)
+    let score = RunResults.Score(epoch: configuration.epochs, evaluation: evaluation)
+    try RunResults(outcome: .finished, epochs: configuration.epochs, best: score, last: score)
+      .write(to: path + "/results.json")
+    return path
+  }
+
   /// A run whose test accuracies are `top1`, one an epoch (`nil`: no evaluation), and whose epochs take `seconds`. With `test`
   /// they are of validation images, and that is what the best reaches on the test images.
   @discardableResult
@@ -55,6 +67,14 @@ struct RunMaker {
       try results.write(to: path + "/results.json")
     }
     return path
+  }
+
+  /// Writes down on which machine a run was.
+  func machine(of name: String, _ processor: String) throws {
+    try AtomicFile.write(
+      "{\"machines\": [{\"processor\": \"\(processor)\", \"processors\": 2, \"instructionSet\": \"avx2\", "
+        + "\"version\": \"1\"}]}",
+      to: directory(name) + "/machines.json")
   }
 
   static func evaluation(top1: Double, classNames: [String] = classes) -> EvaluationResult {
