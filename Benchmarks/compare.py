@@ -137,7 +137,8 @@ def with_kept(entry, earlier):
             now = entry | {"version": entry["versions"].get(package)}
             then = earlier | {"version": earlier["versions"].get(package)} | kept
             mine[runtime] = {"ms": kept["ms"], "rss": kept["rss"]}
-            mine[runtime] |= {key: then[key] for key in SITTING if then.get(key) and then[key] != now[key]}
+            # What nobody wrote down then may have been another one.
+            mine[runtime] |= {key: then.get(key) or "unknown" for key in SITTING if then.get(key) != now[key]}
     return entry
 
 

@@ -256,7 +256,7 @@ struct Headline: Sendable {
     }
     if comparison.hasSeveralMachines, let usual = comparison.usualConditions {
       notes.append(
-        "Runs were timed on different machines; times are compared on the same one only, and charts have "
+        "Runs were timed on different machines, or some do not say on which; times are compared on the same one only, and charts have "
           + "those of: \(usual.machineNames).")
     }
     for group in comparison.groups

@@ -115,7 +115,7 @@ struct RunGroup: Sendable {
 
   // MARK: What came of it
 
-  /// The runs that count for means: the complete ones, or all where none is complete; of each seed the first, as others
+  /// The runs that count for means: the complete ones, or all that go on where none is complete; of each seed the first, as others
   /// with it repeat the same bits.
   var counted: [RunRecord] {
     var seeds: Set<UInt64> = []
@@ -124,7 +124,7 @@ struct RunGroup: Sendable {
 
   private var scored: [RunRecord] {
     let complete = runs.filter { $0.isComplete && $0.best != nil }
-    return complete.isEmpty ? runs.filter { $0.best != nil } : complete
+    return complete.isEmpty ? runs.filter { $0.best != nil && $0.failure == nil } : complete
   }
 
   /// Runs with the seed of an earlier one, which count with it.

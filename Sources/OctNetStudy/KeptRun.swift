@@ -31,13 +31,27 @@ extension Study {
     let target = RunDirectory(path: path + "/" + run.name)
     guard FileReader.exists(target.configurationPath) else { return target }
     let earlier = try TrainingConfiguration(path: target.configurationPath)
-    // A run that goes on has as many epochs or more.
-    guard earlier.changed(as: run.configuration) == run.configuration,
-      earlier.epochs <= run.configuration.epochs
+    guard
+      earlier.changed(as: run.configuration) == run.configuration,
+      try isLog(of: run, target) ?? (earlier.data == run.configuration.data)
     else {
       throw OctNetError.file(
         path: target.path, "a run of another study is kept here; name another directory with --keep")
     }
     return target
+  }
+
+  /// Whether one of the logs goes on where the other ends, as equal runs' do wherever their data lie; `nil` before the run has
+  /// a log.
+  private func isLog(
+    of run: StudyConfiguration.PlannedRun, _ target: RunDirectory
+  ) throws(OctNetError) -> Bool? {
+    let own = directory(of: run).logPath
+    guard FileReader.exists(own), FileReader.exists(target.logPath) else { return nil }
+    let (log, kept) = (
+      try FileReader.bytes(of: own, limit: FileLimit.results),
+      try FileReader.bytes(of: target.logPath, limit: FileLimit.results)
+    )
+    return log.starts(with: kept) || kept.starts(with: log)
   }
 }

@@ -128,6 +128,12 @@ import OctNet
     #expect(!BestMetric.loss.prefers(result(.nan, 0), to: result(9, 0)))
     #expect(BestMetric.top1.prefers(result(0, 0.6), to: result(0, 0.5)))
     #expect(!BestMetric.top5.prefers(result(0, 0.6), to: result(0, 0.5)))
+    func regression(_ loss: Double) -> EvaluationResult {
+      EvaluationResult(
+        images: 1, top1: 0, top5: 0, loss: loss, classNames: [], perClassAccuracy: [], confusion: [])
+    }
+    #expect(BestMetric.top1.prefers(regression(0.5), to: regression(0.6)))
+    #expect(!BestMetric.top1.prefers(regression(0.6), to: regression(0.5)))
   }
 
   /// A network that has diverged at evaluation leaves a result, too.

@@ -101,6 +101,15 @@ struct StudyTests {
         "kept/alpha-0.0-seed-1: a run of another study is kept here"))
     #expect(try runner.contents(of: "kept") == keptRuns)
     #expect(!FileManager.default.fileExists(atPath: runner.path("foreign")))
+    // Nor are those of one that differs in its images alone.
+    let data = try runner.run(
+      [
+        "study", "--out", runner.path("foreign"), "--keep", runner.path("kept"), "--ablation",
+        "--ablation-alpha", "0.5",
+      ]
+        + Self.flags + ["--epochs", "1", "--limit-train", "32", "--data", "synthetic:high"])
+    #expect(try #require(data.errorMessage).contains("a run of another study is kept here"))
+    #expect(try runner.contents(of: "kept") == keptRuns)
 
     // Finished runs are not repeated, and other settings make another study.
     let before = try runner.contents(of: "study")
@@ -154,9 +163,10 @@ struct StudyTests {
     // Days are hours, too.
     let long = try runner.run(
       ["study", "--dry-run"] + Self.flags + [
-        "--alphas", "0.5", "--epochs", "1000000", "--checkpoint-every", "1000",
+        "--alphas", "0.5", "--epochs", "1000000", "--limit-train", "1024",
       ])
-    #expect(!long.output.contains("–:––") && long.output.contains("1 run, about "), "\(long)")
+    let last = try #require(long.output.split(separator: "\n").last)
+    #expect(last.wholeMatch(of: /1 run, about \d{3,}:\d\d:\d\d left .*/) != nil, "\(long)")
     // The ratio that the ablation adds needs both networks at α = 0, too.
     let ablation = try runner.run(["study", "--dry-run"] + Self.flags + ["--alphas", "0", "--ablation"])
     #expect(ablation.output.contains("\nalpha-0.0-average-seed-1 "), "\(ablation)")
